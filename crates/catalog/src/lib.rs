@@ -1,0 +1,1 @@
+//! The catalogue: checks and benchmarks parsed, type-checked and embedded.

@@ -1,0 +1,1 @@
+//! The nouns of Seaworthy and the pure functions over them.

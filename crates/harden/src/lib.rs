@@ -1,0 +1,1 @@
+//! The only writer: plans, their application and the way back.

@@ -1,0 +1,1 @@
+//! The threat model: data flows, threats, paths and their ranking.

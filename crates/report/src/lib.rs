@@ -1,0 +1,1 @@
+//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
