@@ -1,1 +1,6 @@
 //! The only reader of the outside: engines, hosts and files turned into facts.
+//!
+//! Everything here reads and nothing writes. Each function returns what could be read together
+//! with what could not (`Unread`, a gap), so that the reason reaches the user.
+
+pub mod host;
