@@ -1,1 +1,10 @@
 //! The nouns of Seaworthy and the pure functions over them.
+//!
+//! Nothing in this crate does IO or reads a clock: the same snapshot always gives the same answer.
+
+pub mod component;
+pub mod fact;
+pub mod schema;
+pub mod snapshot;
+pub mod value;
+pub mod verdict;

@@ -1,0 +1,32 @@
+//! Networks and volumes.
+
+use super::{BOOL, OPT_STR, SECRETS, STR, STRINGS};
+use crate::schema::{fact, kind};
+
+const GONE: &str = "it vanished, or the engine did not answer";
+
+kind! {
+    /// A network of the engine.
+    NETWORK = "docker.network", "A network of the engine.", &[
+    fact("driver", STR, "bridge, host, none, overlay, macvlan, ipvlan or a plugin", "GET /networks", GONE),
+    fact("scope", STR, "local or swarm", "GET /networks", GONE),
+    fact("default_bridge", BOOL, "whether it is the default bridge", "GET /networks Options", GONE),
+    fact("internal", BOOL, "whether it has no way out", "GET /networks", GONE),
+    fact("attachable", BOOL, "whether containers outside a service may join", "GET /networks", GONE),
+    fact("ingress", BOOL, "whether it is swarm's ingress network", "GET /networks", GONE),
+    fact("encrypted", BOOL, "whether an overlay encrypts its data", "GET /networks Options", GONE),
+    fact("icc", BOOL, "whether its containers reach each other", "GET /networks Options", GONE),
+    fact("subnets", STRINGS, "its subnets", "GET /networks IPAM", GONE),
+    fact("containers", STRINGS, "containers attached to it", "GET /networks/ID Containers", GONE),
+]}
+
+kind! {
+    /// A volume.
+    VOLUME = "docker.volume", "A volume of the engine.", &[
+    fact("driver", STR, "its driver", "GET /volumes", GONE),
+    fact("mountpoint", STR, "where it lies on the host", "GET /volumes", GONE),
+    fact("binds", OPT_STR, "the directory of the host that its options bind; null for none", "GET /volumes Options", GONE),
+    fact("options", STRINGS, "its options, secrets taken out", "GET /volumes Options", GONE),
+    fact("option_secrets", SECRETS, "secrets in its options", "GET /volumes Options", GONE),
+    fact("used_by", STRINGS, "containers that mount it, with how: web (rw)", "mounts of all containers", "a container's mounts are unknown").derived(),
+]}
