@@ -1,1 +1,47 @@
 //! The catalogue: checks and benchmarks parsed, type-checked and embedded.
+//!
+//! The program's own catalogue is loaded when the program is built (`build.rs`) and stored compiled; a user's
+//! directory is loaded by the same code at run time.
+
+mod load;
+mod lookup;
+
+use std::path::Path;
+
+pub use load::{Catalog, LoadError, case_component, directory};
+pub use lookup::{ControlRef, LookupError};
+
+impl Catalog {
+    /// The catalogue inside the program.
+    pub fn embedded() -> Self {
+        static BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalog.postcard"));
+        // The bytes were written by the same version of the same types when the program was built.
+        postcard::from_bytes(BYTES).expect("the embedded catalogue is readable")
+    }
+
+    /// Adds a user's directory; its checks stand beside the embedded ones.
+    ///
+    /// # Errors
+    /// Every error of every file, and ids that are there already.
+    pub fn extend(&mut self, dir: &Path) -> Result<(), Vec<LoadError>> {
+        let more = directory(dir)?;
+        let twice: Vec<LoadError> = more
+            .checks
+            .iter()
+            .filter(|c| self.check(&c.id).is_some())
+            .map(|c| LoadError {
+                file: c.file.clone(),
+                line: 0,
+                column: 0,
+                message: format!("the catalogue has a check `{}` already; give it another name", c.id),
+            })
+            .collect();
+        if !twice.is_empty() {
+            return Err(twice);
+        }
+        self.checks.extend(more.checks);
+        self.checks.sort_by(|a, b| a.id.cmp(&b.id));
+        self.benchmarks.extend(more.benchmarks);
+        Ok(())
+    }
+}

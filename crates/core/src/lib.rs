@@ -2,8 +2,14 @@
 //!
 //! Nothing in this crate does IO or reads a clock: the same snapshot always gives the same answer.
 
+pub mod benchmark;
+pub mod check;
 pub mod component;
 pub mod fact;
+pub mod flaw;
+pub mod judge;
+pub mod predicate;
+pub mod remedy;
 pub mod schema;
 pub mod snapshot;
 pub mod value;
