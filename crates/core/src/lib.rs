@@ -2,15 +2,19 @@
 //!
 //! Nothing in this crate does IO or reads a clock: the same snapshot always gives the same answer.
 
+pub mod audit;
 pub mod benchmark;
 pub mod check;
 pub mod component;
 pub mod fact;
 pub mod flaw;
+pub mod identity;
 pub mod judge;
 pub mod predicate;
 pub mod remedy;
 pub mod schema;
 pub mod snapshot;
+pub mod snapshot_json;
 pub mod value;
 pub mod verdict;
+pub mod waiver;

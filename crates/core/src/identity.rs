@@ -1,0 +1,126 @@
+//! Identity: what names a component across re-creation.
+//!
+//! A container is named by its Compose project and service or its swarm service; else by its image's repository and
+//! the part of its run specification that no remedy changes, with an ordinal among equals. A decision taken on a
+//! finding is thus found again after the container was re-created, also with a remedy applied.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::component::Component;
+use crate::schema::docker;
+use crate::snapshot::Target;
+use crate::value::Value;
+
+/// The identities of a target's components, in their order: stable texts, unique within the target.
+pub fn identities(target: &Target) -> Vec<String> {
+    let bases: Vec<String> = target.components.iter().map(base).collect();
+    let mut equal: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, base) in bases.iter().enumerate() {
+        equal.entry(base).or_default().push(i);
+    }
+    let mut out = bases.clone();
+    for mut positions in equal.into_values().filter(|p| p.len() > 1) {
+        positions.sort_by(|a, b| {
+            let name = |i: &usize| (&target.components[*i].name, &target.components[*i].id);
+            name(a).cmp(&name(b))
+        });
+        for (ordinal, i) in positions.into_iter().enumerate().skip(1) {
+            out[i] = format!("{}#{}", bases[i], ordinal + 1);
+        }
+    }
+    out
+}
+
+fn base(component: &Component) -> String {
+    let kind = component.kind.name;
+    if std::ptr::eq(component.kind, &docker::CONTAINER) {
+        return format!("{kind}:{}", container(component));
+    }
+    if std::ptr::eq(component.kind, &docker::FILE) {
+        let role = component.value("role").as_str().unwrap_or_default();
+        return format!("{kind}:{role}:{}", component.id);
+    }
+    if std::ptr::eq(component.kind, &docker::HOST) || std::ptr::eq(component.kind, &docker::DAEMON) {
+        return kind.to_owned();
+    }
+    format!("{kind}:{}", component.name)
+}
+
+fn container(component: &Component) -> String {
+    let text = |name: &str| component.value(name).as_str().unwrap_or_default().to_owned();
+    let (project, service) = (text("project"), text("service"));
+    if !service.is_empty() {
+        return format!("{project}/{service}");
+    }
+    let strings = |value: &Value| {
+        let mut items: Vec<String> = value.as_list().unwrap_or_default().iter().map(ToString::to_string).collect();
+        items.sort();
+        items.join(",")
+    };
+    let destinations = component.value("mounts").as_list().unwrap_or_default().iter();
+    let mut destinations: Vec<&str> =
+        destinations.filter_map(|m| m.field("destination").and_then(Value::as_str)).collect();
+    destinations.sort_unstable();
+    let command = component.value("command").to_string();
+    format!(
+        "{}|{command}|{}|{}",
+        repository(&text("image")),
+        destinations.join(","),
+        strings(component.value("env_names"))
+    )
+}
+
+/// An image reference without tag and digest.
+pub fn repository(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    }
+}
+
+/// A short, stable fingerprint over texts: 16 hexadecimal digits of SHA-256.
+pub fn fingerprint(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Source;
+
+    fn container(id: &str, name: &str, image: &str) -> Component {
+        let mut c = Component::new(&docker::CONTAINER, id, name);
+        c.set("image", image, Source::place("test"));
+        c
+    }
+
+    #[test]
+    fn a_recreated_container_keeps_its_identity() {
+        let mut before = Target::new("t", "docker", "unix:///x");
+        before.components =
+            vec![container("1", "web", "registry:5000/web:1"), container("2", "web2", "registry:5000/web:1")];
+        let mut after = before.clone();
+        after.components =
+            vec![container("9", "web2", "registry:5000/web:2"), container("8", "web", "registry:5000/web:2")];
+        after.components[0].set("privileged", true, Source::place("test"));
+        let (b, a) = (identities(&before), identities(&after));
+        assert_eq!((&b[0], &b[1]), (&a[1], &a[0]));
+        assert_ne!(b[0], b[1]);
+    }
+
+    #[test]
+    fn repositories_are_told_from_ports() {
+        assert_eq!(repository("localhost:5000/a"), "localhost:5000/a");
+        assert_eq!(repository("localhost:5000/a:1"), "localhost:5000/a");
+        assert_eq!(repository("a@sha256:00"), "a");
+        assert_ne!(fingerprint(&["a", "bc"]), fingerprint(&["ab", "c"]));
+    }
+}
