@@ -1,0 +1,190 @@
+//! Known flaws of the versions that run, from the catalogue's dated table.
+//!
+//! A distribution's package may carry a fix under an old number, so where a package owns the program its version
+//! decides, by the distribution's own fixed version; where the table has none for it, an old number proves nothing.
+
+use std::cmp::Ordering;
+
+use super::only;
+use crate::fact::Source;
+use crate::flaw::{Flaw, FlawTable, TABLE_VALID_DAYS};
+use crate::schema::docker;
+use crate::snapshot::Target;
+use crate::value::Value;
+use crate::version::{Version, compare_debian};
+use crate::waiver::end_of_day;
+
+/// What runs: its version, and the package that it came in.
+struct Installed<'a> {
+    version: &'a str,
+    package: Option<(&'a str, &'a str)>,
+    os: &'a str,
+}
+
+pub(super) fn derive(target: &mut Target, table: &FlawTable, collected_at: i64) {
+    for (component, version_fact, result, packages) in [
+        ("engine", "version", "engine_flaws", &["docker-ce", "docker.io", "moby-engine", "docker-engine"][..]),
+        ("containerd", "containerd_version", "containerd_flaws", &["containerd.io", "containerd"][..]),
+        ("runc", "runc_version", "runc_flaws", &["containerd.io", "runc"][..]),
+    ] {
+        let value =
+            flaws(target, table, collected_at, component, only(target, &docker::DAEMON, version_fact), packages);
+        set(target, &docker::DAEMON, result, value, table);
+    }
+    let kernel = flaws(target, table, collected_at, "kernel", only(target, &docker::HOST, "kernel"), &[]);
+    set(target, &docker::HOST, "kernel_flaws", kernel, table);
+}
+
+fn set(target: &mut Target, kind: &'static crate::schema::Kind, fact: &str, value: Value, table: &FlawTable) {
+    let source = Source::place(format!("its version against the table of {}", table.dated));
+    for component in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, kind)) {
+        component.set(fact, value.clone(), source.clone());
+    }
+}
+
+fn flaws(
+    target: &Target,
+    table: &FlawTable,
+    collected_at: i64,
+    component: &str,
+    version: &Value,
+    names: &[&str],
+) -> Value {
+    let version = match version {
+        Value::Str(version) => version,
+        other => return Value::unknown(other.reason().map_or("its version is not known", |r| r)),
+    };
+    let packages = only(target, &docker::HOST, "packages").as_list().unwrap_or_default();
+    let text = |p: &'_ Value, field: &str| p.field(field).and_then(Value::as_str).map(str::to_owned);
+    let installed: Vec<(String, String)> =
+        packages.iter().filter_map(|p| Some((text(p, "name")?, text(p, "version")?))).collect();
+    let package = installed
+        .iter()
+        .find(|(n, v)| names.contains(&n.as_str()) && (component != "engine" || same_upstream(v, version)));
+    let os = only(target, &docker::HOST, "os").as_str().unwrap_or_default();
+    let installed = Installed { version, package: package.map(|(n, v)| (n.as_str(), v.as_str())), os };
+    let mut found = Vec::new();
+    let mut undecided = None;
+    for flaw in table.flaws.iter().filter(|f| f.component == component) {
+        match has(flaw, &installed) {
+            Some(true) => found.push(flaw.id.clone()),
+            Some(false) => {}
+            None => undecided = undecided.or(Some(flaw.id.as_str())),
+        }
+    }
+    if !found.is_empty() {
+        return Value::strings(found);
+    }
+    if let Some(id) = undecided {
+        return Value::unknown(format!(
+            "{version} is a distribution's or an unnumbered build, and whether it has {id} is not in the table"
+        ));
+    }
+    match end_of_day(&table.dated) {
+        Ok(end) if collected_at - end <= TABLE_VALID_DAYS * 86_400 => Value::List(Vec::new()),
+        Ok(_) => Value::unknown(format!(
+            "the table of flaws is of {}, older than {TABLE_VALID_DAYS} days when this was collected",
+            table.dated
+        )),
+        Err(_) => Value::unknown("the catalogue has no table of flaws"),
+    }
+}
+
+fn same_upstream(package: &str, version: &str) -> bool {
+    match (Version::of_package(package), Version::parse(version)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    }
+}
+
+/// Whether what is installed has a flaw; none where that cannot be told.
+fn has(flaw: &Flaw, installed: &Installed<'_>) -> Option<bool> {
+    if let Some((name, version)) = installed.package {
+        let os = installed.os.to_lowercase();
+        let fix = flaw.packages.iter().find(|p| {
+            p.package == name && os.contains(&p.distribution) && os.split_whitespace().any(|w| w == p.release)
+        });
+        if let Some(fix) = fix {
+            return Some(compare_debian(version, &fix.fixed) == Ordering::Less);
+        }
+    }
+    let version = Version::parse(installed.version)?;
+    if let Some(since) = flaw.since.as_deref().and_then(Version::parse)
+        && version < since
+    {
+        return Some(false);
+    }
+    if fixed(flaw, &version)? {
+        return Some(false);
+    }
+    // An old number of a distribution's build proves nothing: its packagers carry fixes over.
+    let marks = [
+        "+dfsg", "~ds", "+ds", "ubuntu", "+deb", "-amd64", "-arm64", "-generic", ".el", ".fc", ".amzn", "-azure",
+        "-aws", "-gcp",
+    ];
+    let distribution = marks.iter().any(|m| installed.version.contains(m))
+        || installed.package.is_some_and(|(name, _)| !matches!(name, "docker-ce" | "containerd.io"));
+    if distribution { None } else { Some(true) }
+}
+
+/// Whether a version is fixed: at or over the fix of its own branch; without one, over the newest fix.
+fn fixed(flaw: &Flaw, version: &Version) -> Option<bool> {
+    let fixes: Vec<Version> = flaw.fixed.iter().filter_map(|f| Version::parse(f)).collect();
+    let newest = fixes.iter().max()?;
+    let branch = fixes.iter().find(|f| (f.major(), f.minor()) == (version.major(), version.minor()));
+    Some(version >= branch.unwrap_or(newest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flaw::PackageFix;
+
+    fn flaw() -> Flaw {
+        Flaw {
+            id: "CVE-0000-0000".into(),
+            component: "engine".into(),
+            fixed: vec!["23.0.15".into(), "25.0.6".into(), "27.1.1".into()],
+            packages: vec![PackageFix {
+                distribution: "debian".into(),
+                release: "12".into(),
+                package: "docker.io".into(),
+                fixed: "20.10.24+dfsg1-1+deb12u1".into(),
+            }],
+            means: "test".into(),
+            source: "test".into(),
+            since: None,
+        }
+    }
+
+    fn says(version: &str, package: Option<(&str, &str)>) -> Option<bool> {
+        has(&flaw(), &Installed { version, package, os: "debian 12" })
+    }
+
+    #[test]
+    fn branches_and_packages_decide() {
+        assert_eq!(says("27.1.1", None), Some(false));
+        assert_eq!(says("25.0.6", None), Some(false));
+        assert_eq!(says("25.0.5", None), Some(true));
+        assert_eq!(says("26.1.4", None), Some(true));
+        assert_eq!(says("29.0.0", None), Some(false));
+        assert_eq!(says("20.10.24+dfsg1", None), None);
+        assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1+deb12u1+b2"))), Some(false));
+        assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1"))), Some(true));
+        assert_eq!(says("dev", None), None);
+    }
+
+    #[test]
+    fn an_old_table_passes_nothing() {
+        let mut target = Target::new("t", "docker", "unix:///x");
+        let mut daemon = crate::component::Component::new(&docker::DAEMON, "d", "d");
+        daemon.set("version", "29.0.0", Source::place("test"));
+        target.components.push(daemon);
+        let table = FlawTable { dated: "2026-01-01".into(), flaws: vec![flaw()] };
+        let day = end_of_day("2026-01-01").unwrap();
+        derive(&mut target, &table, day + 120 * 86_400);
+        assert_eq!(target.components[0].value("engine_flaws"), &Value::List(vec![]));
+        derive(&mut target, &table, day + 121 * 86_400);
+        assert!(target.components[0].value("engine_flaws").is_unknown());
+    }
+}

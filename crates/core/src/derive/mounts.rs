@@ -1,0 +1,371 @@
+//! The reach of mounts: what lies at or beneath the path of the host that a container was given.
+
+use std::sync::Arc;
+
+use super::{engine_sockets, only};
+use crate::component::Component;
+use crate::fact::Source;
+use crate::predicate::path_is_under;
+use crate::schema::docker;
+use crate::snapshot::Target;
+use crate::value::Value;
+
+/// Sockets that command a container engine wherever they are found, by the usual paths.
+const SOCKETS: &[&str] = &[
+    "/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/docker/containerd/containerd.sock",
+    "/run/podman/podman.sock",
+    "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/run/dockershim.sock",
+    "/run/buildkit/buildkitd.sock",
+    "/run/k3s/containerd/containerd.sock",
+];
+
+/// The same by file name, for sockets at other paths (rootless engines, private ones).
+const SOCKET_NAMES: &[&str] = &[
+    "docker.sock",
+    "containerd.sock",
+    "podman.sock",
+    "crio.sock",
+    "cri-dockerd.sock",
+    "dockershim.sock",
+    "buildkitd.sock",
+];
+
+/// Directories that decide over the host: whoever reads or writes in them learns its secrets or becomes it. The
+/// first eight are those that the benchmark names.
+const SENSITIVE: &[&str] = &[
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/sys",
+    "/usr",
+    "/",
+    "/root",
+    "/bin",
+    "/sbin",
+    "/lib64",
+    "/lib32",
+    "/home",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/var/spool/cron",
+    "/var/log",
+    "/run",
+    "/opt/cni",
+];
+
+/// What images are given from sensitive directories every day and without harm, read-only.
+const HARMLESS_READ_ONLY: &[&str] = &[
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/hostname",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs",
+    "/etc/ca-certificates",
+    "/etc/pki/ca-trust",
+    "/usr/share/zoneinfo",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+];
+
+/// A path without `.`, `..`, repeated slashes and a last one, with `/var/run` as `/run`.
+pub(super) fn normal(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    if parts.first() == Some(&"var") && parts.get(1) == Some(&"run") {
+        parts.remove(0);
+    }
+    format!("/{}", parts.join("/"))
+}
+
+pub(super) fn derive(target: &mut Target) {
+    let (sockets, sockets_unknown) = engine_sockets(target);
+    let data_root = only(target, &docker::HOST, "data_root").as_str().map(normal);
+    let mut by_volume: Vec<(String, String)> = Vec::new();
+    let mut socket_holders: Vec<Box<str>> = Vec::new();
+    let mut mounts_unknown: Option<Arc<str>> = target.incomplete.get(docker::CONTAINER.name).map(|r| r.as_str().into());
+    let mut holders_unknown = mounts_unknown.clone();
+    for component in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::CONTAINER)) {
+        let source = component.fact("mounts").source.clone();
+        let mounts = match component.value("mounts") {
+            Value::List(mounts) => mounts.clone(),
+            other => {
+                let reason = other.reason().cloned().unwrap_or_else(|| "its mounts are not a list".into());
+                for fact in ["runtime_sockets", "sensitive_mounts", "shared_propagation"] {
+                    component.set_unknown(fact, Arc::clone(&reason), source.clone());
+                }
+                mounts_unknown.get_or_insert_with(|| Arc::clone(&reason));
+                holders_unknown.get_or_insert(reason);
+                continue;
+            }
+        };
+        let reached = runtime_sockets(&mounts, &sockets, sockets_unknown.as_ref());
+        match &reached {
+            Value::List(found) if !found.is_empty() => socket_holders.push(component.name.clone()),
+            Value::Unknown(reason) => {
+                holders_unknown.get_or_insert_with(|| Arc::clone(reason));
+            }
+            _ => {}
+        }
+        component.set("runtime_sockets", reached, source.clone());
+        component.set("sensitive_mounts", sensitive(&mounts, data_root.as_deref()), source.clone());
+        component.set("shared_propagation", shared(&mounts), source);
+        by_volume.extend(volumes_of(component, &mounts));
+    }
+    set_holders(target, socket_holders, holders_unknown);
+    set_volume_users(target, &by_volume, mounts_unknown);
+}
+
+fn text<'a>(mount: &'a Value, name: &str) -> Option<&'a str> {
+    mount.field(name).and_then(Value::as_str)
+}
+
+/// The path of the host behind a mount; none for tmpfs and for volumes that lie in the engine's own care.
+fn host_path(mount: &Value) -> Result<Option<String>, Arc<str>> {
+    if let Some(reason) = mount.reason() {
+        return Err(Arc::clone(reason));
+    }
+    match (text(mount, "type"), mount.field("source")) {
+        (Some("tmpfs" | "npipe" | "cluster" | "image"), _) => Ok(None),
+        (_, Some(Value::Str(source))) if source.starts_with('/') => Ok(Some(normal(source))),
+        (_, Some(Value::Unknown(reason))) => Err(Arc::clone(reason)),
+        _ => Ok(None),
+    }
+}
+
+fn reach(mount: &Value, path: &str, reaches: impl Into<Box<str>>) -> Value {
+    let rw = mount.field("rw").cloned().unwrap_or_else(|| Value::unknown("not reported"));
+    Value::Object(vec![("source", path.into()), ("reaches", Value::Str(reaches.into())), ("rw", rw)])
+}
+
+fn runtime_sockets(mounts: &[Value], sockets: &[String], sockets_unknown: Option<&Arc<str>>) -> Value {
+    let mut found = Vec::new();
+    let mut unknown: Option<Arc<str>> = None;
+    for mount in mounts {
+        let path = match host_path(mount) {
+            Ok(Some(path)) => path,
+            Ok(None) => continue,
+            Err(reason) => {
+                unknown.get_or_insert(reason);
+                continue;
+            }
+        };
+        let known = sockets.iter().map(String::as_str).chain(SOCKETS.iter().copied());
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let hit = known.filter(|s| path_is_under(s, &path)).map(str::to_owned).next();
+        let hit = hit.or_else(|| SOCKET_NAMES.contains(&name).then(|| path.clone()));
+        match (hit, sockets_unknown) {
+            (Some(socket), _) => found.push(reach(mount, &path, socket)),
+            // A volume of the engine's own holds no socket of the host; a bound directory may.
+            (None, Some(reason)) if text(mount, "type") != Some("volume") => {
+                let why =
+                    format!("which sockets the engine listens on is not known ({reason}), and {path} may hold one");
+                unknown.get_or_insert_with(|| why.into());
+            }
+            _ => {}
+        }
+    }
+    match unknown {
+        Some(reason) if found.is_empty() => Value::Unknown(reason),
+        _ => Value::List(found),
+    }
+}
+
+fn sensitive(mounts: &[Value], data_root: Option<&str>) -> Value {
+    let mut found = Vec::new();
+    let mut unknown: Option<Arc<str>> = None;
+    for mount in mounts {
+        match host_path(mount) {
+            Ok(Some(path)) => {
+                if let Some(directory) = sensitive_path(&path, mount, data_root) {
+                    found.push(reach(mount, &path, directory));
+                }
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                unknown.get_or_insert(reason);
+            }
+        }
+    }
+    match unknown {
+        Some(reason) if found.is_empty() => Value::Unknown(reason),
+        _ => Value::List(found),
+    }
+}
+
+/// The sensitive directory that a mount reaches: it is one, lies in one, or holds one.
+fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<String> {
+    let volume = text(mount, "type") == Some("volume");
+    let volumes = data_root.map(|root| format!("{root}/volumes"));
+    if volume && volumes.as_deref().is_some_and(|v| path_is_under(path, v) && path != v) {
+        return None;
+    }
+    if volume && path.ends_with("/_data") && path.contains("/volumes/") {
+        return None;
+    }
+    let read_only = mount.field("rw").and_then(Value::as_bool) == Some(false);
+    if read_only && HARMLESS_READ_ONLY.iter().any(|h| path_is_under(path, h)) {
+        return None;
+    }
+    let directories = SENSITIVE.iter().copied().chain(data_root);
+    // Beneath `/home`, `/run`, `/var/log` and `/` lie ordinary things too: there only the directory itself counts.
+    let only_itself = ["/", "/home", "/run", "/var/log"];
+    let reaches = |d: &&str| path_is_under(d, path) || (!only_itself.contains(d) && path_is_under(path, d));
+    directories
+        .into_iter()
+        .filter(reaches)
+        .max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len())
+        .map(str::to_owned)
+}
+
+fn shared(mounts: &[Value]) -> Value {
+    let mut found: Vec<Box<str>> = Vec::new();
+    let mut unknown: Option<Arc<str>> = None;
+    for mount in mounts {
+        match mount.field("propagation").unwrap_or(mount) {
+            Value::Str(p) if matches!(&**p, "shared" | "rshared") => {
+                found.push(text(mount, "destination").unwrap_or("a mount").into());
+            }
+            Value::Unknown(reason) => {
+                unknown.get_or_insert_with(|| Arc::clone(reason));
+            }
+            _ => {}
+        }
+    }
+    match unknown {
+        Some(reason) if found.is_empty() => Value::Unknown(reason),
+        _ => Value::strings(found),
+    }
+}
+
+fn volumes_of(component: &Component, mounts: &[Value]) -> Vec<(String, String)> {
+    let used = mounts.iter().filter_map(|m| {
+        let name = text(m, "volume").filter(|n| !n.is_empty())?;
+        let how = if m.field("rw").and_then(Value::as_bool) == Some(false) { "ro" } else { "rw" };
+        Some((name.to_owned(), format!("{} ({how})", component.name)))
+    });
+    used.collect()
+}
+
+fn set_holders(target: &mut Target, holders: Vec<Box<str>>, unknown: Option<Arc<str>>) {
+    let source = Source::place("mounts of all containers");
+    for daemon in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::DAEMON)) {
+        match &unknown {
+            Some(reason) if holders.is_empty() => {
+                daemon.set_unknown("socket_mounted_by", Arc::clone(reason), source.clone());
+            }
+            _ => daemon.set("socket_mounted_by", Value::strings(holders.clone()), source.clone()),
+        }
+    }
+}
+
+fn set_volume_users(target: &mut Target, used: &[(String, String)], unknown: Option<Arc<str>>) {
+    let source = Source::place("mounts of all containers");
+    for volume in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::VOLUME)) {
+        let users: Vec<&str> = used.iter().filter(|(v, _)| **v == *volume.name).map(|(_, u)| u.as_str()).collect();
+        match &unknown {
+            Some(reason) if users.is_empty() => volume.set_unknown("used_by", Arc::clone(reason), source.clone()),
+            _ => volume.set("used_by", Value::strings(users), source.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mount(kind: &str, path: &str, rw: bool) -> Value {
+        Value::Object(vec![
+            ("type", kind.into()),
+            ("source", path.into()),
+            ("destination", "/x".into()),
+            ("rw", rw.into()),
+            ("propagation", "rprivate".into()),
+            ("volume", if kind == "volume" { "v".into() } else { "".into() }),
+        ])
+    }
+
+    fn sockets(path: &str) -> usize {
+        runtime_sockets(&[mount("bind", path, false)], &["/srv/engine/d.sock".into()], None).as_list().unwrap().len()
+    }
+
+    fn is_sensitive(kind: &str, path: &str, rw: bool) -> bool {
+        !sensitive(&[mount(kind, path, rw)], Some("/data/docker")).as_list().unwrap().is_empty()
+    }
+
+    #[test]
+    fn sockets_are_reached_through_parents_links_and_odd_spellings() {
+        for path in [
+            "/var/run/docker.sock",
+            "/run",
+            "/var/run/",
+            "/",
+            "/run/../run/docker.sock",
+            "/srv/engine",
+            "/run//containerd",
+            "/home/u/docker.sock",
+        ] {
+            assert_eq!(sockets(path), 1, "{path}");
+        }
+        for path in ["/srv/app", "/runner", "/var/lib/app", "/srv/engine2"] {
+            assert_eq!(sockets(path), 0, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_listener_leaves_bound_directories_unknown() {
+        let reason: Arc<str> = "denied".into();
+        assert!(runtime_sockets(&[mount("bind", "/srv/app", true)], &[], Some(&reason)).is_unknown());
+        assert_eq!(
+            runtime_sockets(&[mount("volume", "/var/lib/docker/volumes/v/_data", true)], &[], Some(&reason)),
+            Value::List(vec![])
+        );
+        assert!(!runtime_sockets(&[mount("bind", "/run/docker.sock", true)], &[], Some(&reason)).is_unknown());
+    }
+
+    #[test]
+    fn sensitive_directories_are_judged_by_reach() {
+        for (path, rw) in [
+            ("/", false),
+            ("/etc", false),
+            ("/etc/shadow", false),
+            ("/etc/localtime", true),
+            ("/proc/1", false),
+            ("/data/docker/overlay2", true),
+            ("/data", true),
+            ("/var", true),
+            ("/usr/bin", true),
+            ("/run", true),
+        ] {
+            assert!(is_sensitive("bind", path, rw), "{path}");
+        }
+        for (path, rw) in [
+            ("/etc/localtime", false),
+            ("/etc/ssl/certs", false),
+            ("/srv/www", true),
+            ("/home/app/data", true),
+            ("/etcetera", true),
+            ("/var/log/app", true),
+            ("/run/app", true),
+        ] {
+            assert!(!is_sensitive("bind", path, rw), "{path}");
+        }
+        assert!(!is_sensitive("volume", "/data/docker/volumes/v/_data", true));
+        assert!(is_sensitive("volume", "/etc", true), "a volume whose options bind /etc");
+    }
+}
