@@ -130,7 +130,7 @@ impl Engine {
                 (version, agreed)
             }
             // A proxy or an authorization plugin may keep /version back; every engine pings.
-            Err(refused @ Failure::Status { .. }) => match shared.ping().await? {
+            Err(refused @ Failure::Status { code: 401 | 403..=405 | 501, .. }) => match shared.ping().await? {
                 Some(api) => (Value::Null, negotiate::agree(Some(&api), None, &at)?),
                 None => return Err(refused),
             },

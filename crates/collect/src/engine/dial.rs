@@ -195,9 +195,19 @@ fn who_may(path: &Path) -> String {
             );
         }
     };
+    invitation(&found, rustix::process::geteuid().as_raw())
+}
+
+/// Says who may open a socket, to the user `me` to whom it was refused.
+fn invitation(found: &std::fs::Metadata, me: u32) -> String {
     let owner = name_of("/etc/passwd", found.uid());
     let group = name_of("/etc/group", found.gid());
     let mode = found.mode() & 0o7777;
+    if me == 0 || mode & 0o002 != 0 || (me == found.uid() && mode & 0o200 != 0) {
+        return format!(
+            "it is {owner}:{group} {mode:04o}, which this user may open: a security module (AppArmor, SELinux) or a sandbox forbids it"
+        );
+    }
     let mut who = vec![format!("user {owner}")];
     if mode & 0o020 != 0 {
         who.push(format!("a member of group {group} (which is as good as root)"));
@@ -219,4 +229,45 @@ fn name_of(file: &str, id: u32) -> String {
             (fields.nth(1)? == wanted).then(|| sanitize(name, 64))
         })
         .unwrap_or(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn denied_names_who_would_have_the_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let _listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let owner = name_of("/etc/passwd", fs::metadata(&path).unwrap().uid());
+        let group = name_of("/etc/group", fs::metadata(&path).unwrap().gid());
+        let denied = io::Error::from(ErrorKind::PermissionDenied);
+        for (mode, expected) in [(0o460, true), (0o400, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let line = explain_unix(&path, &denied, "unix:///s".into()).to_string();
+            assert!(line.starts_with("unix:///s: permission denied; it is "), "{line}");
+            let found = fs::metadata(&path).unwrap();
+            let line = invitation(&found, 4711);
+            assert!(line.contains(&format!("{owner}:{group} {mode:04o}: run as user {owner}")), "{line}");
+            assert_eq!(line.contains(&format!("a member of group {group}")), expected, "{line}");
+            assert!(invitation(&found, 0).contains("security module"), "root is not sent to itself");
+        }
+    }
+
+    #[test]
+    fn denied_names_the_directory_where_that_is_closed() {
+        let line = who_may(Path::new("/proc/1/no-such/docker.sock"));
+        assert!(line.contains("the directory /proc/1 "), "{line}");
+    }
+
+    #[test]
+    fn ids_without_a_name_stay_numbers() {
+        assert_eq!(name_of("/etc/passwd", 0), "root");
+        assert_eq!(name_of("/etc/group", 4_123_456_789), "4123456789");
+        assert_eq!(name_of("/no/such/file", 7), "7");
+    }
 }

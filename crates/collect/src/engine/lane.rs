@@ -35,10 +35,12 @@ const READ_BUFFER: usize = 256 << 10;
 /// hyper's documented words for it; the method that asks for it comes with its server only.
 const HEAD_TOO_LARGE: &str = "message head is too large";
 
+type Http = Connection<TokioIo<Box<dyn Stream>>, Empty<Bytes>>;
+
 /// One connection and its HTTP state.
 pub(super) struct Lane {
     sender: SendRequest<Empty<Bytes>>,
-    connection: Option<Connection<TokioIo<Box<dyn Stream>>, Empty<Bytes>>>,
+    connection: Option<Http>,
     /// What `ssh` said on its standard error, where the stream is one.
     complaints: Option<Complaints>,
     /// Whether it has answered before: then a failure may only mean that the peer had closed it.
@@ -85,7 +87,7 @@ impl Lane {
     pub(super) async fn send(
         &mut self,
         request: Request<Empty<Bytes>>,
-        at: &dyn Fn() -> String,
+        at: &(dyn Fn() -> String + Sync),
     ) -> Result<Response<Incoming>, Broken> {
         let ready = drive(&mut self.connection, self.sender.ready()).await;
         let answer = match ready {
@@ -110,7 +112,7 @@ impl Lane {
         &mut self,
         body: &mut Incoming,
         limit: u64,
-        at: &dyn Fn() -> String,
+        at: &(dyn Fn() -> String + Sync),
         take: &mut (dyn FnMut(Bytes) -> ControlFlow<()> + Send),
     ) -> Result<(), Failure> {
         let mut total = 0u64;
@@ -141,7 +143,7 @@ impl Lane {
         &mut self,
         mut body: Incoming,
         limit: u64,
-        at: &dyn Fn() -> String,
+        at: &(dyn Fn() -> String + Sync),
     ) -> Result<Bytes, Failure> {
         let hint = body.size_hint();
         if hint.lower() > limit {
@@ -172,7 +174,7 @@ impl Lane {
     }
 
     /// Where `ssh` carried the stream and complained, its words are the reason.
-    async fn blame_ssh(&mut self, failure: Failure, at: &dyn Fn() -> String) -> Failure {
+    async fn blame_ssh(&mut self, failure: Failure, at: &(dyn Fn() -> String + Sync)) -> Failure {
         let Some(complaints) = &mut self.complaints else { return failure };
         // The end of the stream is what ends ssh; only then has it said all.
         self.connection = None;
@@ -185,10 +187,7 @@ impl Lane {
 
 /// Runs `work` while driving the connection that it depends on. `None`: the connection ended and
 /// left the work without an answer.
-async fn drive<F: Future>(
-    connection: &mut Option<Connection<TokioIo<Box<dyn Stream>>, Empty<Bytes>>>,
-    work: F,
-) -> Option<F::Output> {
+async fn drive<F: Future>(connection: &mut Option<Http>, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(output) = work.as_mut().poll(cx) {

@@ -1,9 +1,11 @@
 //! The client against peers of every kind, on real sockets.
 
-use std::fs;
+mod choice;
+mod hostile;
+mod ssh;
+mod tls;
+
 use std::future::Future;
-use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,7 +32,7 @@ impl Peer {
     }
 
     async fn connect(&self) -> Result<Engine, Failure> {
-        Engine::connect(&self.endpoint(), brief()).await
+        Engine::connect(&self.endpoint(), small()).await
     }
 }
 
@@ -38,9 +40,22 @@ fn at(path: &Path) -> Endpoint {
     Endpoint { transport: Transport::Unix(path.to_owned()), tls: None }
 }
 
-/// Limits that make the bounds come soon.
-fn brief() -> Limits {
-    Limits { request: Duration::from_millis(400), body: 1 << 20, list: 2 << 20, ..Limits::default() }
+/// Small bounds on bodies, and time enough for a busy machine.
+fn small() -> Limits {
+    Limits { request: Duration::from_secs(60), body: 1 << 20, list: 2 << 20, ..Limits::default() }
+}
+
+/// Little time, for peers that would take for ever.
+fn impatient() -> Limits {
+    Limits { request: Duration::from_millis(300), ..small() }
+}
+
+/// How asking a peer fails for one without patience, be it at once or at the first request.
+async fn impatient_failure(peer: &Peer) -> Failure {
+    match Engine::connect(&peer.endpoint(), impatient()).await {
+        Ok(engine) => engine.get("/info").await.unwrap_err(),
+        Err(failure) => failure,
+    }
 }
 
 /// Serves every connection with `serve`.
