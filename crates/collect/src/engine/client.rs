@@ -346,13 +346,13 @@ impl Shared {
     async fn open(&self) -> Result<Lane, Failure> {
         let after = self.limits.connect;
         let at = self.dialer.endpoint().to_string();
-        let dialled = timeout(after, self.dialer.open())
+        let mut dialled = timeout(after, self.dialer.open())
             .await
             .unwrap_or_else(|_| Err(Failure::TimedOut { at: at.clone(), after }))?;
-        if let Some(certificate) = dialled.certificate {
+        if let Some(certificate) = dialled.certificate.take() {
             let _ = self.certificate.set(certificate);
         }
-        Lane::new(dialled.stream, dialled.complaints, &self.limits, &at).await
+        Lane::new(dialled, &self.limits, &at).await
     }
 
     fn put_back(&self, lane: Lane) {

@@ -35,6 +35,14 @@ pub(super) struct Dialled {
     pub(super) stream: Box<dyn Stream>,
     pub(super) complaints: Option<Complaints>,
     pub(super) certificate: Option<PeerCertificate>,
+    /// Whether no certificate of ours was shown.
+    pub(super) anonymous: bool,
+}
+
+impl Dialled {
+    fn plain(stream: Box<dyn Stream>) -> Self {
+        Self { stream, complaints: None, certificate: None, anonymous: true }
+    }
 }
 
 impl Dialer {
@@ -90,7 +98,7 @@ impl Dialer {
         match &self.endpoint.transport {
             Transport::Unix(path) => {
                 let stream = unix(path).await.map_err(|error| explain_unix(path, &error, at()))?;
-                Ok(Dialled { stream: Box::new(stream), complaints: None, certificate: None })
+                Ok(Dialled::plain(Box::new(stream)))
             }
             Transport::Tcp { host, port, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port))
@@ -99,12 +107,12 @@ impl Dialer {
                     .map_err(|error| explain_tcp(&error, at()))?;
                 match &self.tls {
                     Some(tls) => secure(tls, stream).await.map_err(|why| Failure::Tls { at: at(), why }),
-                    None => Ok(Dialled { stream: Box::new(stream), complaints: None, certificate: None }),
+                    None => Ok(Dialled::plain(Box::new(stream))),
                 }
             }
             Transport::Ssh(address) => {
                 let (pipe, complaints) = ssh::open(address, &at())?;
-                Ok(Dialled { stream: Box::new(pipe), complaints: Some(complaints), certificate: None })
+                Ok(Dialled { complaints: Some(complaints), ..Dialled::plain(Box::new(pipe)) })
             }
         }
     }
@@ -112,7 +120,7 @@ impl Dialer {
 
 async fn secure(tls: &Tls, stream: TcpStream) -> Result<Dialled, String> {
     let stream = tls.connector.connect(tls.name.clone(), stream).await.map_err(|error| {
-        tls::explain_io(&error).unwrap_or_else(|| match error.kind() {
+        tls::explain_io(&error, tls.files.cert.is_none()).unwrap_or_else(|| match error.kind() {
             ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset => {
                 "the peer closed the connection during the handshake; it may speak no TLS".into()
             }
@@ -121,7 +129,7 @@ async fn secure(tls: &Tls, stream: TcpStream) -> Result<Dialled, String> {
     })?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let certificate = PeerCertificate::of(chain, &tls.files);
-    Ok(Dialled { stream: Box::new(stream), complaints: None, certificate })
+    Ok(Dialled { certificate, anonymous: tls.files.cert.is_none(), ..Dialled::plain(Box::new(stream)) })
 }
 
 /// Opens a unix socket. A full queue of an engine that does not accept is `EAGAIN`, which is

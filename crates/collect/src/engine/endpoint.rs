@@ -1,7 +1,8 @@
 //! Where an engine is: the host strings that the docker CLI accepts, parsed as it parses them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
 
@@ -103,7 +104,7 @@ impl Endpoint {
     pub(super) fn parse(text: &str, tls: Option<TlsFiles>, given: &str) -> Result<Self, Failure> {
         let text = text.trim();
         let wrong = |why: &str| Failure::Usage {
-            what: format!("{given} ({})", sanitize(text, PEER_TEXT_LIMIT)),
+            what: format!("{given} ({})", sanitize(&without_user(text), PEER_TEXT_LIMIT)),
             why: why.to_owned(),
         };
         if text.contains('\0') {
@@ -138,10 +139,30 @@ impl Endpoint {
         Ok(Self { transport, tls })
     }
 
+    /// The path of the unix socket, where it is one that has a path.
+    #[must_use]
+    pub fn socket_path(&self) -> Option<&Path> {
+        match &self.transport {
+            Transport::Unix(path) => {
+                Some(path).filter(|path| !path.as_os_str().as_bytes().starts_with(b"@")).map(PathBuf::as_path)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is a socket of this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         matches!(self.transport, Transport::Unix(_))
+    }
+}
+
+/// A host string without all that may be a user and a password, even where it is malformed.
+fn without_user(text: &str) -> String {
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |start| start + 3));
+    match rest.rsplit_once('@') {
+        Some((user, host)) if !user.is_empty() => format!("{scheme}{host}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -311,6 +332,9 @@ mod tests {
             ("ssh://a$(id)@h", "shell"),
             ("ssh://h;id", "characters"),
             ("ssh://me:pa55@h", "password"),
+            ("ssh://me:pa55/22@h", "port"),
+            ("me:pa55@h:port", "port"),
+            ("me:1/pa55@h:x y?", "query"),
             ("ssh://", "no host"),
             ("ssh://h?x", "query"),
             ("ssh://h/%0a", "control"),

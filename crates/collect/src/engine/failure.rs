@@ -182,14 +182,9 @@ fn seconds(after: &Duration) -> String {
 /// control and direction-changing characters escaped, and the userinfo of URLs taken out.
 #[must_use]
 pub fn sanitize(text: &str, limit: usize) -> String {
+    // Enough for `limit` characters of four bytes and then some, so that a megabyte costs little.
+    let (cleaned, whole) = strip_userinfo(text, limit.saturating_mul(8));
     let mut out = String::new();
-    // A bound on what is looked at, so that a megabyte costs nothing; userinfo longer than this
-    // is cut with the rest.
-    let mut end = text.len().min(limit.saturating_mul(8));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let cleaned = without_userinfo(&text[..end]);
     for (count, c) in cleaned.trim().chars().enumerate() {
         if count == limit {
             out.push('…');
@@ -201,7 +196,7 @@ pub fn sanitize(text: &str, limit: usize) -> String {
             out.push(c);
         }
     }
-    if end < text.len() {
+    if !whole {
         out.push('…');
     }
     out
@@ -217,9 +212,22 @@ fn is_unprintable(c: char) -> bool {
 /// Takes `user:password@` out of every URL in the text.
 #[must_use]
 pub fn without_userinfo(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    strip_userinfo(text, usize::MAX).0
+}
+
+/// The text without userinfo, at most about `enough` bytes of it, and whether that is all of it.
+fn strip_userinfo(text: &str, enough: usize) -> (String, bool) {
+    let mut out = String::new();
     let mut rest = text;
-    while let Some(start) = rest.find("://") {
+    while out.len() < enough {
+        let Some(start) = rest.find("://") else {
+            let mut end = rest.len().min(enough);
+            while !rest.is_char_boundary(end) {
+                end -= 1;
+            }
+            out.push_str(&rest[..end]);
+            return (out, end == rest.len());
+        };
         let (before, after) = rest.split_at(start + 3);
         out.push_str(before);
         // The authority ends where a path, query, quote or blank begins. A password may itself
@@ -236,8 +244,7 @@ pub fn without_userinfo(text: &str) -> String {
         };
         rest = &after[cut..];
     }
-    out.push_str(rest);
-    out
+    (out, rest.is_empty())
 }
 
 /// Whether what stands before an `@` behind the first `/` is `user:pass/word` and not `host:port/path`.
@@ -269,6 +276,9 @@ mod tests {
             sanitize("proxy http://me:s3cret@proxy:3128/ and tcp://x@y, tcp://a:1/b@c", 200),
             "proxy http://proxy:3128/ and tcp://y, tcp://a:1/b@c"
         );
+        let long = format!("http://u:{}@h/", "hunter2".repeat(10_000));
+        assert_eq!(sanitize(&long, 20), "http://h/");
+        assert!(!sanitize(&"://".repeat(300_000), 20).contains("@"));
         assert_eq!(without_userinfo("https://u:pa/ss@h/x"), "https://h/x");
         assert_eq!(without_userinfo("https://h/x@y"), "https://h/x@y");
         assert_eq!(without_userinfo("://"), "://");

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Limits;
+use super::dial::Dialled;
 use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
 use super::ssh::Complaints;
 use super::tls;
@@ -43,6 +44,8 @@ pub(super) struct Lane {
     connection: Option<Http>,
     /// What `ssh` said on its standard error, where the stream is one.
     complaints: Option<Complaints>,
+    /// Whether no certificate of ours was shown.
+    anonymous: bool,
     /// Whether it has answered before: then a failure may only mean that the peer had closed it.
     pub(super) used: bool,
 }
@@ -65,21 +68,19 @@ impl From<Broken> for Failure {
 
 impl Lane {
     /// Sets HTTP up on a stream; sends nothing yet.
-    pub(super) async fn new(
-        stream: Box<dyn Stream>,
-        complaints: Option<Complaints>,
-        limits: &Limits,
-        at: &str,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn new(dialled: Dialled, limits: &Limits, at: &str) -> Result<Self, Failure> {
+        let (complaints, anonymous) = (dialled.complaints, dialled.anonymous);
         let handshake = http1::Builder::new()
             .max_buf_size(READ_BUFFER.max(limits.headers))
             .max_header_size(limits.headers)
             .max_headers(limits.header_lines)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(dialled.stream))
             .await;
         match handshake {
-            Ok((sender, connection)) => Ok(Self { sender, connection: Some(connection), complaints, used: false }),
-            Err(error) => Err(explain(&error, at)),
+            Ok((sender, connection)) => {
+                Ok(Self { sender, connection: Some(connection), complaints, anonymous, used: false })
+            }
+            Err(error) => Err(explain(&error, at, anonymous)),
         }
     }
 
@@ -100,7 +101,7 @@ impl Lane {
             Some(Err(error)) => {
                 let closed =
                     error.is_closed() || error.is_canceled() || error.is_incomplete_message() || is_reset(&error);
-                let failure = self.blame_ssh(explain(&error, &at()), &at).await;
+                let failure = self.blame_ssh(explain(&error, &at(), self.anonymous), &at).await;
                 Err(if closed { Broken::Closed(failure) } else { Broken::Failed(failure) })
             }
             None => Err(Broken::Closed(self.blame_ssh(Failure::EndedEarly { at: at() }, &at).await)),
@@ -121,7 +122,7 @@ impl Lane {
                 Some(None) => return Ok(()),
                 Some(Some(Ok(frame))) => frame,
                 Some(Some(Err(error))) => {
-                    let failure = explain(&error, &at());
+                    let failure = explain(&error, &at(), self.anonymous);
                     return Err(self.blame_ssh(failure, at).await);
                 }
                 None => return Err(self.blame_ssh(Failure::EndedEarly { at: at() }, at).await),
@@ -227,13 +228,13 @@ fn is_reset(error: &hyper::Error) -> bool {
 }
 
 /// Tells what an error of the HTTP layer means.
-fn explain(error: &hyper::Error, at: &str) -> Failure {
+fn explain(error: &hyper::Error, at: &str, anonymous: bool) -> Failure {
     let at = at.to_owned();
     if error.to_string() == HEAD_TOO_LARGE {
         return Failure::HeadersTooLarge { at };
     }
     if let Some(io) = io_cause(error) {
-        if let Some(why) = tls::explain_io(io) {
+        if let Some(why) = tls::explain_io(io, anonymous) {
             return Failure::Tls { at, why };
         }
         if is_reset(error) || io.kind() == std::io::ErrorKind::UnexpectedEof {

@@ -53,7 +53,13 @@ impl Complaints {
         let _ = timeout(Duration::from_millis(500), &mut self.reader).await;
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&text);
-        let mut lines: Vec<&str> = text.lines().rev().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
+        let mut lines: Vec<&str> = text
+            .lines()
+            .rev()
+            .map(|line| line.trim().trim_start_matches("ssh: "))
+            .filter(|line| !line.is_empty())
+            .take(2)
+            .collect();
         lines.reverse();
         (!lines.is_empty()).then(|| sanitize(&lines.join("; "), PEER_TEXT_LIMIT))
     }

@@ -174,17 +174,17 @@ impl ServerCertVerifier for Unverified {
     }
 }
 
-/// The reason, where an error of a stream is one of TLS.
-pub(super) fn explain_io(error: &io::Error) -> Option<String> {
+/// The reason, where an error of a stream is one of TLS. `anonymous`: we showed no certificate.
+pub(super) fn explain_io(error: &io::Error, anonymous: bool) -> Option<String> {
     let inner = error.get_ref()?;
     if let Some(error) = inner.downcast_ref::<rustls::Error>() {
-        return Some(explain(error));
+        return Some(explain(error, anonymous));
     }
     // An io::Error may wrap another one.
-    inner.downcast_ref::<io::Error>().and_then(explain_io)
+    inner.downcast_ref::<io::Error>().and_then(|error| explain_io(error, anonymous))
 }
 
-fn explain(error: &rustls::Error) -> String {
+fn explain(error: &rustls::Error, anonymous: bool) -> String {
     use CertificateError as Bad;
     match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
@@ -204,14 +204,16 @@ fn explain(error: &rustls::Error) -> String {
             other => format!("the engine's certificate is not accepted: {}", sanitize(&other.to_string(), PEER_TEXT_LIMIT)),
         },
         rustls::Error::AlertReceived(alert) => match alert {
-            AlertDescription::CertificateRequired => {
+            // Engines built with an older Go say "bad certificate" when there is none.
+            AlertDescription::CertificateRequired | AlertDescription::BadCertificate if anonymous => {
                 "the engine demands a client certificate; give cert.pem and key.pem (DOCKER_CERT_PATH or the context)".into()
             }
-            AlertDescription::BadCertificate
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
             | AlertDescription::UnknownCA
             | AlertDescription::CertificateUnknown
             | AlertDescription::AccessDenied => {
-                format!("the engine does not accept our client certificate ({alert:?}), or demands one; check cert.pem and key.pem")
+                format!("the engine does not accept our client certificate ({alert:?}); check cert.pem and key.pem")
             }
             AlertDescription::CertificateExpired => {
                 "the engine says that our client certificate has expired; renew cert.pem".into()
