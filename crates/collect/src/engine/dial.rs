@@ -11,11 +11,11 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::client::Limits;
 use super::endpoint::{Endpoint, TlsFiles, Transport};
-use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
+use super::failure::Failure;
 use super::lane::Stream;
 use super::ssh::{self, Complaints};
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 use super::tls::{self, PeerCertificate};
 
 /// Opens connections to one endpoint.
@@ -47,7 +47,7 @@ impl Dialled {
 
 impl Dialer {
     /// Reads the TLS material, so that its faults show before anything is opened.
-    pub(super) fn new(endpoint: &Endpoint, _limits: &Limits) -> Result<Self, Failure> {
+    pub(super) fn new(endpoint: &Endpoint) -> Result<Self, Failure> {
         let tls = match (&endpoint.transport, &endpoint.tls) {
             (Transport::Tcp { host, .. }, Some(files)) => {
                 let failed = |why: String| Failure::Tls { at: endpoint.to_string(), why };

@@ -4,7 +4,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
+use super::failure::Failure;
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// The socket that the docker CLI opens when nothing else is named.
 pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";

@@ -4,7 +4,8 @@ use std::str;
 
 use serde::de::DeserializeOwned;
 
-use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
+use super::failure::Failure;
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// Parses a body. Invalid UTF-8 (a name or a label that somebody set so) is replaced by U+FFFD
 /// rather than losing the whole answer; that second pass happens only then.

@@ -17,10 +17,11 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::Limits;
 use super::dial::Dialled;
-use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
+use super::failure::Failure;
+use super::pool::Limits;
 use super::ssh::Complaints;
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 use super::tls;
 
 /// What a connection runs over.

@@ -11,14 +11,20 @@ mod failure;
 mod json;
 mod lane;
 mod negotiate;
+mod pool;
+mod sockets;
 mod ssh;
+mod text;
 mod tls;
 
-pub use client::{Engine, Limits, path_segment};
-pub use context::{Environment, OtherSocket, Resolved, Wanted, other_sockets, resolve};
+pub use client::{Engine, path_segment};
+pub use context::{Environment, Resolved, Wanted, resolve};
 pub use endpoint::{Endpoint, Ssh, TlsFiles, Transport};
-pub use failure::{Failure, PEER_TEXT_LIMIT, sanitize, without_userinfo};
+pub use failure::Failure;
 pub use negotiate::{ApiVersion, NEWEST_API, OLDEST_API};
+pub use pool::Limits;
+pub use sockets::{OtherSocket, other_sockets};
+pub use text::{PEER_TEXT_LIMIT, sanitize, without_userinfo};
 pub use tls::PeerCertificate;
 
 #[cfg(test)]

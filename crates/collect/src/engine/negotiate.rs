@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::failure::{Failure, sanitize};
+use super::failure::Failure;
+use super::text::sanitize;
 
 /// The oldest API that every fact is known for (Docker 20.10).
 pub const OLDEST_API: ApiVersion = ApiVersion { major: 1, minor: 41 };

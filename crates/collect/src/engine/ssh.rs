@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::endpoint::Ssh;
-use super::failure::{Failure, PEER_TEXT_LIMIT, sanitize};
+use super::failure::Failure;
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// The time that `ssh` gets for connecting and logging in, as the CLI's `ConnectTimeout`.
 pub(super) const CONNECT: Duration = Duration::from_secs(30);

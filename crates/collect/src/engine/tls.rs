@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::endpoint::TlsFiles;
-use super::failure::{PEER_TEXT_LIMIT, sanitize};
+use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// The most that is read of a file with certificates or keys, in bytes: 4 MiB.
 const FILE_LIMIT: u64 = 4 << 20;
