@@ -1,5 +1,6 @@
 //! The client against peers of every kind, on real sockets.
 
+mod any;
 mod choice;
 mod hostile;
 mod ssh;
