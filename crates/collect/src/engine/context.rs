@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// The most that is read of `config.json` or `meta.json`, in bytes: 4 MiB.
 const FILE_LIMIT: u64 = 4 << 20;
+/// The variables by which the CLI takes a proxy for `tcp://`.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 /// The context that stands for "no context".
 const DEFAULT_CONTEXT: &str = "default";
 
@@ -39,6 +42,9 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`.
     pub runtime_dir: Option<PathBuf>,
+    /// The name of a variable that sets a proxy (`HTTPS_PROXY`, `https_proxy`, …), never its value:
+    /// that may hold a password.
+    pub proxy: Option<&'static str>,
     /// `PATH`, where `ssh` is looked for.
     pub path: OsString,
     /// Where `/run` and `/var/run` hang; `/` but in tests.
@@ -61,6 +67,7 @@ impl Environment {
             docker_cert_path: text("DOCKER_CERT_PATH").map(PathBuf::from),
             home: text("HOME").map(PathBuf::from).or_else(home_of_user),
             runtime_dir: text("XDG_RUNTIME_DIR").map(PathBuf::from),
+            proxy: PROXIES.into_iter().find(|name| text(name).is_some()),
             path: text("PATH").unwrap_or_default(),
             root: "/".into(),
         }
@@ -148,6 +155,13 @@ pub fn resolve(wanted: &Wanted, environment: &Environment) -> Result<Resolved, F
     if let Transport::Ssh(ssh) = &mut endpoint.transport {
         ssh.program = environment.ssh_program();
     }
+    if let (Some(name), Transport::Tcp { host, .. }) = (environment.proxy, &endpoint.transport)
+        && !is_loopback(host)
+    {
+        notes.push(format!(
+            "{endpoint}: {name} is set; where the docker CLI would go through that proxy, this connects directly"
+        ));
+    }
     let is_local = endpoint.is_local();
     Ok(Resolved { endpoint, origin, is_local, notes })
 }
@@ -173,6 +187,11 @@ fn without_context(host: Option<&str>, environment: &Environment) -> Result<(End
     // With TLS and no address the CLI expects the engine's TLS port.
     let text = if text.trim().is_empty() && tls.is_some() { "tcp://localhost:2376" } else { text };
     Ok((Endpoint::parse(text, tls, origin)?, origin.to_owned()))
+}
+
+/// Whether it names this machine, for which no proxy is taken.
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn is_absent(path: &Path) -> bool {

@@ -2,6 +2,10 @@
 //!
 //! [`resolve`] says which engine the docker CLI would talk to, [`Engine::connect`] opens it, and
 //! [`Engine::get`] reads one path. Nothing here sends anything but `GET`.
+//!
+//! Where it is not as the docker CLI: `DOCKER_API_VERSION` is not obeyed (an older version hides
+//! facts), `ssh` may not ask for anything (`BatchMode`), proxies are not taken (which
+//! [`Resolved::notes`] says), and the `HttpHeaders` of `config.json` are not sent.
 
 mod client;
 mod context;

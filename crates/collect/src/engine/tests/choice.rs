@@ -145,6 +145,16 @@ fn a_broken_config_is_noted_without_its_text() {
 }
 
 #[test]
+fn a_proxy_that_is_passed_by_is_noted() {
+    let environment = Environment { proxy: Some("HTTPS_PROXY"), ..Environment::default() };
+    let notes = |host: &str| resolve(&Wanted { host: Some(host.into()), context: None }, &environment).unwrap().notes;
+    assert!(notes("tcp://engine.example").join("").contains("HTTPS_PROXY is set"));
+    for near in ["tcp://localhost:1", "tcp://127.8.8.8", "[::1]:5", "unix:///x", "ssh://h"] {
+        assert_eq!(notes(near), [""; 0], "{near}");
+    }
+}
+
+#[test]
 fn other_sockets_are_named_once() {
     let home = Home::new();
     let mut listeners = Vec::new();
