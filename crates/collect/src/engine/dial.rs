@@ -155,12 +155,12 @@ async fn unix(path: &Path) -> io::Result<UnixStream> {
 fn explain_unix(path: &Path, error: &io::Error, at: String) -> Failure {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Failure::NoSocket { at },
-        ErrorKind::PermissionDenied => Failure::Denied { at, why: who_may(path) },
-        // What is no socket refuses a connection as a dead socket does.
-        ErrorKind::ConnectionRefused => match std::fs::metadata(path) {
+        // What is no socket refuses as a dead or a forbidden socket does.
+        refusal @ (ErrorKind::PermissionDenied | ErrorKind::ConnectionRefused) => match std::fs::metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 Failure::NotASocket { at, found: kind_of(&found).to_owned() }
             }
+            _ if refusal == ErrorKind::PermissionDenied => Failure::Denied { at, why: who_may(path) },
             _ => Failure::DeadSocket { at },
         },
         _ if error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) => {
@@ -264,6 +264,13 @@ mod tests {
             assert_eq!(line.contains(&format!("a member of group {group}")), expected, "{line}");
             assert!(invitation(&found, 0).contains("security module"), "root is not sent to itself");
         }
+    }
+
+    #[test]
+    fn a_forbidden_file_is_still_no_socket() {
+        let denied = io::Error::from(ErrorKind::PermissionDenied);
+        let failure = explain_unix(Path::new("/etc/passwd"), &denied, "x".into());
+        assert!(matches!(&failure, Failure::NotASocket { found, .. } if found == "a regular file"), "{failure}");
     }
 
     #[test]

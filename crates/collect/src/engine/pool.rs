@@ -38,7 +38,7 @@ pub struct Limits {
     pub stream: Duration,
     /// Bytes of one body. Default 64 MiB.
     pub body: u64,
-    /// Bytes of a list's body ([`Engine::get_list`]). Default 256 MiB.
+    /// Bytes of a list's body ([`Engine::get_list`](super::Engine::get_list)). Default 256 MiB.
     pub list: u64,
     /// Bytes of an answer's headers. Default 64 KiB.
     pub headers: usize,
