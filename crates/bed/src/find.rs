@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 /// The engines that tests can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// Docker Engine 20.10 (API 1.41, graph drivers), as Debian packages it; whatever `dockerd` the machine has.
+    /// Docker Engine 20.10 (API 1.41, graph drivers), as Debian packages it.
     V20,
     /// Docker Engine 29 (API 1.44 and later, containerd's image store), built by `cargo xtask test`.
     V29,
@@ -33,8 +33,6 @@ pub struct Binaries {
     pub path: Option<PathBuf>,
     /// The containerd to start for it; none where the engine starts its own.
     pub containerd: Option<PathBuf>,
-    /// The runc to use instead of the one in `PATH`.
-    pub runc: Option<PathBuf>,
     /// A static busybox: makes images, and brings the loopback device up.
     pub busybox: PathBuf,
 }
@@ -56,8 +54,11 @@ pub fn find(version: Version) -> Result<Binaries, String> {
         return Err("starting an engine needs root".into());
     }
     let busybox = program("busybox")?;
+    if !is_static(&busybox) {
+        return Err(format!("{} is not static (busybox-static is)", busybox.display()));
+    }
     let found = match version {
-        Version::V20 => Binaries { dockerd: program("dockerd")?, path: None, containerd: None, runc: None, busybox },
+        Version::V20 => Binaries { dockerd: engine20(program("dockerd")?)?, path: None, containerd: None, busybox },
         Version::V29 => {
             let dir = beds_dir().join("engine29");
             let built = |name: &str| {
@@ -68,9 +69,10 @@ pub fn find(version: Version) -> Result<Binaries, String> {
                     Err(format!("{name} is not built ({}; cargo xtask test builds it)", dir.display()))
                 }
             };
+            built("docker-proxy")?;
+            built("runc")?;
             Binaries {
                 dockerd: built("dockerd")?,
-                runc: Some(built("runc")?),
                 containerd: Some(program("containerd")?),
                 path: Some(dir.clone()),
                 busybox,
@@ -84,6 +86,26 @@ pub fn find(version: Version) -> Result<Binaries, String> {
     }
     namespaces_work()?;
     Ok(found)
+}
+
+/// The machine may have another engine: tests of this one would say nothing about it.
+fn engine20(dockerd: PathBuf) -> Result<PathBuf, String> {
+    let output = Command::new(&dockerd).arg("--version").stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", dockerd.display()))?;
+    let says = String::from_utf8_lossy(&output.stdout);
+    if says.contains(" 20.10.") { Ok(dockerd) } else { Err(format!("{} is {}", dockerd.display(), says.trim())) }
+}
+
+/// A program without an interpreter (`PT_INTERP`) runs in an image that has nothing else.
+fn is_static(program: &Path) -> bool {
+    let Ok(elf) = std::fs::read(program) else { return false };
+    let number = |at: usize, bytes: usize| {
+        let field = elf.get(at..at + bytes)?;
+        Some(field.iter().rev().fold(0usize, |number, byte| number << 8 | usize::from(*byte)))
+    };
+    // ELF64, little-endian: e_phoff, e_phentsize, e_phnum; p_type is each program header's first word.
+    let (Some(at), Some(size), Some(count)) = (number(32, 8), number(54, 2), number(56, 2)) else { return false };
+    elf.starts_with(b"\x7fELF\x02\x01") && (0..count).all(|header| number(at + header * size, 4) != Some(3))
 }
 
 /// Whether this process may make network namespaces; a root inside an ordinary container may not.
@@ -117,4 +139,14 @@ pub fn skip(bed: &str, why: &str) {
     let test = thread.name().unwrap_or("unnamed");
     // Not eprintln!: the test harness keeps that back for tests that pass.
     let _ = writeln!(std::io::stderr(), "SKIPPED bed={bed} why={:?} test={test}", why.replace('\n', " "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_static;
+
+    #[test]
+    fn this_test_has_an_interpreter() {
+        assert!(!is_static(&std::env::current_exe().unwrap()));
+    }
 }
