@@ -12,7 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::find::{Binaries, Version, find, skip};
-use crate::{clear, http, lock};
+use crate::http::Connection;
+use crate::{clear, lock};
 
 /// How long an engine may take to answer, or to end; far beyond what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -160,7 +161,8 @@ impl Daemon {
     /// # Panics
     /// Where the engine does not answer in HTTP.
     pub fn send(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> (u16, Value) {
-        let (status, body) = http::request(&self.socket(), method, path, body)
+        let (status, body) = Connection::open(&self.socket())
+            .and_then(|mut engine| engine.request(method, path, body))
             .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log_tail()));
         (status, value(&body))
     }
@@ -251,7 +253,8 @@ impl Daemon {
         self.dockerd = Some(self.spawn(command, "log")?);
         let socket = self.socket();
         let ready = wait_for(&mut self.dockerd, || {
-            http::request(&socket, "GET", "/_ping", None).is_ok_and(|(status, _)| status == 200)
+            let pong = Connection::open(&socket).and_then(|mut engine| engine.request("GET", "/_ping", None));
+            pong.is_ok_and(|(status, _)| status == 200)
         });
         ready.map_err(|why| format!("dockerd {why}\n{}", self.log_tail()))
     }

@@ -24,5 +24,6 @@ mod lock;
 pub use clear::sweep;
 pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
 pub use find::{Version, beds_dir, find, skip};
+pub use http::Connection;
 pub use image::ContextFile;
 pub use lock::audit_table;
