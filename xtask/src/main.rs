@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask test`, `tidy`, `pages`, `bench`.
 
 mod beds;
+mod bench;
 mod pages;
 mod test;
 mod tidy;
@@ -14,7 +15,7 @@ usage: cargo xtask COMMAND
   test [CARGO TEST ARGUMENTS]   prepare the engines that tests need, run every test, say how many passed
   tidy                          hold the house to its rules: crate edges, file headers, left-overs
   pages --check | --write       the documentation that is derived from the catalogue
-  bench [--quick]               time seaworthy against the floor on a private engine
+  bench [--quick] [--engine 29] time seaworthy against the floor on a private engine
 ";
 
 fn main() -> ExitCode {
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("tidy") => tidy::run(),
         Some("pages") => pages::run(rest),
+        Some("bench") => bench::run(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
