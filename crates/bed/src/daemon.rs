@@ -215,7 +215,7 @@ impl Daemon {
         self.launch()
     }
 
-    /// Stops the engine; the folder stays. [`Daemon::restart`] starts it again.
+    /// Stops the engine and, whatever `live-restore` says, its containers; the folder stays. [`Daemon::restart`] starts it again.
     pub fn stop(&mut self) {
         self.stop_dockerd();
     }

@@ -1,8 +1,12 @@
 //! The beds themselves: what a test may rely on, with the engines that the machine can have.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use seaworthy_bed::{Bridge, ContextFile, Daemon, Net, Spec, Version};
 use serde_json::json;
@@ -102,4 +106,42 @@ fn the_machines_network_serves_tcp() {
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
     let label = format!("where={}", daemon.dir().display());
     assert_eq!(daemon.request("GET", "/info", None).1["Labels"], json!([label]));
+}
+
+/// Set for the copy of this test binary that is to be killed.
+const VICTIM: &str = "SEAWORTHY_BED_VICTIM";
+
+#[test]
+fn the_engine_of_a_killed_test_is_cleared() {
+    let Some(daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
+    if std::env::var_os(VICTIM).is_some() {
+        daemon.import_busybox("busybox:test");
+        let id = daemon.run("left-over", &json!({ "Image": "busybox:test", "Cmd": ["sleep", "3600"] }));
+        println!("\nleft {} {}", daemon.inspect(&id)["State"]["Pid"], daemon.dir().display());
+        sleep(Duration::from_secs(60));
+        return;
+    }
+    drop(daemon);
+    let mut victim = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_engine_of_a_killed_test_is_cleared", "--nocapture"])
+        .env(VICTIM, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let left = lines.find_map(|line| line.strip_prefix("left ").map(str::to_owned));
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    let left = left.expect("the victim said what it started");
+    let (container, dir) = left.split_once(' ').unwrap();
+    let (container, dir) = (PathBuf::from(format!("/proc/{container}")), Path::new(dir));
+    assert!(container.exists() && dir.exists(), "{left}: gone already");
+    // Another test's start may be at it already, and process 1 takes its time to bury the dead.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while (dir.exists() || container.exists()) && Instant::now() < deadline {
+        seaworthy_bed::sweep();
+        sleep(Duration::from_millis(50));
+    }
+    assert!(!dir.exists(), "{} is left", dir.display());
+    assert!(!container.exists(), "the container's process is left");
 }
