@@ -1,0 +1,191 @@
+//! Taking away what an engine leaves: processes, mounts, control groups, shim sockets, files.
+//!
+//! Everything here works from the bed's folder alone, so that a bed whose test process was killed can be cleared by the
+//! next one. A process counts as the bed's when it is one of the engine's programs *and* names the folder on its
+//! command line, or descends from one that does; clients and tests that merely name the folder are left alone.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lock;
+
+/// Folders of beds begin so; the process and a counter follow.
+pub(crate) const PREFIX: &str = "sb-";
+
+/// The engine's programs, as `/proc/PID/comm` (15 bytes) has them.
+const PROGRAMS: [&str; 7] = ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr"];
+
+/// Where beds are made: `TMPDIR` where it is short enough for sockets in it (108 bytes), else `/tmp`.
+pub(crate) fn base() -> PathBuf {
+    let dir = std::env::temp_dir();
+    if dir.is_absolute() && dir.as_os_str().len() <= 24 { dir } else { "/tmp".into() }
+}
+
+/// Clears the beds of test processes that are gone; returns how many there were.
+pub fn sweep() -> usize {
+    let Ok(entries) = fs::read_dir(base()) else { return 0 };
+    let beds = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
+    let mut cleared = 0;
+    for dir in beds.map(|entry| entry.path()).filter(|dir| dir.join("lock").is_file()) {
+        if let Some(_owned) = lock::own(&dir) {
+            clear(&dir);
+            cleared += 1;
+        }
+    }
+    if cleared > 0 {
+        tidy_machine();
+    }
+    cleared
+}
+
+/// Ends the bed's processes and removes everything it made, the folder last.
+pub(crate) fn clear(dir: &Path) {
+    kill_all(dir);
+    for socket in shim_sockets(dir) {
+        let _ = fs::remove_file(socket);
+    }
+    unmount_all(dir);
+    for group in control_groups(dir) {
+        // The kernel empties a group a moment after its last process.
+        retry(|| fs::remove_dir(&group).is_ok() || !group.exists());
+    }
+    retry(|| fs::remove_dir_all(dir).is_ok() || !dir.exists());
+}
+
+/// Removes the empty folders that engines make outside their own, once no bed is in use.
+pub(crate) fn tidy_machine() {
+    let Some(_alone) = lock::alone() else { return };
+    for dir in ["/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd/fifo", "/run/containerd"] {
+        let _ = fs::remove_dir(dir);
+    }
+    for root in cgroup_roots() {
+        let _ = fs::remove_dir(root.join("docker"));
+    }
+}
+
+/// Kills what runs inside the bed's containers, so that the engine need not wait for it.
+pub(crate) fn kill_containers(dir: &Path) {
+    let processes = processes();
+    let shims: Vec<i32> =
+        processes.values().filter(|p| p.belongs(dir) && p.comm == "containerd-shim").map(|p| p.pid).collect();
+    for process in processes.values().filter(|p| shims.contains(&p.parent) && p.comm != "runc") {
+        kill(process.pid, Signal::KILL);
+    }
+}
+
+fn kill_all(dir: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let processes = processes();
+        let doomed: Vec<i32> = processes.values().filter(|p| descends(p, dir, &processes)).map(|p| p.pid).collect();
+        if doomed.is_empty() || Instant::now() > deadline {
+            return;
+        }
+        for pid in doomed {
+            kill(pid, Signal::KILL);
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn kill(pid: i32, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(pid) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+struct Process {
+    pid: i32,
+    parent: i32,
+    comm: String,
+    arguments: String,
+}
+
+impl Process {
+    fn read(pid: i32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (before, after) = stat.rsplit_once(')')?;
+        let mut fields = after.split_whitespace();
+        if fields.next()? == "Z" {
+            return None;
+        }
+        let parent = fields.next()?.parse().ok()?;
+        let comm = before.split_once('(')?.1.to_owned();
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        Some(Self { pid, parent, comm, arguments: String::from_utf8_lossy(&arguments).into_owned() })
+    }
+
+    fn belongs(&self, dir: &Path) -> bool {
+        let inside = format!("{}/", dir.display());
+        PROGRAMS.contains(&self.comm.as_str()) && self.arguments.contains(&inside)
+    }
+}
+
+fn processes() -> HashMap<i32, Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return HashMap::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, Process::read(pid)?))).collect()
+}
+
+fn descends(process: &Process, dir: &Path, all: &HashMap<i32, Process>) -> bool {
+    let mut at = Some(process);
+    for _ in 0..64 {
+        let Some(process) = at else { return false };
+        if process.belongs(dir) {
+            return true;
+        }
+        at = all.get(&process.parent);
+    }
+    false
+}
+
+/// The sockets that shims opened under `/run/containerd/s`; each shim's bundle names its own.
+fn shim_sockets(dir: &Path) -> Vec<PathBuf> {
+    let states = ["exec/containerd/daemon", "containerd/state"].map(|state| dir.join(state));
+    let bundles = states.iter().map(|state| state.join("io.containerd.runtime.v2.task/moby"));
+    let addresses = bundles.filter_map(|moby| fs::read_dir(moby).ok()).flatten().flatten();
+    addresses
+        .filter_map(|bundle| fs::read_to_string(bundle.path().join("address")).ok())
+        .filter_map(|address| Some(PathBuf::from(address.trim().strip_prefix("unix://")?)))
+        .filter(|socket| socket.starts_with("/run/containerd/s"))
+        .collect()
+}
+
+fn unmount_all(dir: &Path) {
+    let Ok(mounts) = fs::read_to_string("/proc/self/mountinfo") else { return };
+    let inside = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(Path::new);
+    let mut inside: Vec<&Path> = inside.filter(|point| point.starts_with(dir)).collect();
+    inside.reverse();
+    for point in inside {
+        let _ = rustix::mount::unmount(point, rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+/// The control groups of the bed's containers, which are named for their ids.
+fn control_groups(dir: &Path) -> Vec<PathBuf> {
+    let Ok(containers) = fs::read_dir(dir.join("data/containers")) else { return Vec::new() };
+    let ids: Vec<_> = containers.flatten().map(|entry| entry.file_name()).collect();
+    let groups = cgroup_roots().into_iter().flat_map(|root| ids.iter().map(move |id| root.join("docker").join(id)));
+    groups.filter(|group| group.is_dir()).collect()
+}
+
+/// The unified hierarchy, or each controller's.
+fn cgroup_roots() -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let controllers = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
+    std::iter::once(root.to_path_buf()).chain(controllers.filter(|path| path.is_dir())).collect()
+}
+
+fn retry(mut done: impl FnMut() -> bool) {
+    for _ in 0..50 {
+        if done() {
+            return;
+        }
+        sleep(Duration::from_millis(20));
+    }
+}

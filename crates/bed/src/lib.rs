@@ -1,0 +1,29 @@
+//! Real container engines for tests, each private to the test that started it.
+//!
+//! A [`Daemon`] has its own directories, socket and (by default) network namespace, so that neither its bridge nor
+//! its firewall rules reach the machine. Dropping it, also while a panic unwinds, ends exactly what it started and
+//! takes its mounts, control groups and files away. What a killed test process left behind is cleared by the next start.
+//!
+//! ```no_run
+//! use seaworthy_bed::{Daemon, Spec, Version};
+//! let Some(daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
+//! daemon.import_busybox("busybox:test");
+//! let id = daemon.run("web", &serde_json::json!({ "Image": "busybox:test", "Cmd": ["sleep", "3600"] }));
+//! assert!(!id.is_empty());
+//! ```
+//!
+//! The methods panic with the engine's answer where it refuses: a test has nothing better to do with it.
+
+mod clear;
+mod daemon;
+mod find;
+mod http;
+mod image;
+mod lock;
+
+pub use clear::sweep;
+pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
+pub use find::{Version, beds_dir, find, skip};
+pub use http::Connection;
+pub use image::ContextFile;
+pub use lock::audit_table;

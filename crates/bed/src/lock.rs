@@ -1,0 +1,50 @@
+//! Locks between test processes.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Waits for the kernel's audit table, which is one for the whole machine; dropping the file gives it back.
+///
+/// # Panics
+/// Where the lock's file in `/tmp` cannot be opened.
+#[must_use]
+pub fn audit_table() -> File {
+    // In /tmp, not under target/: two checkouts on one machine share the table as well.
+    let file = open(Path::new("/tmp/seaworthy-audit.lock"));
+    flock(&file, FlockOperation::LockExclusive).expect("lock the audit table");
+    file
+}
+
+/// Takes the lock that says the bed in `dir` is in use; none where another process holds it.
+pub(crate) fn own(dir: &Path) -> Option<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
+}
+
+fn open(path: &Path) -> File {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+const IN_USE: &str = "/tmp/seaworthy-beds.lock";
+
+/// Says that an engine of ours runs on this machine, as long as the file is held.
+pub(crate) fn shared() -> File {
+    let file = open(Path::new(IN_USE));
+    flock(&file, FlockOperation::LockShared).expect("lock the beds");
+    file
+}
+
+/// Held while no other bed is in use; none where one is.
+pub(crate) fn alone() -> Option<File> {
+    let file = open(Path::new(IN_USE));
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    Some(file)
+}

@@ -1,0 +1,77 @@
+//! Runs what is measured.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+/// Exit codes that are an answer: clean, findings, incomplete. Two is a failure.
+const ANSWERS: [i32; 3] = [0, 1, 3];
+
+fn audit_command(binary: &Path, host: &str) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["audit", "--docker", host]).env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The requests that the program itself makes, where `collect --debug-requests` names them: lines with `GET /path`.
+pub fn requests(binary: &Path, host: &str) -> Option<Vec<String>> {
+    let mut command = Command::new(binary);
+    command.args(["collect", "--docker", host, "--debug-requests", "-o", "/dev/null"]).env_remove("DOCKER_HOST");
+    let output = command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let paths = said.lines().filter_map(|line| line.split_once("GET /")?.1.split_whitespace().next());
+    let paths: Vec<String> = paths.map(|path| format!("/{path}")).collect();
+    Some(paths).filter(|paths| !paths.is_empty())
+}
+
+/// Audits once and returns how long it took, its start included.
+///
+/// # Errors
+/// Where the audit fails.
+pub fn audit(binary: &Path, host: &str) -> Result<Duration> {
+    let start = Instant::now();
+    let status = audit_command(binary, host).status().with_context(|| binary.display().to_string())?;
+    let took = start.elapsed();
+    if !status.code().is_some_and(|code| ANSWERS.contains(&code)) {
+        bail!("{} audit --docker {host}: {status}", binary.display());
+    }
+    Ok(took)
+}
+
+/// The most memory that an audit held at once, in MB (2^20 bytes).
+///
+/// Read from VmHWM while it runs: the rusage of a child starts at what its parent held when it forked.
+///
+/// # Errors
+/// Where the audit cannot be started.
+pub fn peak(binary: &Path, host: &str) -> Result<f64> {
+    let mut child = audit_command(binary, host).spawn().with_context(|| binary.display().to_string())?;
+    let (path, mut peak) = (format!("/proc/{}/status", child.id()), 0.0);
+    while child.try_wait()?.is_none() {
+        let status = fs::read_to_string(&path).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
+        peak = kib.map_or(peak, |kib| kib / 1024.0);
+        thread::sleep(Duration::from_micros(500));
+    }
+    Ok(peak)
+}
+
+/// How long `--version` takes.
+///
+/// # Errors
+/// Where the program is not there or fails.
+pub fn version(binary: &Path) -> Result<Duration> {
+    let mut command = Command::new(binary);
+    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let start = Instant::now();
+    let status = command.status().with_context(|| binary.display().to_string())?;
+    let took = start.elapsed();
+    if status.success() { Ok(took) } else { bail!("{} --version: {status}", binary.display()) }
+}
