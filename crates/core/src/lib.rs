@@ -1,1 +1,3 @@
 //! The nouns of Seaworthy and the pure functions over them.
+
+pub mod version;

@@ -1,3 +1,10 @@
 //! The host beneath an engine: accounts, files, units, audit rules, sockets, kernel.
 
+pub mod accounts;
+pub mod gap;
+pub mod meta;
+pub mod packages;
 pub mod root;
+
+#[cfg(test)]
+pub(crate) mod testing;
