@@ -257,8 +257,23 @@ mod tests {
     fn debian_versions_are_ordered_as_dpkg_orders_them() {
         // Each is before the next; the ties are below.
         let rising = [
-            "0.9~~", "0.9~", "0.9", "1.0~rc1-1", "1.0-1~bpo1", "1.0-1", "1.0-1+deb12u1", "1.0-1+deb12u2",
-            "1.0-1.1", "1.0-2", "1.0-10", "1.0a-1", "1.0+dfsg-1", "1.0.1-1", "1.10", "1:0.1", "10:0.1",
+            "0.9~~",
+            "0.9~",
+            "0.9",
+            "1.0~rc1-1",
+            "1.0-1~bpo1",
+            "1.0-1",
+            "1.0-1+deb12u1",
+            "1.0-1+deb12u2",
+            "1.0-1.1",
+            "1.0-2",
+            "1.0-10",
+            "1.0a-1",
+            "1.0+dfsg-1",
+            "1.0.1-1",
+            "1.10",
+            "1:0.1",
+            "10:0.1",
         ];
         for (index, a) in rising.iter().enumerate() {
             for (other, b) in rising.iter().enumerate() {
@@ -278,16 +293,34 @@ mod tests {
     #[test]
     fn upstream_versions_are_ordered_as_their_projects_mean_them() {
         let rising = [
-            "1.1.5", "v1.1.12", "1.6.33", "v1.7.0-alpha.1", "1.7.0-beta.0", "1.7.0-beta.4", "1.7.0-rc.2", "1.7.0~rc.10",
-            "1.7", "v1.7.13", "6.1.0-12-amd64", "6.1.0-13-amd64", "19.03.0-beta1", "19.03.0", "19.03.15", "20.10.24+dfsg1",
-            "28.0.0-rc.1", "28.0.0", "28.0.1",
+            "1.1.5",
+            "v1.1.12",
+            "1.6.33",
+            "v1.7.0-alpha.1",
+            "1.7.0-beta.0",
+            "1.7.0-beta.4",
+            "1.7.0-rc.2",
+            "1.7.0~rc.10",
+            "1.7",
+            "v1.7.13",
+            "6.1.0-12-amd64",
+            "6.1.0-13-amd64",
+            "19.03.0-beta1",
+            "19.03.0",
+            "19.03.15",
+            "20.10.24+dfsg1",
+            "28.0.0-rc.1",
+            "28.0.0",
+            "28.0.1",
         ];
         for (index, a) in rising.iter().enumerate() {
             for (other, b) in rising.iter().enumerate() {
                 assert_eq!(version(a).cmp(&version(b)), index.cmp(&other), "{a} against {b}");
             }
         }
-        for (a, b) in [("1.6.20~ds1", "1.6.20"), ("20.10.24+dfsg1", "v20.10.24"), ("17.12.1-ce", "17.12.1"), ("1.7", "1.7.0")] {
+        for (a, b) in
+            [("1.6.20~ds1", "1.6.20"), ("20.10.24+dfsg1", "v20.10.24"), ("17.12.1-ce", "17.12.1"), ("1.7", "1.7.0")]
+        {
             assert_eq!(version(a), version(b), "{a} and {b}");
         }
     }

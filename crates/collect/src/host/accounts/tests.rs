@@ -33,8 +33,7 @@ fn members_come_by_listing_by_primary_group_and_by_another_name_of_the_same_id()
 #[test]
 fn sources_beyond_the_files_leave_membership_open() {
     let nss = "# a comment\npasswd: files systemd\ngroup:  files [SUCCESS=merge] sss [NOTFOUND=return] ldap # x\n";
-    let (_dir, root) =
-        host(&[("/etc/passwd", PASSWD), ("/etc/group", "docker:x:999:\n"), ("/etc/nsswitch.conf", nss)]);
+    let (_dir, root) = host(&[("/etc/passwd", PASSWD), ("/etc/group", "docker:x:999:\n"), ("/etc/nsswitch.conf", nss)]);
     let members = Accounts::read(&root).members("docker");
     assert_eq!(members.beyond_files, ["sss", "ldap"]);
     assert!(!members.is_complete());
@@ -63,7 +62,8 @@ fn plus_lines_mean_nothing_where_only_files_are_asked() {
 
 #[test]
 fn broken_lines_are_gaps_and_the_rest_is_read() {
-    let group = "docker\n:x:1:\n\n# docker:x:9:eve\ndocker:x:abc:eve\ndocker:x:999:alice\ndocker:x:5:dave\nx:x:99999999999:\n";
+    let group =
+        "docker\n:x:1:\n\n# docker:x:9:eve\ndocker:x:abc:eve\ndocker:x:999:alice\ndocker:x:5:dave\nx:x:99999999999:\n";
     let (_dir, root) = host(&[("/etc/passwd", "a:b:c\n"), ("/etc/group", group)]);
     let accounts = Accounts::read(&root);
     let members = accounts.members("docker");
