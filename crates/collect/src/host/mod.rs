@@ -2,9 +2,11 @@
 
 pub mod accounts;
 pub mod gap;
+pub mod glob;
 pub mod meta;
 pub mod packages;
 pub mod root;
+pub mod sudoers;
 
 #[cfg(test)]
 pub(crate) mod testing;
