@@ -6,6 +6,7 @@ pub mod glob;
 pub mod meta;
 pub mod packages;
 pub mod root;
+pub mod sshd;
 pub mod sudoers;
 
 #[cfg(test)]
