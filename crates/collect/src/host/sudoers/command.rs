@@ -1,0 +1,153 @@
+//! Which commands of a rule give docker.
+
+use crate::host::glob;
+use crate::host::root::{Root, Unread};
+
+/// What a rule allows that gives docker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Via {
+    /// Every command.
+    All,
+    /// A client or daemon of a container engine, by the path in the rule.
+    Engine(String),
+    /// A shell, or a program that starts any other, by the path in the rule.
+    Shell(String),
+    /// A pattern, a directory or an expression that covers one of them, as written.
+    Covering(String),
+}
+
+/// The arguments that a rule allows. They are not kept: people write passwords there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Args {
+    /// Any.
+    Any,
+    /// Only certain ones.
+    Limited {
+        /// The first of them where it is a plain word, as `run`.
+        first: Option<String>,
+    },
+}
+
+const ENGINES: [&str; 12] = [
+    "docker",
+    "dockerd",
+    "docker-compose",
+    "podman",
+    "ctr",
+    "nerdctl",
+    "containerd",
+    "crictl",
+    "runc",
+    "crun",
+    "buildah",
+    "buildctl",
+];
+const SHELLS: [&str; 17] = [
+    "sh",
+    "bash",
+    "dash",
+    "ash",
+    "zsh",
+    "ksh",
+    "fish",
+    "csh",
+    "tcsh",
+    "su",
+    "sudo",
+    "env",
+    "busybox",
+    "nsenter",
+    "chroot",
+    "unshare",
+    "systemd-run",
+];
+const DIRS: [&str; 7] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
+
+/// What a command of a rule gives; none when it gives no docker.
+///
+/// # Errors
+/// Why an expression could not be judged.
+pub(super) fn judge(root: &Root, path: &str, args: Option<&str>) -> Result<Option<(Via, Args)>, String> {
+    if path == "ALL" {
+        return Ok(Some((Via::All, Args::Any)));
+    }
+    let plain = path.replace('\\', "");
+    let Some(via) = via(root, path, &plain)? else { return Ok(None) };
+    let args = match args {
+        None => Args::Any,
+        Some("*" | "^.*$") => Args::Any,
+        // Two quotes mean: no arguments at all.
+        Some("\"\"") if matches!(via, Via::Engine(_)) => return Ok(None),
+        Some("\"\"") => Args::Limited { first: None },
+        Some(args) => {
+            if matches!(via, Via::Shell(_)) && !opens_a_shell(&plain, args) {
+                return Ok(None);
+            }
+            let first = args.split_whitespace().next().unwrap_or_default();
+            let is_plain = first.len() <= 16 && first.bytes().all(|byte| byte.is_ascii_lowercase());
+            Args::Limited { first: is_plain.then(|| first.to_owned()) }
+        }
+    };
+    Ok(Some((via, args)))
+}
+
+/// `su -` and its kin; a shell that may only run one script is none.
+fn opens_a_shell(path: &str, args: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let own = matches!(name, "su" | "sudo");
+    let flags = ["-", "-l", "--login", "root", "-i", "-s", "--shell"];
+    own && args.split_whitespace().all(|arg| flags.contains(&arg))
+}
+
+fn via(root: &Root, path: &str, plain: &str) -> Result<Option<Via>, String> {
+    if path.starts_with('^') {
+        let expression = regex::RegexBuilder::new(path).size_limit(1 << 20).build();
+        let expression = expression.map_err(|_| "an expression that is not understood here".to_owned())?;
+        let fits = candidates().any(|candidate| expression.is_match(&candidate));
+        return Ok(fits.then(|| Via::Covering(path.to_owned())));
+    }
+    if let Some(dir) = path.strip_suffix('/') {
+        let fits = covers(root, &format!("{dir}/*"));
+        return Ok(fits.then(|| Via::Covering(path.to_owned())));
+    }
+    if glob::is_pattern(path) {
+        return Ok(covers(root, path).then(|| Via::Covering(path.to_owned())));
+    }
+    if !plain.starts_with('/') {
+        return Ok(None);
+    }
+    let resolved = root.canonical(plain).ok().map(|path| path.to_string_lossy().into_owned());
+    for path in [Some(plain), resolved.as_deref()].into_iter().flatten() {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if ENGINES.contains(&name) || name.starts_with("docker") {
+            return Ok(Some(Via::Engine(plain.to_owned())));
+        }
+        if SHELLS.contains(&name) {
+            return Ok(Some(Via::Shell(plain.to_owned())));
+        }
+    }
+    Ok(None)
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    ENGINES.into_iter().chain(SHELLS)
+}
+
+fn candidates() -> impl Iterator<Item = String> {
+    DIRS.into_iter().flat_map(|dir| names().map(move |name| format!("{dir}/{name}")))
+}
+
+/// Whether a pattern covers an engine or a shell at one of the usual places, or one that lies in
+/// the directory that it names.
+fn covers(root: &Root, pattern: &str) -> bool {
+    if candidates().any(|candidate| glob::matches(pattern, &candidate, true)) {
+        return true;
+    }
+    let (dir, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+    if glob::is_pattern(dir) {
+        return names().any(|name| name == last) || last.starts_with("docker");
+    }
+    names().any(|name| {
+        glob::matches(last, name, true) && !matches!(root.stat(format!("{dir}/{name}")), Err(Unread::Absent))
+    })
+}
