@@ -3,4 +3,6 @@
 pub mod audit;
 pub mod gap;
 pub mod netlink;
+pub mod process;
 pub mod root;
+pub mod sockets;
