@@ -2,5 +2,8 @@
 //! is in effect.
 
 pub mod argv;
+pub mod config;
+pub mod file;
+pub mod find;
 pub mod go;
 pub mod keys;
