@@ -1,11 +1,15 @@
 //! The host beneath an engine: accounts, files, units, audit rules, sockets, kernel.
 
 pub mod accounts;
+pub mod audit;
 pub mod gap;
 pub mod glob;
 pub mod meta;
+pub mod netlink;
 pub mod packages;
+pub mod process;
 pub mod root;
+pub mod sockets;
 pub mod sshd;
 pub mod sudoers;
 

@@ -1,0 +1,464 @@
+//! Which process is the daemon behind an engine's socket: by who listens on it, who holds it, and
+//! the pid file, never by a name alone.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::argv::{self, Flags};
+use crate::host::gap::Gap;
+use crate::host::process::{Owner, Proc, Process, started_at};
+use crate::host::root::{Root, Unread};
+use crate::host::sockets;
+
+/// Where an engine was reached on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A unix socket: a path as this process sees it, or an abstract name after `@`.
+    Unix(PathBuf),
+    /// An address of this machine.
+    Tcp(SocketAddr),
+}
+
+/// What kind of program it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Docker's daemon.
+    Dockerd,
+    /// Podman's service.
+    Podman,
+}
+
+/// How the process was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It called `listen` on the socket.
+    Peer,
+    /// It holds the socket that another process (systemd) made.
+    Holder,
+    /// A pid file names it, and it holds the socket.
+    PidFile(String),
+}
+
+/// The variables of its environment that change its settings, without their secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Environment {
+    /// It runs in RootlessKit (`ROOTLESSKIT_STATE_DIR`).
+    pub rootlesskit: bool,
+    /// `DOCKER_TLS_VERIFY` is set.
+    pub tls_verify: bool,
+    /// Where TLS files are looked for when no option names them.
+    pub cert_dir: Option<String>,
+    /// The user's configuration directory (`XDG_CONFIG_HOME`, else `HOME/.config`).
+    pub config_home: Option<String>,
+    /// The user's run-time directory (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<String>,
+    /// The storage driver by `DOCKER_DRIVER`.
+    pub storage_driver: Option<String>,
+    /// The proxy variables that are set, and whether each carries a user part.
+    pub proxies: Vec<(String, bool)>,
+}
+
+/// What a daemon listens on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listeners {
+    /// Paths (or abstract names after `@`) of its unix sockets, those of its own use included.
+    pub unix: Vec<String>,
+    /// Its TCP addresses, those for metrics and for swarm included.
+    pub tcp: Vec<SocketAddr>,
+}
+
+/// A daemon as it runs.
+#[derive(Debug, Clone)]
+pub struct Daemon {
+    /// Its number.
+    pub pid: u32,
+    /// Its executable; `None` where that may not be read.
+    pub exe: Option<String>,
+    /// True when the executable was replaced or removed since it was started.
+    pub exe_deleted: bool,
+    /// What it is.
+    pub program: Program,
+    /// Who it runs as.
+    pub owner: Owner,
+    /// Its flags, with a command line that may be shown.
+    pub flags: Flags,
+    /// When it was started, in nanoseconds since 1970.
+    pub started_at: i64,
+    /// Its working directory.
+    pub cwd: Option<String>,
+    /// Its network namespace (inode), where that may be read.
+    pub network_namespace: Option<u64>,
+    /// True when it shares our network namespace.
+    pub own_network: Option<bool>,
+    /// True when it shares our mount namespace.
+    pub own_mounts: Option<bool>,
+    /// How it was found.
+    pub found: Found,
+    /// Its environment; `None` where that may not be read.
+    pub environment: Option<Environment>,
+    /// Whether it runs without root's rights on the host.
+    pub rootless: Option<bool>,
+    /// The path of its `daemon.json` as it sees it, or why that is not known.
+    pub config_path: Result<String, String>,
+    /// What it listens on; `None` where that may not be read.
+    pub listeners: Option<Listeners>,
+    /// What could not be read about it.
+    pub gaps: Vec<Gap>,
+    /// The directory that is its root directory, as we see it; `None` where that is not known.
+    root: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// The file system as the daemon sees it.
+    ///
+    /// # Errors
+    /// When it may not be entered.
+    pub fn view(&self) -> Result<Root, Unread> {
+        Root::open(self.root.as_deref().ok_or(Unread::Denied)?)
+    }
+}
+
+/// Finds the daemon behind an endpoint.
+///
+/// # Errors
+/// A gap that says why it is not known: a proxy in between, another process namespace, no right.
+pub fn find(root: &Root, proc: &Proc, endpoint: &Endpoint) -> Result<Daemon, Gap> {
+    let (process, found) = identify(proc, endpoint).map_err(|reason| gap(endpoint, reason))?;
+    describe(root, proc, process, found).map_err(|reason| gap(endpoint, reason))
+}
+
+fn gap(endpoint: &Endpoint, reason: String) -> Gap {
+    let source = match endpoint {
+        Endpoint::Unix(path) => path.display().to_string(),
+        Endpoint::Tcp(address) => address.to_string(),
+    };
+    let affects = "the daemon's process: its command line, its daemon.json, its listeners".into();
+    Gap { source, reason, affects }
+}
+
+fn identify(proc: &Proc, endpoint: &Endpoint) -> Result<(Process, Found), String> {
+    let mut reason = "no process was found that holds it".to_owned();
+    if let Endpoint::Unix(path) = endpoint {
+        let peer = sockets::peer(path).map_err(|why| format!("who listens there cannot be asked: {why}"))?;
+        match by_peer(proc, peer)? {
+            Ok(process) => return Ok((process, Found::Peer)),
+            Err(why) => reason = why,
+        }
+    }
+    let inodes = inodes(proc, endpoint);
+    let processes = proc.list();
+    for process in processes.all.iter().filter(|p| program(p).is_some()) {
+        if proc.sockets(process.pid).is_ok_and(|held| held.iter().any(|s| inodes.contains(s))) {
+            return Ok((process.clone(), Found::Holder));
+        }
+    }
+    if let Endpoint::Unix(path) = endpoint
+        && let Some((process, file)) = by_pid_file(proc, path)
+    {
+        return Ok((process, Found::PidFile(file)));
+    }
+    if let Some(gap) = processes.gaps.into_iter().next() {
+        reason = format!("{reason}; {}", gap.reason);
+    }
+    Err(reason)
+}
+
+/// The peer itself when it is a daemon; the reason to look on when it may have handed the socket
+/// over; an error when it stands in between and nothing can be known of what lies behind.
+fn by_peer(proc: &Proc, peer: sockets::Peer) -> Result<Result<Process, String>, String> {
+    if peer.pid == 0 {
+        return Ok(Err("it listens in another process namespace".into()));
+    }
+    if !proc.numbers_are_ours() {
+        return Ok(Err("the process file system that was read is of another process namespace".into()));
+    }
+    let Ok((process, denied)) = proc.process(peer.pid) else {
+        return Ok(Err(format!("process {}, which listened there, is gone or hidden", peer.pid)));
+    };
+    if program(&process).is_some() {
+        return Ok(Ok(process));
+    }
+    if denied {
+        // A process of root that is called so and answers on the socket; nobody else could be that.
+        if peer.uid == 0 && process.name == "dockerd" {
+            return Ok(Ok(process));
+        }
+        return Ok(Err(format!("the executable of process {} may not be read", peer.pid)));
+    }
+    match process.program() {
+        Some("systemd" | "init" | "s6-ipcserver-socketbinder") => {
+            Ok(Err(format!("{} made the socket and no daemon holds it", process.program().unwrap_or_default())))
+        }
+        _ if peer.pid == 1 => Ok(Err("process 1 made the socket and no daemon holds it".into())),
+        other => Err(format!(
+            "process {} ({}) listens there, which is no container engine: what lies behind it is not known",
+            peer.pid,
+            other.unwrap_or("a thread of the kernel")
+        )),
+    }
+}
+
+/// What a process is by its executable. `None` for everything that is no daemon.
+fn program(process: &Process) -> Option<Program> {
+    let name = process.program()?;
+    let is = |program: &str| {
+        name.strip_prefix(program).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', '_']))
+    };
+    if is("dockerd") && !name.starts_with("dockerd-rootless") {
+        Some(Program::Dockerd)
+    } else if is("podman") {
+        Some(Program::Podman)
+    } else {
+        None
+    }
+}
+
+/// The sockets of our network namespace at the endpoint.
+fn inodes(proc: &Proc, endpoint: &Endpoint) -> Vec<u64> {
+    let own = std::process::id();
+    match endpoint {
+        Endpoint::Unix(path) => {
+            let stat = rustix::fs::stat(path).ok();
+            let file = stat.map(|s| (s.st_ino as u32, rustix::fs::major(s.st_dev), rustix::fs::minor(s.st_dev)));
+            let here = |l: &sockets::UnixListener| match (file, l.file) {
+                (Some(file), Some(other)) => file == other,
+                _ => l.path.as_deref().map(Path::new) == Some(path),
+            };
+            let listeners = match sockets::unix_listeners() {
+                Ok(listeners) => listeners,
+                Err(_) if proc.numbers_are_ours() => sockets::unix_table(proc, own).unwrap_or_default(),
+                Err(_) => Vec::new(),
+            };
+            listeners.iter().filter(|l| here(l)).map(|l| l.inode).collect()
+        }
+        Endpoint::Tcp(address) if proc.numbers_are_ours() => {
+            let listeners = sockets::tcp_table(proc, own).unwrap_or_default();
+            let here = |l: &&sockets::TcpListener| {
+                l.address.port() == address.port()
+                    && (l.address.ip() == address.ip() || l.address.ip().is_unspecified())
+            };
+            listeners.iter().filter(here).map(|l| l.inode).collect()
+        }
+        Endpoint::Tcp(_) => Vec::new(),
+    }
+}
+
+/// A pid file at a usual place, believed only when the process that it names is a daemon that
+/// listens at the path.
+fn by_pid_file(proc: &Proc, socket: &Path) -> Option<(Process, String)> {
+    let beside = socket.parent().map(|d| d.join("docker.pid"));
+    let places = [Some(PathBuf::from("/run/docker.pid")), Some(PathBuf::from("/var/run/docker.pid")), beside];
+    let real = std::fs::canonicalize(socket).ok();
+    for place in places.into_iter().flatten() {
+        let Ok(text) = Root::open(Path::new("/")).and_then(|r| r.read(&place, 64)) else { continue };
+        let Some(pid) = std::str::from_utf8(&text).ok().and_then(|t| t.trim().parse().ok()) else { continue };
+        let Ok((process, _)) = proc.process(pid) else { continue };
+        if program(&process).is_none() {
+            continue;
+        }
+        let Ok(held) = proc.sockets(pid) else { continue };
+        let listens = sockets::unix_table(proc, pid).unwrap_or_default().into_iter().any(|l| {
+            let at = l.path.as_deref().map(Path::new);
+            held.contains(&l.inode)
+                && at.is_some_and(|at| at == socket || (real.is_some() && std::fs::canonicalize(at).ok() == real))
+        });
+        if listens {
+            return Some((process, place.display().to_string()));
+        }
+    }
+    None
+}
+
+fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<Daemon, String> {
+    let pid = process.pid;
+    let gone = |what: &str, why: Unread| format!("{what} of process {pid} cannot be read: {why}");
+    let owner = proc.owner(pid).map_err(|why| gone("the owner", why))?;
+    let arguments = proc.arguments(pid).map_err(|why| gone("the command line", why))?;
+    let flags = argv::parse(&arguments);
+    drop(arguments);
+    let mut gaps = Vec::new();
+    let environment = match environment(proc, pid) {
+        Ok(environment) => Some(environment),
+        Err(why) => {
+            let reason = format!("{why}: it needs root or CAP_SYS_PTRACE");
+            let affects = "what the daemon takes from its environment".to_owned();
+            gaps.push(Gap { source: proc.entry(pid, "environ").display().to_string(), reason, affects });
+            None
+        }
+    };
+    let listeners = match listeners(proc, pid) {
+        Ok(listeners) => Some(listeners),
+        Err(why) => {
+            let reason = format!("{why}: it needs root or CAP_SYS_PTRACE");
+            let affects = "what the daemon listens on".to_owned();
+            gaps.push(Gap { source: proc.entry(pid, "fd").display().to_string(), reason, affects });
+            None
+        }
+    };
+    let cwd = proc.link(pid, "cwd").ok();
+    let program = program(&process).unwrap_or(Program::Dockerd);
+    let network_namespace = proc.namespace(pid, "net");
+    let own_mounts = same(proc.namespace(pid, "mnt"), own_namespace("mnt"));
+    let rootless = environment.as_ref().map(|e| e.rootlesskit || owner.uid != 0);
+    let config_path = config_path(program, &flags, environment.as_ref(), owner, cwd.as_deref());
+    let plain = root.is_live() && own_mounts == Some(true) && proc.link(pid, "root").is_ok_and(|r| r == "/");
+    let entered = proc.entry(pid, "root");
+    let inside = (rustix::fs::stat(&entered).is_ok()).then_some(entered);
+    Ok(Daemon {
+        pid,
+        exe: process.exe,
+        exe_deleted: process.exe_deleted,
+        program,
+        owner,
+        flags,
+        started_at: started_at(process.start_ticks),
+        cwd,
+        network_namespace,
+        own_network: same(network_namespace, own_namespace("net")),
+        own_mounts,
+        found,
+        environment,
+        rootless,
+        config_path,
+        listeners,
+        gaps,
+        root: if plain { Some(PathBuf::from("/")) } else { inside },
+    })
+}
+
+fn same(theirs: Option<u64>, ours: Option<u64>) -> Option<bool> {
+    Some(theirs? == ours?)
+}
+
+fn own_namespace(kind: &str) -> Option<u64> {
+    let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
+    link.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
+}
+
+fn environment(proc: &Proc, pid: u32) -> Result<Environment, Unread> {
+    const NAMES: [&str; 15] = [
+        "ROOTLESSKIT_STATE_DIR",
+        "DOCKER_TLS_VERIFY",
+        "DOCKER_CERT_PATH",
+        "DOCKER_CONFIG",
+        "DOCKER_DRIVER",
+        "HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "ALL_PROXY",
+    ];
+    let variables = proc.variables(pid, &NAMES)?;
+    let get = |name: &str| variables.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.clone());
+    let home = get("HOME");
+    let proxies = variables.iter().filter(|(n, v)| n.to_ascii_lowercase().ends_with("_proxy") && !v.is_empty());
+    Ok(Environment {
+        rootlesskit: get("ROOTLESSKIT_STATE_DIR").is_some(),
+        tls_verify: get("DOCKER_TLS_VERIFY").is_some(),
+        cert_dir: get("DOCKER_CERT_PATH")
+            .or_else(|| get("DOCKER_CONFIG"))
+            .or_else(|| home.as_ref().map(|h| format!("{h}/.docker"))),
+        config_home: get("XDG_CONFIG_HOME").or_else(|| home.map(|h| format!("{h}/.config"))),
+        runtime_dir: get("XDG_RUNTIME_DIR"),
+        storage_driver: get("DOCKER_DRIVER"),
+        proxies: proxies.map(|(n, v)| (n.clone(), v.contains('@'))).collect(),
+    })
+}
+
+fn config_path(
+    program: Program,
+    flags: &Flags,
+    environment: Option<&Environment>,
+    owner: Owner,
+    cwd: Option<&str>,
+) -> Result<String, String> {
+    if program == Program::Podman {
+        return Err("Podman has no daemon.json".into());
+    }
+    if let Some(path) = flags.last("config-file") {
+        return match (path.starts_with('/'), cwd) {
+            (true, _) => Ok(path.to_owned()),
+            (false, Some(cwd)) => Ok(format!("{cwd}/{path}")),
+            (false, None) => Err("its path is relative, and the daemon's working directory may not be read".into()),
+        };
+    }
+    match environment {
+        Some(Environment { rootlesskit: true, config_home: Some(home), .. }) => {
+            Ok(format!("{home}/docker/daemon.json"))
+        }
+        Some(Environment { rootlesskit: true, config_home: None, .. }) => {
+            Err("the rootless daemon has no HOME, so where its daemon.json lies is not known".into())
+        }
+        None if owner.uid != 0 => {
+            Err("where it lies depends on the daemon's environment, which may not be read".into())
+        }
+        _ => Ok("/etc/docker/daemon.json".into()),
+    }
+}
+
+fn listeners(proc: &Proc, pid: u32) -> Result<Listeners, Unread> {
+    let held = proc.sockets(pid)?;
+    let mut found = Listeners::default();
+    for listener in sockets::unix_table(proc, pid)? {
+        if held.contains(&listener.inode) {
+            found.unix.extend(listener.path);
+        }
+    }
+    for listener in sockets::tcp_table(proc, pid)? {
+        if held.contains(&listener.inode) {
+            found.tcp.push(listener.address);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(exe: &str) -> Process {
+        Process { pid: 1, parent: 0, name: "dockerd".into(), exe: Some(exe.into()), exe_deleted: false, start_ticks: 0 }
+    }
+
+    #[test]
+    fn a_daemon_is_known_by_its_executable_and_not_by_its_name() {
+        assert_eq!(program(&process("/usr/sbin/dockerd")), Some(Program::Dockerd));
+        assert_eq!(program(&process("/opt/dockerd-20.10.24")), Some(Program::Dockerd));
+        assert_eq!(program(&process("/usr/bin/podman")), Some(Program::Podman));
+        for exe in ["/usr/bin/python3", "/tmp/dockerdx", "/usr/bin/dockerd-rootless.sh", "/usr/bin/docker"] {
+            assert_eq!(program(&process(exe)), None, "{exe}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_before_an_engine_is_said_and_nothing_is_guessed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("docker.sock");
+        let _held = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let root = Root::open(Path::new("/")).unwrap();
+        let proc = Proc::open(&root).unwrap();
+        let gap = find(&root, &proc, &Endpoint::Unix(path.clone())).unwrap_err();
+        assert!(gap.reason.contains("no container engine"), "{gap:?}");
+        assert_eq!(gap.source, path.display().to_string());
+    }
+
+    #[test]
+    fn where_the_file_lies() {
+        let owner = Owner { uid: 0, effective_uid: 0, effective_gid: 0 };
+        let path = |line: &str, environment: Option<Environment>, uid: u32| {
+            let flags = argv::parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+            config_path(Program::Dockerd, &flags, environment.as_ref(), Owner { uid, ..owner }, Some("/srv"))
+        };
+        let rootless =
+            Environment { rootlesskit: true, config_home: Some("/home/a/.config".into()), ..Default::default() };
+        assert_eq!(path("dockerd", Some(Environment::default()), 0).unwrap(), "/etc/docker/daemon.json");
+        assert_eq!(path("dockerd --config-file d.json", None, 0).unwrap(), "/srv/d.json");
+        assert_eq!(path("dockerd", Some(rootless), 1000).unwrap(), "/home/a/.config/docker/daemon.json");
+        assert!(path("dockerd", None, 1000).is_err());
+    }
+}

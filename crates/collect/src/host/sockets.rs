@@ -1,0 +1,269 @@
+//! Listening sockets, who made them, and who holds them.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::net::netlink::SOCK_DIAG;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use super::netlink::{DUMP, Socket, attributes, read_u32};
+use super::process::Proc;
+use super::root::Unread;
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+/// The most bytes taken of one table of `/proc/PID/net`.
+const TABLE: usize = 16 << 20;
+
+/// A listening unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnixListener {
+    /// The number by which a process holds it.
+    pub inode: u64,
+    /// Its path as given to `bind`, or its abstract name after `@`; `None` for one without a name.
+    pub path: Option<String>,
+    /// Inode and device (major, minor) of its file, where the kernel told them.
+    pub file: Option<(u32, u32, u32)>,
+}
+
+/// A listening TCP socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TcpListener {
+    /// The number by which a process holds it.
+    pub inode: u64,
+    /// Its address and port.
+    pub address: SocketAddr,
+}
+
+/// Who called `listen` on the socket that a connection reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The process, 0 when it is outside our process namespace.
+    pub pid: u32,
+    /// Its effective user id.
+    pub uid: u32,
+}
+
+/// Connects to a unix socket (a path, or an abstract name after `@`), asks who listens there, and
+/// hangs up.
+///
+/// # Errors
+/// [`Unread`] with the reason for which it could not be reached.
+pub fn peer(path: &Path) -> Result<Peer, Unread> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let name = path.as_os_str().as_encoded_bytes();
+    let address = match name.strip_prefix(b"@") {
+        Some(name) => SocketAddrUnix::new_abstract_name(name)?,
+        None => SocketAddrUnix::new(path)?,
+    };
+    match connect(&fd, &address) {
+        Ok(()) => {}
+        Err(Errno::AGAIN) => return Err(Unread::Other("its queue of connections is full".into())),
+        Err(Errno::CONNREFUSED) => return Err(Unread::Other("nobody listens on it".into())),
+        Err(errno) => return Err(errno.into()),
+    }
+    credentials(&fd)
+}
+
+#[allow(unsafe_code, reason = "rustix takes the process number for non-zero, but it is 0 outside our namespace")]
+fn credentials(fd: &OwnedFd) -> Result<Peer, Unread> {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `fd` is open for the whole call, `peer` and `length` are valid for writes, `length`
+    // is the size of `peer`, and any bytes are a valid `ucred`.
+    let result = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED, (&raw mut peer).cast(), &raw mut length)
+    };
+    if result != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(Peer { pid: u32::try_from(peer.pid).unwrap_or(0), uid: peer.uid })
+}
+
+/// The listening unix sockets of our own network namespace with the files that they lie at.
+///
+/// # Errors
+/// The kernel's refusal, such as `ENOENT` where socket diagnosis is not built in.
+pub fn unix_listeners() -> Result<Vec<UnixListener>, Errno> {
+    const LISTEN: u32 = 1 << 10;
+    const SHOW_NAME_AND_FILE: u32 = 1 | 2;
+    let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
+    for word in [LISTEN, 0, SHOW_NAME_AND_FILE, u32::MAX, u32::MAX] {
+        request.extend_from_slice(&word.to_ne_bytes());
+    }
+    let mut found = Vec::new();
+    Socket::open(SOCK_DIAG)?.ask(SOCK_DIAG_BY_FAMILY, DUMP, &request, |kind, body| {
+        if kind == SOCK_DIAG_BY_FAMILY && body.len() >= 16 {
+            found.push(decode(body));
+        }
+    })?;
+    Ok(found)
+}
+
+fn decode(body: &[u8]) -> UnixListener {
+    let mut listener = UnixListener { inode: u64::from(read_u32(body, 4)), path: None, file: None };
+    for (kind, value) in attributes(body, 16) {
+        match kind {
+            0 => listener.path = socket_name(value),
+            1 if value.len() >= 8 => {
+                let device = read_u32(value, 4);
+                // The kernel's own encoding: 12 bits of major, 20 of minor number.
+                listener.file = Some((read_u32(value, 0), device >> 20, device & 0xf_ffff));
+            }
+            _ => {}
+        }
+    }
+    listener
+}
+
+fn socket_name(bytes: &[u8]) -> Option<String> {
+    match bytes {
+        [] => None,
+        [0, name @ ..] => Some(format!("@{}", String::from_utf8_lossy(name))),
+        name => {
+            let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
+            Some(String::from_utf8_lossy(&name[..end]).into_owned())
+        }
+    }
+}
+
+/// The listening unix sockets of a process's network namespace, by its table in `/proc`.
+///
+/// # Errors
+/// [`Unread`] with the reason.
+pub fn unix_table(proc: &Proc, pid: u32) -> Result<Vec<UnixListener>, Unread> {
+    let bytes = proc.read(pid, "net/unix", TABLE)?;
+    Ok(parse_unix(&String::from_utf8_lossy(&bytes)))
+}
+
+fn parse_unix(text: &str) -> Vec<UnixListener> {
+    const ACCEPTS: u32 = 0x1_0000;
+    let mut found = Vec::new();
+    for line in text.lines().skip(1) {
+        let mut rest = line;
+        let mut fields = [""; 7];
+        for field in &mut fields {
+            rest = rest.trim_start();
+            let end = rest.find(' ').unwrap_or(rest.len());
+            (*field, rest) = rest.split_at(end);
+        }
+        let flags = u32::from_str_radix(fields[3], 16).unwrap_or(0);
+        let (true, Ok(inode)) = (flags & ACCEPTS != 0, fields[6].parse()) else { continue };
+        let path = rest.strip_prefix(' ').filter(|p| !p.is_empty()).map(str::to_owned);
+        found.push(UnixListener { inode, path, file: None });
+    }
+    found
+}
+
+/// The listening TCP sockets of a process's network namespace, of both versions.
+///
+/// # Errors
+/// [`Unread`] with the reason; a kernel without IPv6 has no second table.
+pub fn tcp_table(proc: &Proc, pid: u32) -> Result<Vec<TcpListener>, Unread> {
+    let mut found = parse_tcp(&String::from_utf8_lossy(&proc.read(pid, "net/tcp", TABLE)?));
+    match proc.read(pid, "net/tcp6", TABLE) {
+        Ok(bytes) => found.extend(parse_tcp(&String::from_utf8_lossy(&bytes))),
+        Err(Unread::Absent) => {}
+        Err(why) => return Err(why),
+    }
+    Ok(found)
+}
+
+fn parse_tcp(text: &str) -> Vec<TcpListener> {
+    let mut found = Vec::new();
+    for line in text.lines().skip(1) {
+        let fields: Vec<&str> = line.split_whitespace().take(10).collect();
+        if fields.get(3) != Some(&"0A") {
+            continue;
+        }
+        let address = fields.get(1).and_then(|a| parse_address(a));
+        if let (Some(address), Some(Ok(inode))) = (address, fields.get(9).map(|i| i.parse())) {
+            found.push(TcpListener { inode, address });
+        }
+    }
+    found
+}
+
+/// Parses `0100007F:1F90`: words of the address in the machine's order, the port in hexadecimal.
+fn parse_address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| u32::from_str_radix(address.get(at..at + 8)?, 16).ok();
+    let ip = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let mut bytes = [0u8; 16];
+            for index in 0..4 {
+                bytes[index * 4..][..4].copy_from_slice(&word(index * 8)?.to_ne_bytes());
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes))
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::root::Root;
+
+    #[test]
+    fn tables_of_proc_are_read() {
+        let unix = "Num RefCount Protocol Flags Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 23541 /run/with space/docker.sock\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 7 @abstract\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 8 /run/connected\n\
+            rubbish\n";
+        let found = parse_unix(unix);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].path.as_deref(), Some("/run/with space/docker.sock"));
+        assert_eq!((found[1].inode, found[1].path.as_deref()), (7, Some("@abstract")));
+        if cfg!(target_endian = "little") {
+            let tcp = "  sl  local_address rem_address   st\n\
+                0: 0100007F:0947 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 33 1\n\
+                1: 0100007F:0948 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 34 1\n\
+                2: 00000000000000000000000001000000:0050 0:0 0A 0:0 00:0 0 0 0 35\n";
+            let found: Vec<String> = parse_tcp(tcp).iter().map(|l| format!("{} {}", l.address, l.inode)).collect();
+            assert_eq!(found, ["127.0.0.1:2375 33", "[::1]:80 35"]);
+        }
+    }
+
+    #[test]
+    fn own_sockets_are_found_exactly_and_their_maker_too() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let _held = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = peer(&path).unwrap();
+        assert_eq!(peer.pid, std::process::id());
+        let proc = Proc::open(&Root::open(Path::new("/")).unwrap()).unwrap();
+        let held = proc.sockets(peer.pid).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let table = tcp_table(&proc, peer.pid).unwrap();
+        assert!(table.iter().any(|l| l.address == address && held.contains(&l.inode)));
+        let table = unix_table(&proc, peer.pid).unwrap();
+        assert!(table.iter().any(|l| l.path.as_deref() == path.to_str() && held.contains(&l.inode)));
+        if let Ok(listeners) = unix_listeners() {
+            let found = listeners.iter().find(|l| l.path.as_deref() == path.to_str()).unwrap();
+            let stat = std::fs::metadata(&path).unwrap();
+            let (inode, major, minor) = found.file.unwrap();
+            assert_eq!(inode, stat.ino() as u32);
+            assert_eq!((major, minor), (rustix::fs::major(stat.dev()), rustix::fs::minor(stat.dev())));
+            assert!(held.contains(&found.inode));
+        }
+    }
+
+    #[test]
+    fn nobody_nothing_and_no_socket_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let dead = dir.path().join("dead");
+        drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+        assert_eq!(peer(&dead), Err(Unread::Other("nobody listens on it".into())));
+        assert_eq!(peer(&dir.path().join("none")), Err(Unread::Absent));
+        assert!(peer(Path::new(&"x".repeat(300))).is_err());
+    }
+}
