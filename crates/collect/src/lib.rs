@@ -4,3 +4,4 @@
 //! with what could not (`Unread`, a gap), so that the reason reaches the user.
 
 pub mod host;
+pub mod redact;
