@@ -55,7 +55,8 @@ const PROGRAMS: &[(&str, &str, Takes)] = &[
 ];
 
 /// Long flags that take `user:password`.
-const USER_FLAGS: &[&str] = &["--user", "--proxy-user", "--userpwd", "--creds", "--src-creds", "--dest-creds", "--basic-auth", "--requestauth"];
+const USER_FLAGS: &[&str] =
+    &["--user", "--proxy-user", "--userpwd", "--creds", "--src-creds", "--dest-creds", "--basic-auth", "--requestauth"];
 
 /// Settings whose value is the next word, without dashes (`redis-server requirepass x`, `net rpc`).
 const BARE: &[&str] = &["requirepass", "masterauth"];
@@ -98,7 +99,8 @@ fn whole_pair(text: &str, range: &Range<usize>, word: &str, out: &mut Spans) -> 
 }
 
 fn flag(text: &str, range: &Range<usize>, word: &str, next: Option<&Range<usize>>, seen: u64, out: &mut Spans) {
-    let (flag, attached) = word.split_once('=').map_or((word, None), |(f, v)| (f, Some(range.end - v.len()..range.end)));
+    let (flag, attached) =
+        word.split_once('=').map_or((word, None), |(f, v)| (f, Some(range.end - v.len()..range.end)));
     if USER_FLAGS.contains(&flag) {
         // `docker run --user app:app` is a user and a group.
         user_and_password(text, attached.as_ref().or(next), flag != "--user", out);
@@ -121,7 +123,12 @@ fn flag(text: &str, range: &Range<usize>, word: &str, next: Option<&Range<usize>
     if attached.is_none() && key.len() > 2 {
         let class = match name::judge(key) {
             Some((class, name::Strength::Strong)) => class,
-            _ if key.eq_ignore_ascii_case("pass") || key.eq_ignore_ascii_case("passin") || key.eq_ignore_ascii_case("passout") => Class::Password,
+            _ if key.eq_ignore_ascii_case("pass")
+                || key.eq_ignore_ascii_case("passin")
+                || key.eq_ignore_ascii_case("passout") =>
+            {
+                Class::Password
+            }
             _ => return,
         };
         add_next(text, next, class, out);
@@ -180,7 +187,11 @@ pub(super) fn words(text: &str, within: Range<usize>, depth: u8, out: &mut Vec<R
     let mut i = within.start;
     while i < within.end && out.len() < MOST_WORDS {
         match bytes[i] {
-            b if b.is_ascii_whitespace() || matches!(b, b',' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b';' | b'|') => i += 1,
+            b if b.is_ascii_whitespace()
+                || matches!(b, b',' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b';' | b'|') =>
+            {
+                i += 1
+            }
             quote @ (b'"' | b'\'') => {
                 let start = i + 1;
                 let end = memchr::memchr(quote, &bytes[start..within.end]).map_or(within.end, |n| start + n);

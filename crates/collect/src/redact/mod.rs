@@ -107,7 +107,7 @@ impl Redactor {
     /// The text with every secret replaced by `[redacted CLASS]`; at most [`MOST_KEPT`] bytes of it.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let seen = cut(text, MOST_SCANNED);
-        let spans = self.hide(seen);
+        let spans = self.scan_all(seen).merged();
         replace(text, seen, spans)
     }
 
@@ -174,11 +174,11 @@ impl Redactor {
     fn name(&self, name: &str) -> String {
         let short = cut(name, MOST_NAME);
         let text = self.text(name);
-        if matches!(text, Cow::Borrowed(_)) && short.len() == name.len() { short.to_owned() } else { cut(&text, MOST_NAME).to_owned() }
-    }
-
-    fn hide(&self, text: &str) -> Vec<Span> {
-        self.scan_all(text).merged()
+        if matches!(text, Cow::Borrowed(_)) && short.len() == name.len() {
+            short.to_owned()
+        } else {
+            cut(&text, MOST_NAME).to_owned()
+        }
     }
 
     /// Everything but what flags tell.
@@ -208,7 +208,8 @@ impl Redactor {
 /// A dash after white space, a quote or a bracket, or redis' own words.
 fn might_have_flags(text: &str) -> bool {
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'-', bytes).any(|i| i > 0 && matches!(bytes[i - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b',' | b'['))
+    memchr::memchr_iter(b'-', bytes)
+        .any(|i| i > 0 && matches!(bytes[i - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b',' | b'['))
         || memchr::memmem::find(bytes, b"requirepass").is_some()
         || memchr::memmem::find(bytes, b"masterauth").is_some()
 }

@@ -35,7 +35,10 @@ pub(super) fn judge_value(found: &str, class: Class, strength: Strength, name: &
     if value::is_harmless(found, class == Class::Password) {
         return None;
     }
-    if name.len() >= 4 && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b"auth") && value::is_base64_of_user_and_password(found) {
+    if name.len() >= 4
+        && name.as_bytes()[name.len() - 4..].eq_ignore_ascii_case(b"auth")
+        && value::is_base64_of_user_and_password(found)
+    {
         return Some((Class::DockerAuth, true));
     }
     let url = found.contains("://");
@@ -43,7 +46,9 @@ pub(super) fn judge_value(found: &str, class: Class, strength: Strength, name: &
         // A URL under such a name is judged as a URL.
         Strength::Strong if url && class != Class::Password => None,
         Strength::Strong => Some((class, found.len() >= 3 && !is_placeholder(found) && !value::is_secret_path(found))),
-        Strength::Weak if value::looks_random(found) => Some((class, value::is_surely_random(found) && !name::is_public(name))),
+        Strength::Weak if value::looks_random(found) => {
+            Some((class, value::is_surely_random(found) && !name::is_public(name)))
+        }
         Strength::Weak => {
             let digits = found.bytes().filter(u8::is_ascii_digit).count();
             let letters = found.bytes().filter(u8::is_ascii_alphabetic).count();
@@ -54,7 +59,8 @@ pub(super) fn judge_value(found: &str, class: Class, strength: Strength, name: &
 
 /// `<your password>` stands for a value.
 fn is_placeholder(found: &str) -> bool {
-    (found.starts_with('<') && found.ends_with('>')) || (found.starts_with("${") && !found.contains(":-") && found.ends_with('}'))
+    (found.starts_with('<') && found.ends_with('>'))
+        || (found.starts_with("${") && !found.contains(":-") && found.ends_with('}'))
 }
 
 /// A name before a separator.
@@ -118,7 +124,9 @@ fn value_after(text: &str, at: usize, key: &Key) -> Option<Range<usize>> {
         let from = start + slashes + 1;
         return Some(from..quoted_end(bytes, from, *quote, slashes));
     }
-    if matches!(bytes.get(start), Some(b'{' | b'[')) && bytes.get(start + 1).is_none_or(|b| b"\"'\\{[ \t\n]}".contains(b)) {
+    if matches!(bytes.get(start), Some(b'{' | b'['))
+        && bytes.get(start + 1).is_none_or(|b| b"\"'\\{[ \t\n]}".contains(b))
+    {
         return None; // an object or a list, whose own pairs are judged
     }
     let name = &text[key.range.clone()];
@@ -144,15 +152,20 @@ fn value_after(text: &str, at: usize, key: &Key) -> Option<Range<usize>> {
 /// `password:hunter2` without a space is a pair, `secret:latest` and `/x/token:/y` are an image and a mount.
 fn is_direct(bytes: &[u8], key: &Key, start: usize, name: &str) -> bool {
     let glued = key.before > 0 && matches!(bytes[key.before - 1], b'/' | b'@' | b':');
-    let plain = !name.contains(['-', '.']) || name.ends_with("_authToken") || name.starts_with("x-") || name.starts_with("X-");
+    let plain =
+        !name.contains(['-', '.']) || name.ends_with("_authToken") || name.starts_with("x-") || name.starts_with("X-");
     let rest = &bytes[start..];
     let word = &rest[..rest.iter().take(128).position(|b| b.is_ascii_whitespace()).unwrap_or(rest.len().min(128))];
-    let tag = word == b"latest" || word.first().is_some_and(|b| *b == b'/') || word.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+    let tag = word == b"latest"
+        || word.first().is_some_and(|b| *b == b'/')
+        || word.iter().all(|b| b.is_ascii_digit() || *b == b'.');
     !glued && plain && !tag
 }
 
 fn is_header(name: &str) -> bool {
-    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-registry-auth"].iter().any(|h| name.eq_ignore_ascii_case(h))
+    ["authorization", "proxy-authorization", "cookie", "set-cookie", "x-registry-auth"]
+        .iter()
+        .any(|h| name.eq_ignore_ascii_case(h))
 }
 
 /// `Bearer x` keeps its first word.
@@ -199,7 +212,12 @@ fn plain_end(bytes: &[u8], start: usize, spaces: bool) -> usize {
             b'\n' | b'\r' | b'\0' => return i,
             b' ' | b'\t' => {
                 let rest = &bytes[i + 1..];
-                if !spaces || pair_follows(rest) || rest.starts_with(b"/bin/") || rest.starts_with(b"#") || rest.starts_with(b"&&") {
+                if !spaces
+                    || pair_follows(rest)
+                    || rest.starts_with(b"/bin/")
+                    || rest.starts_with(b"#")
+                    || rest.starts_with(b"&&")
+                {
                     return i;
                 }
             }
@@ -235,7 +253,21 @@ fn pair_follows(rest: &[u8]) -> bool {
 
 /// A mount option without a value stands at the beginning.
 fn option_follows(rest: &[u8]) -> bool {
-    const OPTIONS: &[&[u8]] = &[b"rw", b"ro", b"soft", b"hard", b"nolock", b"noperm", b"noexec", b"nosuid", b"nodev", b"seal", b"mfsymlinks", b"nobrl", b"noatime"];
+    const OPTIONS: &[&[u8]] = &[
+        b"rw",
+        b"ro",
+        b"soft",
+        b"hard",
+        b"nolock",
+        b"noperm",
+        b"noexec",
+        b"nosuid",
+        b"nodev",
+        b"seal",
+        b"mfsymlinks",
+        b"nobrl",
+        b"noatime",
+    ];
     let word = rest.iter().take(32).take_while(|b| is_name_byte(**b)).count();
     OPTIONS.contains(&&rest[..word]) && rest.get(word).is_none_or(|b| matches!(b, b',' | b' ' | b'"' | b'\''))
 }

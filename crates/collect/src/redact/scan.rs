@@ -42,11 +42,6 @@ impl Spans {
         }
     }
 
-    /// True when nothing was found.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// In order and without overlap: of overlapping spans the union, the class of the surest and then of the most telling.
     pub(super) fn merged(mut self) -> Vec<Span> {
         self.0.sort_by_key(|s| (s.range.start, std::cmp::Reverse(s.range.end)));

@@ -38,19 +38,31 @@ fn what_is_around_a_secret_stays_readable() {
     for (text, expected) in [
         ("mysql -uroot -phunter2 -h db", "mysql -uroot -p[redacted password] -h db"),
         ("curl -u admin:hunter2 http://x/", "curl -u admin:[redacted password] http://x/"),
-        ("curl -H \"Authorization: Bearer abc.def\" http://x/", "curl -H \"Authorization: Bearer [redacted secret]\" http://x/"),
+        (
+            "curl -H \"Authorization: Bearer abc.def\" http://x/",
+            "curl -H \"Authorization: Bearer [redacted secret]\" http://x/",
+        ),
         ("http://user:p%40ss@proxy:3128", "http://user:[redacted url-password]@proxy:3128"),
         ("o=username=bob,password=a,b!c,vers=3.0", "o=username=bob,password=[redacted password],vers=3.0"),
         ("app --password hunter2 --port 80", "app --password [redacted password] --port 80"),
-        ("{\"auths\":{\"r\":{\"auth\":\"dXNlcjpwYXNz\"}}}", "{\"auths\":{\"r\":{\"auth\":\"[redacted docker-auth]\"}}}"),
+        (
+            "{\"auths\":{\"r\":{\"auth\":\"dXNlcjpwYXNz\"}}}",
+            "{\"auths\":{\"r\":{\"auth\":\"[redacted docker-auth]\"}}}",
+        ),
         ("|1 DB_PASSWORD=my long word /bin/sh -c make", "|1 DB_PASSWORD=[redacted password] /bin/sh -c make"),
         ("/bin/sh -c #(nop)  ENV PASSWORD=two words", "/bin/sh -c #(nop)  ENV PASSWORD=[redacted password]"),
         ("ENV PASSWORD=two words NAME=x", "ENV PASSWORD=[redacted password] NAME=x"),
         ("x?token=abc123&page=2", "x?token=[redacted token]&page=2"),
-        ("CMD [\"redis-server\" \"--requirepass\" \"hunter2\"]", "CMD [\"redis-server\" \"--requirepass\" \"[redacted password]\"]"),
+        (
+            "CMD [\"redis-server\" \"--requirepass\" \"hunter2\"]",
+            "CMD [\"redis-server\" \"--requirepass\" \"[redacted password]\"]",
+        ),
         ("sh -c 'redis-cli -a hunter2 ping'", "sh -c 'redis-cli -a [redacted password] ping'"),
         ("root:hunter2@tcp(db:3306)/app", "root:[redacted url-password]@tcp(db:3306)/app"),
-        ("{\\\"password\\\":\\\"hunter2\\\",\\\"a\\\":1}", "{\\\"password\\\":\\\"[redacted password]\\\",\\\"a\\\":1}"),
+        (
+            "{\\\"password\\\":\\\"hunter2\\\",\\\"a\\\":1}",
+            "{\\\"password\\\":\\\"[redacted password]\\\",\\\"a\\\":1}",
+        ),
     ] {
         assert_eq!(redactor().text(text), expected);
     }
@@ -58,22 +70,68 @@ fn what_is_around_a_secret_stays_readable() {
 
 #[test]
 fn arguments_are_judged_with_their_flags() {
-    let argv = ["docker", "run", "-e", "DB_PASSWORD=two words", "--build-arg", "TOKEN=abcdef", "-p", "80:80", "--secret", "id=x", "sshpass", "-p", "hunter2"];
+    let argv = [
+        "docker",
+        "run",
+        "-e",
+        "DB_PASSWORD=two words",
+        "--build-arg",
+        "TOKEN=abcdef",
+        "-p",
+        "80:80",
+        "--secret",
+        "id=x",
+        "sshpass",
+        "-p",
+        "hunter2",
+    ];
     assert_eq!(
         redactor().argv(&argv),
-        ["docker", "run", "-e", "DB_PASSWORD=[redacted password]", "--build-arg", "TOKEN=[redacted token]", "-p", "80:80", "--secret", "[redacted secret]", "sshpass", "-p", "[redacted password]"]
+        [
+            "docker",
+            "run",
+            "-e",
+            "DB_PASSWORD=[redacted password]",
+            "--build-arg",
+            "TOKEN=[redacted token]",
+            "-p",
+            "80:80",
+            "--secret",
+            "[redacted secret]",
+            "sshpass",
+            "-p",
+            "[redacted password]"
+        ]
     );
-    assert_eq!(redactor().argv(&["sh", "-c", "DB_PASSWORD=x1y2 exec server --port 80"]), ["sh", "-c", "DB_PASSWORD=[redacted password] exec server --port 80"]);
+    assert_eq!(
+        redactor().argv(&["sh", "-c", "DB_PASSWORD=x1y2 exec server --port 80"]),
+        ["sh", "-c", "DB_PASSWORD=[redacted password] exec server --port 80"]
+    );
     assert_eq!(redactor().argv::<&str>(&[]), Vec::<String>::new());
 }
 
 #[test]
 fn a_variable_keeps_no_value() {
     let var = redactor().env("DB_PASSWORD=hunter2");
-    assert_eq!(var, EnvVar { name: "DB_PASSWORD".into(), has_value: true, secret: Some(Class::Password), length: LengthBucket::UpTo7 });
+    assert_eq!(
+        var,
+        EnvVar {
+            name: "DB_PASSWORD".into(),
+            has_value: true,
+            secret: Some(Class::Password),
+            length: LengthBucket::UpTo7
+        }
+    );
     assert_eq!(redactor().env("X=AKIAIOSFODNN7EXAMPLE").secret, Some(Class::AwsAccessKeyId));
     assert_eq!(redactor().env("DATABASE_URL=postgres://u:p4ss@db/x").secret, Some(Class::UrlPassword));
-    for harmless in ["PASSWORD=", "PASSWORD", "PASSWORD_FILE=/run/secrets/x", "TOKEN=true", "TOKEN=3600", "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D"] {
+    for harmless in [
+        "PASSWORD=",
+        "PASSWORD",
+        "PASSWORD_FILE=/run/secrets/x",
+        "TOKEN=true",
+        "TOKEN=3600",
+        "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D",
+    ] {
         assert_eq!(redactor().env(harmless).secret, None, "{harmless}");
     }
     assert!(!redactor().env("ghp_abcdefghijklmnopqrstuvwxyz0123456789=x").name.contains("abcdefgh"));
@@ -82,9 +140,15 @@ fn a_variable_keeps_no_value() {
 #[test]
 fn options_are_judged_by_their_key() {
     assert_eq!(redactor().option("splunk-token", "176FCEBF-4CF5-4EDF-91BC-703796522D20"), "[redacted token]");
-    assert_eq!(redactor().option("o", "addr=1.2.3.4,username=u,password=hunter2,rw"), "addr=1.2.3.4,username=u,password=[redacted password],rw");
+    assert_eq!(
+        redactor().option("o", "addr=1.2.3.4,username=u,password=hunter2,rw"),
+        "addr=1.2.3.4,username=u,password=[redacted password],rw"
+    );
     assert_eq!(redactor().option("awslogs-group", "web"), "web");
-    assert_eq!(redactor().url("https://user:x@h/p?access_token=abc&b=1"), "https://[redacted url-password]@h/p?access_token=[redacted token]&b=1");
+    assert_eq!(
+        redactor().url("https://user:x@h/p?access_token=abc&b=1"),
+        "https://[redacted url-password]@h/p?access_token=[redacted token]&b=1"
+    );
 }
 
 #[test]
@@ -95,6 +159,28 @@ fn size_is_bounded() {
     // A secret across the cut leaves nothing of itself.
     let text = format!("{} password={}", "a ".repeat(2040), "Zq9".repeat(2000));
     assert!(!redactor().text(&text).contains("Zq9"));
+}
+
+/// Random base64 is told by its looks alone, so nearly all of it and not all; the same strings at every run.
+#[test]
+fn random_text_is_hidden_nearly_always() {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for (length, most) in [(24, 80), (32, 20), (40, 10), (44, 10), (64, 5), (88, 5)] {
+        let kept = (0..2000)
+            .filter(|_| {
+                let secret: String = (0..length).map(|_| char::from(ALPHABET[(next() >> 33) as usize % 64])).collect();
+                redactor().text(&format!("x {secret} y")).contains(&secret)
+            })
+            .count();
+        assert!(kept <= most, "{kept} of 2000 random texts of {length} bytes were kept");
+    }
 }
 
 mod planted {
@@ -126,15 +212,30 @@ mod planted {
     }
 
     fn secret_name() -> impl Strategy<Value = &'static str> {
-        prop::sample::select(vec!["DB_PASSWORD", "PGPASSWORD", "apiKey", "client_secret", "GITHUB_TOKEN", "secret-key", "MYSQL_PWD", "passwd", "AWS_SECRET_ACCESS_KEY"])
+        prop::sample::select(vec![
+            "DB_PASSWORD",
+            "PGPASSWORD",
+            "apiKey",
+            "client_secret",
+            "GITHUB_TOKEN",
+            "secret-key",
+            "MYSQL_PWD",
+            "passwd",
+            "AWS_SECRET_ACCESS_KEY",
+        ])
     }
 
     /// True when six bytes in a row of the secret are still there.
     fn leaks(out: &str, secret: &str) -> bool {
-        let tail = secret.trim_start_matches("-----BEGIN RSA PRIVATE KEY-----").trim_end_matches("-----END RSA PRIVATE KEY-----");
+        let tail = secret
+            .trim_start_matches("-----BEGIN RSA PRIVATE KEY-----")
+            .trim_end_matches("-----END RSA PRIVATE KEY-----");
         let bytes = tail.as_bytes();
-        let known = ["PRIVATE KEY", "BEGIN ", "OPENSSH", "github_pat_", "sk_live_", "dckr_pat_", "SWMTKN", "AgEIcHlwaS5vcmc"];
-        bytes.windows(9).any(|w| std::str::from_utf8(w).is_ok_and(|w| out.contains(w) && !known.iter().any(|k| k.contains(w))))
+        let known =
+            ["PRIVATE KEY", "BEGIN ", "OPENSSH", "github_pat_", "sk_live_", "dckr_pat_", "SWMTKN", "AgEIcHlwaS5vcmc"];
+        bytes
+            .windows(9)
+            .any(|w| std::str::from_utf8(w).is_ok_and(|w| out.contains(w) && !known.iter().any(|k| k.contains(w))))
     }
 
     /// The places where people write secrets, by name.
@@ -199,13 +300,6 @@ mod planted {
             prop_assert!(!leaks(&redactor().text(&mysql), &secret), "{mysql}");
             let curl = format!("curl -u {user}:{secret} http://{host}/");
             prop_assert!(!leaks(&redactor().text(&curl), &secret), "{curl}");
-        }
-
-        #[test]
-        fn random_text_is_hidden_mostly(secret in "[A-Za-z0-9+/]{44}") {
-            // What looks like a word by chance is not promised; 44 characters of it are very rare.
-            let text = format!("x {secret} y");
-            prop_assert!(value::entropy(secret.as_bytes()) < 4.4 || !leaks(&redactor().text(&text), &secret));
         }
 
         #[test]

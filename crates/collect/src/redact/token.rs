@@ -69,20 +69,22 @@ impl Tokens {
                 Class::PasswordHash => out.add(m.range(), class, false),
                 Class::Azure => {
                     let near = &text[floor(text, m.start().saturating_sub(600))..m.start()];
-                    out.add(m.start() + 4..m.end(), class, near.contains("se=") || near.contains("sp=") || near.contains("sv="));
+                    out.add(
+                        m.start() + 4..m.end(),
+                        class,
+                        near.contains("se=") || near.contains("sp=") || near.contains("sv="),
+                    );
                 }
                 Class::PrivateKey => out.add(m.range(), class, true),
-                Class::AwsAccessKeyId if glued || text.as_bytes().get(m.end()).is_some_and(u8::is_ascii_alphanumeric) => {}
+                Class::AwsAccessKeyId
+                    if glued || text.as_bytes().get(m.end()).is_some_and(u8::is_ascii_alphanumeric) => {}
                 _ if glued => out.add(m.range(), class, false),
-                Class::VendorToken if found.starts_with("sk-") => out.add(m.range(), class, value::looks_random(&found[3..])),
+                Class::VendorToken if found.starts_with("sk-") => {
+                    out.add(m.range(), class, value::looks_random(&found[3..]))
+                }
                 _ => out.add(m.range(), class, !is_placeholder(found)),
             }
         }
-    }
-
-    /// True when the text has a token in it.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        self.0.as_ref().is_some_and(|r| r.is_match(text))
     }
 }
 

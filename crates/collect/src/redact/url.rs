@@ -52,7 +52,8 @@ fn userinfos(text: &str) -> Vec<UserInfo> {
             .position(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\'))
             .map_or(bytes.len(), |i| start + i);
         let end = text[start..end].find("://").map_or(end, |i| start + i);
-        let authority = bytes[start..end].iter().position(|b| matches!(b, b'/' | b'?' | b'#')).map_or(end, |i| start + i);
+        let authority =
+            bytes[start..end].iter().position(|b| matches!(b, b'/' | b'?' | b'#')).map_or(end, |i| start + i);
         let sign = match memchr::memrchr(b'@', &bytes[start..authority]) {
             Some(i) => Some(start + i),
             None => unencoded(bytes, start, authority, end),
@@ -86,13 +87,18 @@ fn find_bare(text: &str, out: &mut Spans) {
         }
         let start = bytes[floor..at]
             .iter()
-            .rposition(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'=' | b',' | b'<' | b'>' | b'`' | b'\\'))
+            .rposition(|b| {
+                b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'=' | b',' | b'<' | b'>' | b'`' | b'\\')
+            })
             .map_or(floor, |i| floor + i + 1);
         floor = at;
         let word = &text[start..at];
         let Some(colon) = word.find(':') else { continue };
         let (user, password) = (&word[..colon], &word[colon + 1..]);
-        let host = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'[' | b'(' | b'$' | b'{')).count();
+        let host = rest
+            .iter()
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'[' | b'(' | b'$' | b'{'))
+            .count();
         if host == 0 || user.contains('/') || password.starts_with("//") || value::is_harmless(password, false) {
             continue;
         }

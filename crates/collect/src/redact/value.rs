@@ -12,18 +12,41 @@ pub(super) fn is_harmless(value: &str, password: bool) -> bool {
         return true;
     }
     // `****` and `xxxx` are what is left of a value; an already redacted one stays as it is.
-    bytes.iter().all(|b| *b == b'*') || bytes.iter().all(|b| b.eq_ignore_ascii_case(&b'x')) || value.starts_with("[redacted")
+    bytes.iter().all(|b| *b == b'*')
+        || bytes.iter().all(|b| b.eq_ignore_ascii_case(&b'x'))
+        || value.starts_with("[redacted")
 }
 
 fn is_word_of_switch(value: &str) -> bool {
-    const WORDS: &[&str] =
-        &["true", "false", "yes", "no", "on", "off", "none", "null", "nil", "undefined", "enabled", "disabled", "required", "optional", "\"\"", "''", "t", "f", "y", "n"];
+    const WORDS: &[&str] = &[
+        "true",
+        "false",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "none",
+        "null",
+        "nil",
+        "undefined",
+        "enabled",
+        "disabled",
+        "required",
+        "optional",
+        "\"\"",
+        "''",
+        "t",
+        "f",
+        "y",
+        "n",
+    ];
     WORDS.iter().any(|w| value.eq_ignore_ascii_case(w))
 }
 
 /// `${VAR}`, `$VAR`, `$(command)`, `{{ .Values.x }}`, `%VAR%`, `vault:…`, `arn:…`: names where the value is kept.
 fn is_reference(value: &str) -> bool {
-    let is_name = |s: &str| !s.is_empty() && s.len() <= 128 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_name =
+        |s: &str| !s.is_empty() && s.len() <= 128 && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if let Some(rest) = value.strip_prefix('$') {
         if let Some(name) = rest.strip_prefix('{').and_then(|r| r.strip_suffix('}')) {
             return is_name(name.trim_end_matches([':', '?', '-']));
@@ -34,17 +57,43 @@ fn is_reference(value: &str) -> bool {
         // `$ecret` could be a password: only names in capitals are believed.
         return is_name(rest) && !rest.bytes().any(|b| b.is_ascii_lowercase()) && !rest.as_bytes()[0].is_ascii_digit();
     }
-    let wrapped = |a: &str, b: &str| value.strip_prefix(a).and_then(|r| r.strip_suffix(b)).is_some_and(|r| !r.contains(['\'', '"']));
+    let wrapped = |a: &str, b: &str| {
+        value.strip_prefix(a).and_then(|r| r.strip_suffix(b)).is_some_and(|r| !r.contains(['\'', '"']))
+    };
     wrapped("{{", "}}")
         || value.strip_prefix('%').and_then(|r| r.strip_suffix('%')).is_some_and(is_name)
-        || ["arn:aws", "op://", "vault:", "awssm://", "gcpsm://", "azurekv://", "secretref:"].iter().any(|p| value.starts_with(p))
+        || ["arn:aws", "op://", "vault:", "awssm://", "gcpsm://", "azurekv://", "secretref:"]
+            .iter()
+            .any(|p| value.starts_with(p))
 }
 
 /// A path under a directory that hosts and images really have: `/run/secrets/x`, `/etc/ssl/key.pem`, `./key`.
 pub(super) fn is_secret_path(value: &str) -> bool {
     const TOP: &[&str] = &[
-        "app", "certs", "conf", "config", "data", "dev", "etc", "home", "keys", "mnt", "opt", "proc", "root", "run",
-        "secrets", "srv", "ssl", "sys", "tmp", "usr", "vagrant", "var", "vault", "workspace",
+        "app",
+        "certs",
+        "conf",
+        "config",
+        "data",
+        "dev",
+        "etc",
+        "home",
+        "keys",
+        "mnt",
+        "opt",
+        "proc",
+        "root",
+        "run",
+        "secrets",
+        "srv",
+        "ssl",
+        "sys",
+        "tmp",
+        "usr",
+        "vagrant",
+        "var",
+        "vault",
+        "workspace",
     ];
     let value = value.strip_prefix("file://").unwrap_or(value);
     if value.len() > 512 || !value.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-@:+".contains(&b)) {
@@ -122,11 +171,18 @@ pub(super) fn looks_random(run: &str) -> bool {
     let share = l.transitions as f32 / n.min(1024) as f32;
     let kinds = usize::from(l.upper > 0) + usize::from(l.lower > 0) + usize::from(l.digit > 0);
     // The length of an AWS secret key.
-    if n == 40 && kinds == 3 && l.upper >= 6 && l.digit >= 1 && l.letters >= 36 && share >= 0.22 && entropy(run.as_bytes()) >= 4.2 {
+    if n == 40
+        && kinds == 3
+        && l.upper >= 6
+        && l.digit >= 1
+        && l.letters >= 36
+        && share >= 0.22
+        && entropy(run.as_bytes()) >= 4.2
+    {
         return true;
     }
     match kinds {
-        3 => share >= if run.contains('/') { 0.42 } else { 0.32 } && entropy(run.as_bytes()) >= 3.4,
+        3 => share >= if run.contains('/') { 0.36 } else { 0.3 } && entropy(run.as_bytes()) >= 3.4,
         // Swarm's identifiers have 25 small letters and digits, overlay2's links 26 capitals and digits.
         2 => l.letters >= 28 && share >= 0.25 && entropy(run.as_bytes()) >= 3.4,
         _ => false,
@@ -136,7 +192,12 @@ pub(super) fn looks_random(run: &str) -> bool {
 /// True when a whole value is so random that nothing but a secret explains it: enough to accuse.
 pub(super) fn is_surely_random(value: &str) -> bool {
     let run = value.trim_end_matches('=');
-    if run.len() < 32 || run.len() > 1024 || !run.bytes().all(is_run_byte) || run.starts_with("AAAA") || run.starts_with("MII") {
+    if run.len() < 32
+        || run.len() > 1024
+        || !run.bytes().all(is_run_byte)
+        || run.starts_with("AAAA")
+        || run.starts_with("MII")
+    {
         return false;
     }
     let l = looks(run);
@@ -156,7 +217,9 @@ pub(super) fn is_run_byte(b: u8) -> bool {
 fn is_uuid(run: &str) -> bool {
     let b = run.as_bytes();
     b.len() == 36
-        && b.iter().enumerate().all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() })
+        && b.iter()
+            .enumerate()
+            .all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() })
 }
 
 /// Decodes base64 (either alphabet, padding optional) as far as needed to see `user:password` in it.
@@ -194,19 +257,37 @@ mod tests {
     #[test]
     fn references_switches_and_masks_are_harmless() {
         for value in [
-            "", "true", "NO", "0", "12", "${DB_PASSWORD}", "$DB_PASSWORD", "$(cat /x)", "{{ .Values.password }}", "%PW%",
-            "/run/secrets/db", "/etc/ssl/private/key.pem", "****", "xxxxxx", "[redacted password]", "./key.pem",
+            "",
+            "true",
+            "NO",
+            "0",
+            "12",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "$(cat /x)",
+            "{{ .Values.password }}",
+            "%PW%",
+            "/run/secrets/db",
+            "/etc/ssl/private/key.pem",
+            "****",
+            "xxxxxx",
+            "[redacted password]",
+            "./key.pem",
         ] {
             assert!(is_harmless(value, true), "{value}");
         }
-        for value in ["hunter2", "1234", "$ecret", "${PW:-hunter2}", "/x7Tz9QpL3vKd8+mN2wRb6YcH4sFgJ1uE5aZ0oI", "changeme"] {
+        for value in
+            ["hunter2", "1234", "$ecret", "${PW:-hunter2}", "/x7Tz9QpL3vKd8+mN2wRb6YcH4sFgJ1uE5aZ0oI", "changeme"]
+        {
             assert!(!is_harmless(value, true), "{value}");
         }
     }
 
     #[test]
     fn random_text_is_told_from_words_digests_and_paths() {
-        for run in ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "9fKq3LmZx81PvTqR5sWd", "d41d8cd98f00b204e9800998ecf8427e"] {
+        for run in
+            ["wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "9fKq3LmZx81PvTqR5sWd", "d41d8cd98f00b204e9800998ecf8427e"]
+        {
             assert!(looks_random(run), "{run}");
         }
         for run in [
