@@ -3,5 +3,6 @@
 //! Everything here reads and nothing writes. Each function returns what could be read together
 //! with what could not (`Unread`, a gap), so that the reason reaches the user.
 
+pub mod effect;
 pub mod host;
 pub mod redact;

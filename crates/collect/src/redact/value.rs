@@ -184,7 +184,8 @@ pub(super) fn looks_random(run: &str) -> bool {
     match kinds {
         3 => share >= if run.contains('/') { 0.36 } else { 0.3 } && entropy(run.as_bytes()) >= 3.4,
         // Swarm's identifiers have 25 small letters and digits, overlay2's links 26 capitals and digits.
-        2 => l.letters >= 28 && share >= 0.25 && entropy(run.as_bytes()) >= 3.4,
+        // Names of pods and builds are words joined by dashes.
+        2 => run.split(['-', '_']).any(|part| part.len() >= 28) && share >= 0.25 && entropy(run.as_bytes()) >= 3.4,
         _ => false,
     }
 }
