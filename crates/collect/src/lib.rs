@@ -6,3 +6,4 @@
 pub mod daemon;
 pub mod engine;
 pub mod host;
+pub mod redact;

@@ -1,0 +1,397 @@
+//! The limits in effect of a container's cgroups, with those that it inherits, and what it uses now.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use super::cgroup::{Membership, Version, for_controller};
+use super::devices::DeviceRule;
+use super::read::{Buffer, Datum, open_dir};
+use crate::host::root::Unread;
+
+/// The most cgroups above one that are asked for limits.
+const LONGEST_CHAIN: usize = 32;
+
+/// A limit of the cgroup and the one that is in effect: the smallest of it and of all above it. `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Set on the cgroup itself.
+    pub own: Option<u64>,
+    /// In effect, inherited ones included.
+    pub effective: Option<u64>,
+    /// The directory whose limit is in effect.
+    pub from: PathBuf,
+}
+
+/// A share of processor time: `quota` of every `period`, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CpuQuota {
+    /// Microseconds of processor time.
+    pub quota: u64,
+    /// In each period of as many microseconds.
+    pub period: u64,
+}
+
+impl CpuQuota {
+    /// Thousandths of one processor.
+    pub fn milli_cpus(self) -> u64 {
+        self.quota.saturating_mul(1000) / self.period.max(1)
+    }
+}
+
+/// What a container's cgroups limit, and its present usage. Sizes are in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The version of cgroups.
+    pub version: Version,
+    /// Memory: `memory.max`, `memory.limit_in_bytes`.
+    pub memory_max: Datum<Limit>,
+    /// Version 2's `memory.high`, above which it is slowed; unknown (absent) on version 1.
+    pub memory_high: Datum<Limit>,
+    /// Swap alone: version 2's `memory.swap.max`; on version 1 absent.
+    pub swap_max: Datum<Limit>,
+    /// Memory and swap together: version 1's `memory.memsw.limit_in_bytes`; on version 2 absent. Absent on version 1
+    /// too where the kernel does not account for swap.
+    pub memory_and_swap_max: Datum<Limit>,
+    /// Memory in use.
+    pub memory_current: Datum<u64>,
+    /// The most memory that was in use; absent on kernels before 5.19 with version 2.
+    pub memory_peak: Datum<u64>,
+    /// The smallest share of processor time of the chain; `None` without a limit.
+    pub cpu_quota: Datum<Option<CpuQuota>>,
+    /// `cpu.weight` (1 to 10000, 100 by default) or version 1's `cpu.shares` (2 to 262144, 1024 by default).
+    pub cpu_weight: Datum<u64>,
+    /// The processors that it may use, as `0-3,7`; empty when not set on the cgroup itself.
+    pub cpuset: Datum<String>,
+    /// Processes and threads.
+    pub pids_max: Datum<Limit>,
+    /// Processes and threads that there are.
+    pub pids_current: Datum<u64>,
+    /// True when a limit of input and output is set (`io.max`, `blkio.throttle.*`).
+    pub io_limited: Datum<bool>,
+    /// Version 1's `devices.list`; unknown on version 2, which keeps it in a BPF program.
+    pub devices: Datum<Vec<DeviceRule>>,
+}
+
+/// Reads the limits of the cgroups that a process is a member of.
+pub(super) fn read(memberships: &[Membership], version: Version, buffer: &mut Buffer) -> Limits {
+    let group = |controller: &str| Group::open(memberships, controller, version);
+    match version {
+        Version::V2 => {
+            let all = group("");
+            unified(&all, buffer)
+        }
+        Version::V1 => {
+            let memory = group("memory");
+            let (cpu, cpuset, pids, blkio, devices) =
+                (group("cpu"), group("cpuset"), group("pids"), group("blkio"), group("devices"));
+            Limits {
+                version,
+                memory_max: memory.limit("memory.limit_in_bytes", buffer),
+                memory_high: memory.none("memory.high"),
+                swap_max: memory.none("memory.swap.max"),
+                memory_and_swap_max: memory.limit("memory.memsw.limit_in_bytes", buffer),
+                memory_current: memory.number("memory.usage_in_bytes", buffer),
+                memory_peak: memory.number("memory.max_usage_in_bytes", buffer),
+                cpu_quota: cpu.quota_v1(buffer),
+                cpu_weight: cpu.number("cpu.shares", buffer),
+                cpuset: cpuset.text("cpuset.cpus", buffer),
+                pids_max: pids.limit("pids.max", buffer),
+                pids_current: pids.number("pids.current", buffer),
+                io_limited: blkio.throttled_v1(buffer),
+                devices: devices.devices(buffer),
+            }
+        }
+    }
+}
+
+fn unified(all: &Group, buffer: &mut Buffer) -> Limits {
+    Limits {
+        version: Version::V2,
+        memory_max: all.limit("memory.max", buffer),
+        memory_high: all.limit("memory.high", buffer),
+        swap_max: all.limit("memory.swap.max", buffer),
+        memory_and_swap_max: all.none("memory.memsw.limit_in_bytes"),
+        memory_current: all.number("memory.current", buffer),
+        memory_peak: all.number("memory.peak", buffer),
+        cpu_quota: all.quota_v2(buffer),
+        cpu_weight: all.number("cpu.weight", buffer),
+        cpuset: all.text("cpuset.cpus", buffer),
+        pids_max: all.limit("pids.max", buffer),
+        pids_current: all.number("pids.current", buffer),
+        io_limited: all.own("io.max", buffer, |t| Ok(!t.trim().is_empty())),
+        devices: Datum::new(Err(Unread::Other("kept in a BPF program on cgroup v2".into())), all.place("devices")),
+    }
+}
+
+/// One cgroup with those above it, from its own directory to the mounted root.
+struct Group {
+    chain: Vec<(PathBuf, OwnedFd)>,
+    /// True where the chain was cut.
+    cut: bool,
+    gap: Option<Unread>,
+    version: Version,
+    directory: PathBuf,
+}
+
+impl Group {
+    fn open(memberships: &[Membership], controller: &str, version: Version) -> Self {
+        let empty = |gap, directory| Self { chain: Vec::new(), cut: false, gap: Some(gap), version, directory };
+        let Some(member) = for_controller(memberships, controller, version) else {
+            return empty(
+                Unread::Other(format!("the cgroup controller {controller} is not in use")),
+                PathBuf::from(controller),
+            );
+        };
+        let Some((directory, depth)) = &member.directory else {
+            return empty(
+                Unread::Other("its cgroup lies outside of what is mounted here".into()),
+                PathBuf::from(&member.path),
+            );
+        };
+        let mut chain = Vec::with_capacity(*depth + 1);
+        let mut at: Option<&Path> = Some(directory);
+        for _ in 0..=(*depth).min(LONGEST_CHAIN) {
+            let Some(path) = at else { break };
+            match open_dir(path) {
+                Ok(fd) => chain.push((path.to_owned(), fd)),
+                Err(gap) => {
+                    return empty(if gap == Unread::Absent { super::read::vanished() } else { gap }, directory.clone());
+                }
+            }
+            at = path.parent();
+        }
+        Self { chain, cut: *depth > LONGEST_CHAIN, gap: None, version, directory: directory.clone() }
+    }
+
+    fn place(&self, file: &str) -> String {
+        format!("{}/{file}", self.directory.display())
+    }
+
+    /// A file that this version does not have.
+    fn none<T>(&self, file: &str) -> Datum<T> {
+        Datum::new(Err(Unread::Absent), self.place(file))
+    }
+
+    fn own<T>(&self, file: &str, buffer: &mut Buffer, parse: impl Fn(&str) -> Result<T, Unread>) -> Datum<T> {
+        let value = match (&self.gap, self.chain.first()) {
+            (Some(gap), _) => Err(gap.clone()),
+            (None, Some((_, fd))) => buffer.text(fd, file).and_then(parse),
+            (None, None) => Err(Unread::Absent),
+        };
+        Datum::new(value, self.place(file))
+    }
+
+    fn number(&self, file: &str, buffer: &mut Buffer) -> Datum<u64> {
+        self.own(file, buffer, |t| t.trim().parse().map_err(|_| Unread::Other("is no number".into())))
+    }
+
+    fn text(&self, file: &str, buffer: &mut Buffer) -> Datum<String> {
+        let mut datum = self.own(file, buffer, |t| Ok(t.trim().chars().take(256).collect::<String>()));
+        if self.version == Version::V2 && datum.value == Err(Unread::Absent) {
+            // The controller is not given to this cgroup, so nothing is set.
+            datum.value = Ok(String::new());
+        }
+        datum
+    }
+
+    /// The smallest of the chain. On version 2 a file that is missing is a controller not given to that cgroup, which
+    /// then sets no limit of its own; on version 1 it is missing for all (swap is not accounted for).
+    fn limit(&self, file: &str, buffer: &mut Buffer) -> Datum<Limit> {
+        Datum::new(self.smallest(file, buffer), self.place(file))
+    }
+
+    fn smallest(&self, file: &str, buffer: &mut Buffer) -> Result<Limit, Unread> {
+        if let Some(gap) = &self.gap {
+            return Err(gap.clone());
+        }
+        let mut out = Limit { own: None, effective: None, from: self.directory.clone() };
+        for (i, (path, fd)) in self.chain.iter().enumerate() {
+            let value = match buffer.text(fd, file) {
+                Ok(text) => parse_limit(text)?,
+                // The root of version 2 has no limits, as that of version 1 for pids.
+                Err(Unread::Absent) if self.version == Version::V2 || i + 1 == self.chain.len() && i > 0 => None,
+                Err(gap) => return Err(gap),
+            };
+            if i == 0 {
+                out.own = value;
+            }
+            if let Some(bytes) = value
+                && out.effective.is_none_or(|e| bytes < e)
+            {
+                out.effective = value;
+                out.from.clone_from(path);
+            }
+        }
+        if self.cut && out.effective.is_none() {
+            return Err(Unread::Other(format!("more than {LONGEST_CHAIN} cgroups lie above it")));
+        }
+        Ok(out)
+    }
+
+    /// The quota that gives the least processor time of the chain.
+    fn least(
+        &self,
+        file: &str,
+        mut one: impl FnMut(&OwnedFd) -> Result<Option<CpuQuota>, Unread>,
+    ) -> Datum<Option<CpuQuota>> {
+        let mut fold = || {
+            if let Some(gap) = &self.gap {
+                return Err(gap.clone());
+            }
+            let mut least: Option<CpuQuota> = None;
+            for (i, (_, fd)) in self.chain.iter().enumerate() {
+                let quota = match one(fd) {
+                    Err(Unread::Absent) if self.version == Version::V2 || i > 0 => None,
+                    other => other?,
+                };
+                if let Some(new) = quota
+                    && least.is_none_or(|l| new.milli_cpus() < l.milli_cpus())
+                {
+                    least = quota;
+                }
+            }
+            Ok(least)
+        };
+        Datum::new(fold(), self.place(file))
+    }
+
+    fn quota_v2(&self, buffer: &mut Buffer) -> Datum<Option<CpuQuota>> {
+        self.least("cpu.max", |fd| {
+            let text = buffer.text(fd, "cpu.max")?;
+            let (quota, period) = text.trim().split_once(' ').ok_or_else(|| Unread::Other("is malformed".into()))?;
+            pair(quota, period)
+        })
+    }
+
+    fn quota_v1(&self, buffer: &mut Buffer) -> Datum<Option<CpuQuota>> {
+        self.least("cpu.cfs_quota_us", |fd| {
+            let quota = buffer.text(fd, "cpu.cfs_quota_us")?.trim().to_owned();
+            pair(&quota, buffer.text(fd, "cpu.cfs_period_us")?.trim())
+        })
+    }
+
+    fn throttled_v1(&self, buffer: &mut Buffer) -> Datum<bool> {
+        const FILES: [&str; 4] = [
+            "blkio.throttle.read_bps_device",
+            "blkio.throttle.write_bps_device",
+            "blkio.throttle.read_iops_device",
+            "blkio.throttle.write_iops_device",
+        ];
+        for file in FILES {
+            let datum = self.own(file, buffer, |t| Ok(!t.trim().is_empty()));
+            if datum.value != Ok(false) {
+                return datum;
+            }
+        }
+        Datum::new(Ok(false), self.place("blkio.throttle.*"))
+    }
+
+    fn devices(&self, buffer: &mut Buffer) -> Datum<Vec<DeviceRule>> {
+        self.own("devices.list", buffer, |t| {
+            let malformed = || Unread::Other("has a malformed rule".into());
+            t.lines().take(1024).map(|l| DeviceRule::parse(l).ok_or_else(malformed)).collect()
+        })
+    }
+}
+
+/// `max`, `-1` and version 1's greatest number of pages are no limit.
+fn parse_limit(text: &str) -> Result<Option<u64>, Unread> {
+    /// Version 1 writes no limit as 2^63 - 1 rounded down to a page; pages are 4, 16 or 64 KiB.
+    const NONE: u64 = 0x7fff_ffff_ffff_0000;
+    match text.trim() {
+        "max" | "-1" => Ok(None),
+        number => match number.parse::<u64>() {
+            Ok(n) if n >= NONE => Ok(None),
+            Ok(n) => Ok(Some(n)),
+            Err(_) => Err(Unread::Other("is no limit".into())),
+        },
+    }
+}
+
+fn pair(quota: &str, period: &str) -> Result<Option<CpuQuota>, Unread> {
+    let malformed = || Unread::Other("is malformed".into());
+    if matches!(quota, "max" | "-1") {
+        return Ok(None);
+    }
+    let quota = quota.parse().map_err(|_| malformed())?;
+    let period = period.parse().ok().filter(|p| *p > 0).ok_or_else(malformed)?;
+    Ok(Some(CpuQuota { quota, period }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cgroup::{Hierarchies, memberships};
+    use super::super::mounts;
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn limits_of(dir: &tempfile::TempDir, mountinfo: &str, cgroup: &str) -> Limits {
+        let mountinfo = mountinfo.replace("DIR", dir.path().to_str().unwrap());
+        let all = Hierarchies::of(&mounts::parse(&mountinfo).unwrap(), Path::new("/"));
+        read(&memberships(cgroup, &all).unwrap(), all.version().unwrap(), &mut Buffer::default())
+    }
+
+    #[test]
+    fn version_two_takes_the_smallest_of_the_chain() {
+        let dir = tree(&[
+            ("cgroup.procs", ""),
+            ("s.slice/memory.max", "1073741824\n"),
+            ("s.slice/cpu.max", "50000 100000\n"),
+            ("s.slice/pids.max", "max\n"),
+            ("s.slice/d/memory.max", "max\n"),
+            ("s.slice/d/memory.swap.max", "0\n"),
+            ("s.slice/d/memory.current", "4096\n"),
+            ("s.slice/d/cpu.max", "max 100000\n"),
+            ("s.slice/d/pids.max", "100\n"),
+            ("s.slice/d/io.max", "8:0 rbps=1 wbps=max riops=max wiops=max\n"),
+        ]);
+        let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/s.slice/d\n");
+        let memory = l.memory_max.value.unwrap();
+        assert_eq!((memory.own, memory.effective, memory.from), (None, Some(1 << 30), dir.path().join("s.slice")));
+        assert_eq!(l.swap_max.value.unwrap().own, Some(0));
+        assert_eq!(l.cpu_quota.value.unwrap().unwrap().milli_cpus(), 500);
+        assert_eq!(l.pids_max.value.unwrap().effective, Some(100));
+        assert_eq!(l.io_limited.value, Ok(true));
+        assert_eq!(l.memory_current.value, Ok(4096));
+        assert!(l.devices.value.is_err() && l.memory_and_swap_max.value.is_err());
+        assert_eq!(l.memory_peak.value, Err(Unread::Absent));
+    }
+
+    #[test]
+    fn version_one_reads_each_controller() {
+        let dir = tree(&[
+            ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory/d/memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory/d/x/memory.limit_in_bytes", "536870912\n"),
+            ("memory/d/x/memory.usage_in_bytes", "1\n"),
+            ("pids/d/pids.max", "max\n"),
+            ("pids/d/x/pids.max", "max\n"),
+            ("devices/d/x/devices.list", "a *:* rwm\n"),
+        ]);
+        let mounts = "1 1 0:1 / DIR/memory rw - cgroup cgroup rw,memory\n2 1 0:1 / DIR/pids rw - cgroup cgroup rw,pids\n3 1 0:1 / DIR/devices rw - cgroup cgroup rw,devices\n";
+        let l = limits_of(&dir, mounts, "4:memory:/d/x\n3:pids:/d/x\n2:devices:/d/x\n");
+        let memory = l.memory_max.value.unwrap();
+        assert_eq!((memory.own, memory.effective), (Some(512 << 20), Some(512 << 20)));
+        assert_eq!(l.memory_and_swap_max.value, Err(Unread::Absent));
+        assert_eq!(l.pids_max.value.unwrap().effective, None);
+        assert!(l.devices.value.unwrap()[0].is_all_devices());
+        assert!(matches!(l.cpu_quota.value, Err(Unread::Other(_))));
+    }
+
+    #[test]
+    fn a_cgroup_that_is_gone_has_no_limits_to_tell() {
+        let dir = tree(&[("cgroup.procs", "")]);
+        let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/gone\n");
+        assert_eq!(l.memory_max.value, Err(super::super::read::vanished()));
+        assert!(parse_limit("junk").is_err());
+    }
+}

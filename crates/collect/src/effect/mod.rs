@@ -1,0 +1,331 @@
+//! A running container seen from the host: `/proc` and cgroups, versions 1 and 2.
+//!
+//! Nothing is run inside the container and nothing is written. Every datum comes with the path that it was read from,
+//! or with the reason why it could not be read. Callers ask for running and paused containers only: created and exited
+//! ones have no process and no cgroup.
+
+pub mod caps;
+pub mod cgroup;
+pub mod devices;
+pub mod limits;
+pub mod mounts;
+pub mod namespaces;
+pub mod process;
+mod read;
+pub mod security;
+pub mod sockets;
+pub mod status;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use cgroup::{Hierarchies, Members, Membership, Version, for_controller, memberships};
+use limits::Limits;
+use mounts::Mount;
+use namespaces::{HostNamespaces, Namespace, Namespaces};
+pub use process::{Lsms, Process};
+pub use read::Datum;
+use read::{Buffer, open_dir, open_dir_at, vanished};
+use sockets::Table;
+
+use crate::host::root::Unread;
+use crate::redact::Redactor;
+
+/// The `proc` of the host whose containers are looked at.
+#[derive(Debug)]
+pub struct Proc {
+    dir: OwnedFd,
+    path: PathBuf,
+    hierarchies: Result<Hierarchies, Unread>,
+    host: HostNamespaces,
+    lsms: Lsms,
+    /// Seconds since 1970 at which the machine booted, and clock ticks in a second.
+    boot: Option<u64>,
+    /// Listening sockets of network namespaces that several containers share.
+    tables: Mutex<HashMap<u64, Table>>,
+}
+
+/// The container that is asked for, as its engine reports it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'t> {
+    /// `State.Pid`.
+    pub pid: u32,
+    /// The full id.
+    pub id: &'t str,
+    /// `State.StartedAt` in seconds since 1970: proves the process where its cgroup does not name the container.
+    pub started_at: Option<i64>,
+}
+
+/// What is in effect for a running container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The process that the engine names.
+    pub init: Process,
+    /// The other processes of its cgroup, those that came by exec too.
+    pub others: Datum<Vec<Process>>,
+    /// True when there are more processes than were looked at, or some that cannot be seen from here: then a
+    /// statement about all of them is unknown.
+    pub incomplete: Option<String>,
+    /// The mounts of the first process.
+    pub mounts: Datum<Vec<Mount>>,
+    /// Its cgroup as the host names it.
+    pub cgroup: Datum<String>,
+    /// The limits in effect.
+    pub limits: Result<Limits, Unread>,
+}
+
+impl Observation {
+    /// Whether the container shares a namespace with the host.
+    ///
+    /// # Errors
+    /// Why one of the two could not be read.
+    pub fn shares_with_host(&self, kind: Namespace, proc: &Proc) -> Result<bool, Unread> {
+        self.init.namespaces.shares(kind, &proc.host.namespaces)
+    }
+
+    /// Whether its root file system is read-only in effect.
+    ///
+    /// # Errors
+    /// Why the mounts could not be read, or that none is the root.
+    pub fn root_read_only(&self) -> Result<bool, Unread> {
+        let mounts = self.mounts.value.as_ref().map_err(Clone::clone)?;
+        mounts::root_mount(mounts)
+            .map(Mount::effectively_read_only)
+            .ok_or_else(|| Unread::Other("has no mount on /".into()))
+    }
+
+    /// All processes: the first and the others, as far as they could be read.
+    pub fn processes(&self) -> impl Iterator<Item = &Process> {
+        std::iter::once(&self.init).chain(self.others.value.iter().flatten())
+    }
+}
+
+impl Proc {
+    /// Opens `proc` below a host's root (`/` for the machine itself), and reads what all containers are compared with.
+    ///
+    /// # Errors
+    /// When there is no `proc`, or it may not be opened.
+    pub fn open(root: &Path, lsms: Lsms) -> Result<Self, Unread> {
+        let path = root.join("proc");
+        let dir = open_dir(&path)?;
+        let mut buffer = Buffer::default();
+        let table = buffer.read(&dir, "self/mountinfo", read::MOST).map(|b| String::from_utf8_lossy(b).into_owned());
+        let hierarchies = table.and_then(|t| mounts::parse(&t)).map(|m| Hierarchies::of(&m, root));
+        let host = host_namespaces(&dir, &path, &mut buffer)?;
+        let boot = buffer
+            .text(&dir, "stat")
+            .ok()
+            .and_then(|t| t.lines().find_map(|l| l.strip_prefix("btime "))?.trim().parse().ok());
+        Ok(Self { dir, path, hierarchies, host, lsms, boot, tables: Mutex::default() })
+    }
+
+    /// The namespaces that count as the host's, and whether they are pid 1's or our own.
+    pub fn host_namespaces(&self) -> &HostNamespaces {
+        &self.host
+    }
+
+    /// The version of cgroups in use; `None` where none is mounted here.
+    pub fn cgroup_version(&self) -> Option<Version> {
+        self.hierarchies.as_ref().ok().and_then(Hierarchies::version)
+    }
+
+    /// The bounding set of the host's pid 1: what no container can exceed.
+    pub fn host_bounding(&self) -> Datum<u64> {
+        let mut buffer = Buffer::default();
+        let text = buffer.read(&self.dir, "1/status", read::MOST).map(|b| String::from_utf8_lossy(b).into_owned());
+        let value = text.and_then(|t| status::Status::parse(&t)).map(|s| s.bounding);
+        Datum::new(value, self.place("1/status"))
+    }
+
+    fn place(&self, file: &str) -> String {
+        format!("{}/{file}", self.path.display())
+    }
+
+    /// Looks at a container: its first process, all others of its cgroup, mounts and limits.
+    ///
+    /// # Errors
+    /// When the process is not there any more, may not be read at all, or is not proven to be the container's.
+    pub fn observe(&self, target: Target<'_>, redactor: &Redactor) -> Result<Observation, Unread> {
+        if target.pid == 0 {
+            return Err(Unread::Other("has no process".into()));
+        }
+        let mut buffer = Buffer::default();
+        let base = self.place(&target.pid.to_string());
+        // Whatever is opened below this directory is of this very process: when it ends, reading fails.
+        let dir = open_dir_at(&self.dir, &target.pid.to_string()).map_err(gone)?;
+        let started = process::start_time(&dir, &mut buffer).map_err(gone)?;
+        let groups = self.memberships(&dir, &mut buffer);
+        self.prove(target, &groups, started)?;
+        let mounts = buffer
+            .read(&dir, "mountinfo", read::MOST)
+            .map(|b| String::from_utf8_lossy(b).into_owned())
+            .and_then(|t| mounts::parse(&t));
+        let mounts = Datum::new(mounts.map(|m| redacted(m, redactor)), format!("{base}/mountinfo"));
+        let table = self.table(&dir, &mut buffer);
+        let init = self.process(&dir, target.pid, &table, redactor, &mut buffer);
+        let version = self.cgroup_version();
+        let (others, incomplete) = self.others(target.pid, &groups, &init.namespaces, &table, redactor, &mut buffer);
+        let limits = match (&groups, version) {
+            (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &mut buffer)),
+            (Err(gap), _) => Err(gap.clone()),
+            (_, None) => Err(Unread::Other("no cgroups are mounted here".into())),
+        };
+        let cgroup = groups.map(|g| walked(&g, version).map(|m| m.path.clone()).unwrap_or_default());
+        // What went away while it was read may have answered with the emptiness of its end.
+        if process::start_time(&dir, &mut buffer) != Ok(started) || init.status.ok().is_some_and(|s| s.zombie) {
+            return Err(vanished());
+        }
+        Ok(Observation {
+            init,
+            others,
+            incomplete,
+            mounts,
+            cgroup: Datum::new(cgroup, format!("{base}/cgroup")),
+            limits,
+        })
+    }
+
+    fn memberships(&self, dir: &OwnedFd, buffer: &mut Buffer) -> Result<Vec<Membership>, Unread> {
+        let hierarchies = self.hierarchies.as_ref().map_err(Clone::clone)?;
+        memberships(buffer.text(dir, "cgroup")?, hierarchies)
+    }
+
+    /// That the process is the container's: its cgroup names the container, or it started when the container did.
+    fn prove(&self, target: Target<'_>, groups: &Result<Vec<Membership>, Unread>, started: u64) -> Result<(), Unread> {
+        /// Seconds between the start of the process and the moment that the engine notes.
+        const APART: i64 = 30;
+        // Twelve characters of an id are what people see as the id, fewer would prove nothing.
+        let named =
+            target.id.len() >= 12 && groups.as_ref().is_ok_and(|g| g.iter().any(|m| m.path.contains(target.id)));
+        if named {
+            return Ok(());
+        }
+        let ticks = rustix::param::clock_ticks_per_second().max(1);
+        if let (Some(boot), Some(at)) = (self.boot, target.started_at) {
+            let process = i64::try_from(boot + started / ticks).unwrap_or(i64::MAX);
+            if process.saturating_sub(at).abs() <= APART {
+                return Ok(());
+            }
+        }
+        Err(Unread::Other(format!(
+            "process {} is not proven to be the container's: its cgroup does not name it",
+            target.pid
+        )))
+    }
+
+    fn process(
+        &self,
+        dir: &OwnedFd,
+        pid: u32,
+        table: &Result<Table, Unread>,
+        redactor: &Redactor,
+        buffer: &mut Buffer,
+    ) -> Process {
+        let mut context = process::Context { lsms: &self.lsms, redactor, buffer };
+        process::read(dir, &self.place(&pid.to_string()), pid, table, &mut context)
+    }
+
+    /// The listening sockets of a process's network, read once for each namespace while this lives.
+    fn table(&self, dir: &OwnedFd, buffer: &mut Buffer) -> Result<Table, Unread> {
+        let link = buffer.link(dir, "ns/net");
+        let id = link.ok().and_then(|l| l.trim_start_matches("net:[").trim_end_matches(']').parse::<u64>().ok());
+        // Only the host's is shared by many and large; others are read anew, since numbers of dead ones come back.
+        let is_host = id.is_some() && id == self.host.namespaces.id(Namespace::Net).as_ref().ok().copied();
+        let cached = id.filter(|_| is_host).and_then(|id| self.tables.lock().ok()?.get(&id).cloned());
+        if let Some(table) = cached {
+            return Ok(table);
+        }
+        let table = sockets::table(dir, buffer)?;
+        if let (true, Some(id), Ok(mut tables)) = (is_host, id, self.tables.lock()) {
+            tables.insert(id, table.clone());
+        }
+        Ok(table)
+    }
+
+    fn others(
+        &self,
+        init: u32,
+        groups: &Result<Vec<Membership>, Unread>,
+        namespaces: &Namespaces,
+        table: &Result<Table, Unread>,
+        redactor: &Redactor,
+        buffer: &mut Buffer,
+    ) -> (Datum<Vec<Process>>, Option<String>) {
+        let at = groups.as_ref().ok().and_then(|g| walked(g, self.cgroup_version())).and_then(|m| m.directory.as_ref());
+        let path =
+            at.map_or_else(|| self.place(&format!("{init}/cgroup")), |(d, _)| format!("{}/cgroup.procs", d.display()));
+        let members = match (groups, at) {
+            (Err(gap), _) => Err(gap.clone()),
+            (Ok(_), None) => Err(Unread::Other("its cgroup lies outside of what is mounted here".into())),
+            // A process in the root cgroup is in no container's, and its neighbours are all of the host.
+            (Ok(_), Some((_, 0))) => Err(Unread::Other("its cgroup is the root of all".into())),
+            (Ok(_), Some((directory, _))) => cgroup::members(directory, buffer),
+        };
+        let Members { pids, truncated, unseen } = match members {
+            Ok(members) => members,
+            Err(gap) => {
+                let why = format!("the processes of its cgroup could not be listed: {gap}");
+                return (Datum::new(Err(gap), path), Some(why));
+            }
+        };
+        let mut out = Vec::with_capacity(pids.len().saturating_sub(1));
+        for pid in pids.into_iter().filter(|p| *p != init) {
+            // One that ended meanwhile is no process of the container any more.
+            let Ok(dir) = open_dir_at(&self.dir, &pid.to_string()) else { continue };
+            let own = Namespaces::read(&dir, String::new(), buffer);
+            let same = own.shares(Namespace::Net, namespaces) == Ok(true);
+            let table = if same { table.clone() } else { self.table(&dir, buffer) };
+            let process = self.process(&dir, pid, &table, redactor, buffer);
+            if !matches!(&process.status.value, Err(gap) if *gap == vanished() || *gap == Unread::Absent) {
+                out.push(process);
+            }
+        }
+        let incomplete = match (truncated, unseen) {
+            (true, _) => Some(format!("it has more than {} processes", cgroup::MOST_PROCESSES)),
+            (false, 0) => None,
+            (false, n) => Some(format!("{n} of its processes are in a pid namespace that cannot be seen from here")),
+        };
+        (Datum::new(Ok(out), path), incomplete)
+    }
+}
+
+/// The cgroup whose processes are walked: the unified one, or of version 1 the first that there is.
+fn walked(groups: &[Membership], version: Option<Version>) -> Option<&Membership> {
+    let nested = |m: &&Membership| m.directory.as_ref().is_some_and(|(_, depth)| *depth > 0);
+    match version? {
+        Version::V2 => for_controller(groups, "", Version::V2),
+        Version::V1 => {
+            let named = ["memory", "pids", "devices", "freezer", "cpu", "name=systemd"]
+                .iter()
+                .filter_map(|c| for_controller(groups, c, Version::V1));
+            named.clone().find(nested).or_else(|| named.into_iter().next())
+        }
+    }
+}
+
+fn host_namespaces(dir: &OwnedFd, path: &Path, buffer: &mut Buffer) -> Result<HostNamespaces, Unread> {
+    let of = |who: &str, buffer: &mut Buffer| -> Result<Namespaces, Unread> {
+        Ok(Namespaces::read(open_dir_at(dir, who)?, format!("{}/{who}/ns", path.display()), buffer))
+    };
+    match of("1", buffer) {
+        Ok(first) if !first.is_denied() => Ok(HostNamespaces { namespaces: first, is_self: false }),
+        _ => Ok(HostNamespaces { namespaces: of("self", buffer)?, is_self: true }),
+    }
+}
+
+/// What is mounted may be a URL with a password in it.
+fn redacted(mut mounts: Vec<Mount>, redactor: &Redactor) -> Vec<Mount> {
+    for mount in mounts.iter_mut().filter(|m| m.source.contains(['@', ':', '='])) {
+        mount.source = redactor.text(&mount.source).into_owned();
+    }
+    mounts
+}
+
+fn gone(gap: Unread) -> Unread {
+    if gap == Unread::Absent { vanished() } else { gap }
+}

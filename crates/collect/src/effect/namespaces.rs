@@ -1,0 +1,99 @@
+//! Namespaces of a process, by the inode numbers that tell them apart.
+
+use std::os::fd::AsFd;
+
+use super::read::{Buffer, open_dir_at};
+use crate::host::root::Unread;
+
+/// A kind of namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespace {
+    /// Mounts.
+    Mnt,
+    /// Process ids.
+    Pid,
+    /// Network.
+    Net,
+    /// Inter-process communication.
+    Ipc,
+    /// Host name.
+    Uts,
+    /// Users.
+    User,
+    /// Control groups.
+    Cgroup,
+    /// Clocks; kernels before 5.6 have none.
+    Time,
+}
+
+impl Namespace {
+    /// Every kind, in the order of [`Namespaces`].
+    pub const ALL: [Self; 8] =
+        [Self::Mnt, Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::User, Self::Cgroup, Self::Time];
+
+    /// Its file under `/proc/PID/ns`.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Mnt => "mnt",
+            Self::Pid => "pid",
+            Self::Net => "net",
+            Self::Ipc => "ipc",
+            Self::Uts => "uts",
+            Self::User => "user",
+            Self::Cgroup => "cgroup",
+            Self::Time => "time",
+        }
+    }
+}
+
+/// The namespaces of one process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Namespaces {
+    ids: [Result<u64, Unread>; 8],
+    /// Where they were read: `/proc/PID/ns`.
+    pub path: String,
+}
+
+impl Namespaces {
+    /// Reads the links below a process's directory.
+    pub(super) fn read(process: impl AsFd, path: String, buffer: &mut Buffer) -> Self {
+        let dir = open_dir_at(process, "ns");
+        let mut one = |kind: Namespace| {
+            let dir = dir.as_ref().map_err(Clone::clone)?;
+            let link = buffer.link(dir, kind.file())?;
+            let number = link.split_once(":[").and_then(|(_, n)| n.strip_suffix(']')).and_then(|n| n.parse().ok());
+            number.ok_or_else(|| Unread::Other("names no namespace".into()))
+        };
+        Self { ids: Namespace::ALL.map(&mut one), path }
+    }
+
+    /// The inode number of a namespace.
+    pub fn id(&self, kind: Namespace) -> &Result<u64, Unread> {
+        &self.ids[kind as usize]
+    }
+
+    /// Whether both are in the same namespace.
+    ///
+    /// # Errors
+    /// Why one of the two could not be read.
+    pub fn shares(&self, kind: Namespace, other: &Self) -> Result<bool, Unread> {
+        let mine = self.id(kind).as_ref().map_err(Clone::clone)?;
+        let theirs = other.id(kind).as_ref().map_err(Clone::clone)?;
+        Ok(mine == theirs)
+    }
+
+    /// True when none could be read.
+    pub(super) fn is_denied(&self) -> bool {
+        self.ids.iter().all(|i| matches!(i, Err(Unread::Denied)))
+    }
+}
+
+/// The namespaces that count as the host's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostNamespaces {
+    /// The namespaces.
+    pub namespaces: Namespaces,
+    /// True when they are our own and not those of pid 1, whose links need root: then "not shared" is sure only if we
+    /// run in the host's namespaces ourselves.
+    pub is_self: bool,
+}
