@@ -1,2 +1,39 @@
-//! The command line.
-fn main() {}
+//! Seaworthy's command line: wiring, progress, exit codes.
+
+mod arguments;
+mod commands;
+mod config;
+mod exit;
+mod input;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    match run(&arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::failure(&error),
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    match &arguments.command {
+        Command::Audit(audit) => commands::audit::run(audit, seaworthy_report::View::Audit),
+        Command::Assess(audit) => commands::audit::run(audit, seaworthy_report::View::Assess),
+        Command::Collect(collect) => commands::collect::run(collect),
+        Command::List(list) => commands::list::run(list),
+        Command::Explain(explain) => commands::explain::run(explain),
+        Command::Completions { shell } => commands::shell::completions(*shell),
+        Command::Man => commands::shell::man(),
+    }
+}

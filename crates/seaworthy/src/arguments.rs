@@ -1,0 +1,207 @@
+//! Everything about the flags, in one place: help, man page and completions follow from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use seaworthy_core::verdict::Severity;
+use seaworthy_report::Format;
+
+/// Makes container platforms safe to sail: audits a Docker host from live evidence.
+#[derive(Debug, Parser)]
+#[command(name = "seaworthy", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Collect and judge: the summary, and what to harden first
+    Assess(AuditArguments),
+    /// The benchmark view: every control with the facts that decided
+    Audit(AuditArguments),
+    /// Only collect, into a snapshot that every other command takes by --from
+    Collect(CollectArguments),
+    /// List checks, benchmarks or facts
+    List(ListArguments),
+    /// Explain a check or a benchmark's control: reasons, facts, cases and the fix
+    Explain(ExplainArguments),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// What to look at.
+#[derive(Debug, Args, Clone)]
+pub struct TargetArguments {
+    /// An engine: unix:///path, tcp://host:port, ssh://user@host; repeatable [default: the one that the docker CLI
+    /// would talk to]
+    #[arg(long, value_name = "HOST", help_heading = "Targets")]
+    pub docker: Vec<String>,
+    /// A context of the docker CLI
+    #[arg(long, value_name = "NAME", help_heading = "Targets", conflicts_with = "docker")]
+    pub docker_context: Option<String>,
+    /// A snapshot instead of a live engine, - for standard input; repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub from: Vec<PathBuf>,
+    /// The recorded demonstration host instead of a live engine
+    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "from"])]
+    pub demo: bool,
+    /// The root of the host's file system, where it is mounted elsewhere
+    #[arg(long, value_name = "DIR", help_heading = "Targets")]
+    pub root: Option<PathBuf>,
+    /// Read evidence that costs: setuid files of images, changed files of containers
+    #[arg(long, help_heading = "Targets")]
+    pub deep: bool,
+    /// For ssh:// targets without Seaworthy: put this binary into a private temporary directory there, and take it away
+    /// again
+    #[arg(long, help_heading = "Targets")]
+    pub copy: bool,
+    /// Seconds that one request to an engine may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Targets")]
+    pub timeout: u64,
+}
+
+/// Flags that every command knows.
+#[derive(Debug, Args, Clone)]
+pub struct CommonArguments {
+    /// The configuration file [default: seaworthy.toml here, then in the XDG configuration directory]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A directory of checks of your own beside the built-in ones
+    #[arg(long, value_name = "DIR")]
+    pub catalog: Option<PathBuf>,
+    /// Print nothing but errors and what was asked for by -o
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// No colour (NO_COLOR does the same)
+    #[arg(long)]
+    pub no_color: bool,
+}
+
+/// Flags of `audit` and `assess`.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// What to look at.
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// The benchmark whose ids are shown: cis-docker-1.6.0, or cis-docker for the newest
+    #[arg(long, value_name = "ID", default_value = "cis-docker")]
+    pub benchmark: String,
+    /// Only these checks: names, folders or benchmark ids; repeatable
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub check: Vec<String>,
+    /// Not these checks; repeatable
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    pub skip: Vec<String>,
+    /// Show passes too
+    #[arg(long)]
+    pub all: bool,
+    /// Show everything that could not be read
+    #[arg(long)]
+    pub gaps: bool,
+    /// How many to harden first
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub top: usize,
+    /// The format; each -f belongs to the -o that follows it
+    #[arg(short, long, value_name = "FORMAT", value_parser = parse_format)]
+    pub format: Vec<Format>,
+    /// The file for the format before it, - for standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Vec<PathBuf>,
+    /// Exit with 1 when a finding is at or over this severity, and with 3 when one of them is unknown
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<SeverityArgument>,
+    /// With --fail-on: unknown checks do not make the run incomplete
+    #[arg(long)]
+    pub allow_unknown: bool,
+    /// Exit with 3 when anything at all could not be read
+    #[arg(long)]
+    pub strict: bool,
+    /// Only what is not in this earlier JSON report
+    #[arg(long, value_name = "REPORT")]
+    pub baseline: Option<PathBuf>,
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    text.parse().map_err(|e: seaworthy_report::UnknownFormat| e.to_string())
+}
+
+/// A severity on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SeverityArgument {
+    /// Good to have.
+    Low,
+    /// Weakens a defence.
+    Medium,
+    /// One step from the host.
+    High,
+    /// Opens the host.
+    Critical,
+}
+
+impl From<SeverityArgument> for Severity {
+    fn from(severity: SeverityArgument) -> Self {
+        match severity {
+            SeverityArgument::Low => Self::Low,
+            SeverityArgument::Medium => Self::Medium,
+            SeverityArgument::High => Self::High,
+            SeverityArgument::Critical => Self::Critical,
+        }
+    }
+}
+
+/// Flags of `collect`.
+#[derive(Debug, Args)]
+pub struct CollectArguments {
+    /// What to look at.
+    #[command(flatten)]
+    pub target: TargetArguments,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// The snapshot's file, - for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+}
+
+/// Flags of `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// What to list
+    #[arg(value_enum, default_value_t = Listed::Checks)]
+    pub what: Listed,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Listed {
+    /// Every check with its severity and title.
+    Checks,
+    /// Every benchmark with its controls.
+    Benchmarks,
+    /// Every fact with its type and where it is read.
+    Facts,
+}
+
+/// Flags of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// A check (docker/daemon/icc-off, icc-off) or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
+    pub id: String,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+}

@@ -1,0 +1,96 @@
+//! Where snapshots come from: a live engine, files, standard input, the demonstration.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use seaworthy_core::snapshot::Snapshot;
+use seaworthy_core::snapshot_json;
+
+use crate::arguments::TargetArguments;
+use crate::progress::Progress;
+
+/// The most bytes of a snapshot, unpacked: 512 MiB.
+const LARGEST: u64 = 512 << 20;
+
+/// The recorded demonstration.
+static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
+
+/// Everything that was asked for, as one snapshot.
+pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
+    if arguments.demo {
+        return parse(DEMO).context("the demonstration");
+    }
+    let mut snapshots = Vec::new();
+    for path in &arguments.from {
+        snapshots.push(read(path)?);
+    }
+    if arguments.from.is_empty() || !arguments.docker.is_empty() {
+        let _progress = Progress::start("reading the engine and its host", quiet);
+        snapshots.push(seaworthy_collect::collect(&options(arguments))?);
+    }
+    let mut snapshots = snapshots.into_iter();
+    let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
+    for more in snapshots {
+        // Judged by the newest clock, so that nothing old looks fresher than it is.
+        first.collected_at = first.collected_at.max(more.collected_at);
+        first.targets.extend(more.targets);
+    }
+    name_apart(&mut first);
+    Ok(first)
+}
+
+/// Targets of one name are told apart by a number.
+fn name_apart(snapshot: &mut Snapshot) {
+    for i in 1..snapshot.targets.len() {
+        let name = snapshot.targets[i].name.clone();
+        let before = snapshot.targets[..i].iter().filter(|t| t.name == name || t.name.starts_with(&format!("{name}#"))).count();
+        if before > 0 {
+            snapshot.targets[i].name = format!("{name}#{}", before + 1);
+        }
+    }
+}
+
+fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
+    seaworthy_collect::Options {
+        hosts: arguments.docker.clone(),
+        context: arguments.docker_context.clone(),
+        root: arguments.root.clone(),
+        deep: arguments.deep,
+        copy: arguments.copy,
+        timeout: Duration::from_secs(arguments.timeout),
+    }
+}
+
+fn read(path: &Path) -> Result<Snapshot> {
+    let context = || format!("snapshot {}", path.display());
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes).context("standard input")?;
+    } else {
+        let meta = std::fs::metadata(path).with_context(context)?;
+        if meta.is_dir() {
+            bail!("snapshot {}: is a directory", path.display());
+        }
+        let file = std::fs::File::open(path).with_context(context)?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;
+    }
+    parse(&bytes).with_context(context)
+}
+
+fn parse(bytes: &[u8]) -> Result<Snapshot> {
+    if bytes.len() as u64 > LARGEST {
+        bail!("larger than {LARGEST} bytes");
+    }
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(snapshot_json::read(bytes)?);
+    }
+    let mut unpacked = Vec::new();
+    let unpacker = flate2::read::GzDecoder::new(bytes);
+    unpacker.take(LARGEST + 1).read_to_end(&mut unpacked).context("it is damaged")?;
+    if unpacked.len() as u64 > LARGEST {
+        bail!("larger than {LARGEST} bytes when unpacked");
+    }
+    Ok(snapshot_json::read(&unpacked)?)
+}
