@@ -116,6 +116,31 @@ impl Daemon {
     pub fn view(&self) -> Result<Root, Unread> {
         Root::open(self.root.as_deref().ok_or(Unread::Denied)?)
     }
+
+    /// A daemon of which only what decides settings is set.
+    #[cfg(test)]
+    pub(super) fn for_test(flags: Flags, environment: Option<Environment>, found: Found, owner: Owner) -> Self {
+        Self {
+            pid: 1,
+            exe: Some("/usr/bin/dockerd".into()),
+            exe_deleted: false,
+            program: Program::Dockerd,
+            owner,
+            flags,
+            started_at: 0,
+            cwd: None,
+            network_namespace: None,
+            own_network: None,
+            own_mounts: None,
+            found,
+            rootless: environment.as_ref().map(|e| e.rootlesskit),
+            environment,
+            config_path: Ok("/etc/docker/daemon.json".into()),
+            listeners: None,
+            gaps: Vec::new(),
+            root: None,
+        }
+    }
 }
 
 /// Finds the daemon behind an endpoint.
