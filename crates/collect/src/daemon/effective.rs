@@ -224,7 +224,7 @@ impl<'a> Work<'a> {
     }
 
     /// A value that the engine reports for every version that we know.
-    fn from_info(&self, key: &str) -> Result<Sourced, String> {
+    fn info_value(&self, key: &str) -> Result<Sourced, String> {
         match (self.inputs.info, self.info(key)) {
             (None, _) => Err("the engine's GET /info could not be read".into()),
             (_, None | Some(Value::Null)) => Err(format!("the engine's GET /info has no {key}")),
@@ -236,7 +236,7 @@ impl<'a> Work<'a> {
         if self.podman && matches!(key, "Debug" | "LiveRestoreEnabled" | "ExperimentalBuild") {
             return Err("Podman does not report this setting".into());
         }
-        let (value, source) = self.from_info(key)?;
+        let (value, source) = self.info_value(key)?;
         if right(&value) { Ok((value, source)) } else { Err(format!("GET /info {key} has an unexpected type")) }
     }
 
@@ -332,7 +332,7 @@ impl<'a> Work<'a> {
         if self.podman {
             return Err("Podman does not report this setting".into());
         }
-        let (plugins, _) = self.from_info("Plugins")?;
+        let (plugins, _) = self.info_value("Plugins")?;
         let listed = match plugins.get("Authorization") {
             Some(Value::Array(names)) => Value::Array(names.clone()),
             Some(Value::Null) => json!([]),

@@ -34,7 +34,7 @@ impl Stated<'_> {
         }
     }
 
-    fn from_flags(&self, name: &str) -> Result<Option<Sourced>, String> {
+    fn flag_value(&self, name: &str) -> Result<Option<Sourced>, String> {
         let daemon = self.daemon.map_err(str::to_owned)?;
         if daemon.program == Program::Podman {
             return Err("Podman has no such setting".into());
@@ -48,7 +48,7 @@ impl Stated<'_> {
 
     /// What the sources say now, whatever is in effect; `Ok(None)` when neither says anything.
     pub fn configured(&self, name: &str) -> Result<Option<Sourced>, String> {
-        if let Some(given) = self.from_flags(name)? {
+        if let Some(given) = self.flag_value(name)? {
             return Ok(Some(given));
         }
         let Some((content, path)) = self.content()? else { return Ok(None) };
@@ -58,7 +58,7 @@ impl Stated<'_> {
     /// What is in effect by the sources: a flag for ever, the file only while it has not changed
     /// since the daemon started, the built-in default only where neither says anything.
     pub fn in_effect(&self, name: &str, default: impl FnOnce() -> Result<Value, String>) -> Result<Sourced, String> {
-        if let Some(given) = self.from_flags(name)? {
+        if let Some(given) = self.flag_value(name)? {
             return Ok(given);
         }
         let file = self.file.ok_or("its daemon.json could not be found")?;
