@@ -90,8 +90,10 @@ pub fn parse(arguments: &[String]) -> Flags {
         } else if word.len() > 1 && word.starts_with('-') {
             short_flags(&mut flags, &word[1..], &mut words);
         } else {
-            // dockerd takes no arguments, so this says nothing and may be anything.
-            flags.shown.push(HIDDEN.into());
+            // dockerd takes no arguments, so this may be anything; a unit's variables are shown.
+            let variable =
+                word.strip_prefix('$').is_some_and(|n| n.chars().all(|c| c.is_alphanumeric() || "_{}".contains(c)));
+            flags.shown.push(if variable { word.to_owned() } else { HIDDEN.into() });
         }
     }
     flags

@@ -10,6 +10,9 @@ use crate::host::root::{Root, Unread};
 
 /// The largest `daemon.json` read: 4 MiB.
 const LIMIT: usize = 4 << 20;
+/// The kernel rounds the start of a process down to 10 ms, and dockerd takes longer than as much
+/// again before it reads the file (30 ms were measured), so a change within both came before that.
+const BEFORE_READING: i64 = 20_000_000;
 /// File times come from a clock that may lag by a tick of at most 10 ms.
 const CLOCK_LAG: i64 = 10_000_000;
 
@@ -117,6 +120,7 @@ fn nanoseconds(seconds: i64, rest: i64) -> i64 {
 /// its meaning: each link, each directory that was put in the place of another, the file itself,
 /// or, where that is missing, the directory that it was removed from.
 fn changes(view: &Root, path: &Path, start: i64) -> Changes {
+    let start = start.saturating_add(BEFORE_READING);
     let mut found = Changes::default();
     let mut pending: Vec<PathBuf> = components(path);
     let mut current = PathBuf::from("/");
@@ -229,7 +233,7 @@ mod tests {
     fn later() -> i64 {
         // File times may lag behind the clock; wait until a change is surely after this moment.
         let at = now();
-        std::thread::sleep(std::time::Duration::from_millis(25));
+        std::thread::sleep(std::time::Duration::from_millis(50));
         at + 12_000_000
     }
 

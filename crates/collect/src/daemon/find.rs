@@ -116,6 +116,31 @@ impl Daemon {
     pub fn view(&self) -> Result<Root, Unread> {
         Root::open(self.root.as_deref().ok_or(Unread::Denied)?)
     }
+
+    /// A daemon of which only what decides settings is set.
+    #[cfg(test)]
+    pub(super) fn for_test(flags: Flags, environment: Option<Environment>, found: Found, owner: Owner) -> Self {
+        Self {
+            pid: 1,
+            exe: Some("/usr/bin/dockerd".into()),
+            exe_deleted: false,
+            program: Program::Dockerd,
+            owner,
+            flags,
+            started_at: 0,
+            cwd: None,
+            network_namespace: None,
+            own_network: None,
+            own_mounts: None,
+            found,
+            rootless: environment.as_ref().map(|e| e.rootlesskit),
+            environment,
+            config_path: Ok("/etc/docker/daemon.json".into()),
+            listeners: None,
+            gaps: Vec::new(),
+            root: None,
+        }
+    }
 }
 
 /// Finds the daemon behind an endpoint.
@@ -137,12 +162,12 @@ fn gap(endpoint: &Endpoint, reason: String) -> Gap {
 }
 
 fn identify(proc: &Proc, endpoint: &Endpoint) -> Result<(Process, Found), String> {
-    let mut reason = "no process was found that holds it".to_owned();
+    let mut missing = Missing { reason: "no engine's process was found that holds it".to_owned(), between: false };
     if let Endpoint::Unix(path) = endpoint {
         let peer = sockets::peer(path).map_err(|why| format!("who listens there cannot be asked: {why}"))?;
-        match by_peer(proc, peer)? {
+        match by_peer(proc, peer) {
             Ok(process) => return Ok((process, Found::Peer)),
-            Err(why) => reason = why,
+            Err(why) => missing = why,
         }
     }
     let inodes = inodes(proc, endpoint);
@@ -152,50 +177,55 @@ fn identify(proc: &Proc, endpoint: &Endpoint) -> Result<(Process, Found), String
             return Ok((process.clone(), Found::Holder));
         }
     }
-    if let Endpoint::Unix(path) = endpoint
+    if let (Endpoint::Unix(path), false) = (endpoint, missing.between)
         && let Some((process, file)) = by_pid_file(proc, path)
     {
         return Ok((process, Found::PidFile(file)));
     }
-    if let Some(gap) = processes.gaps.into_iter().next() {
-        reason = format!("{reason}; {}", gap.reason);
+    match processes.gaps.into_iter().next() {
+        Some(gap) => Err(format!("{}; {}", missing.reason, gap.reason)),
+        None => Err(missing.reason),
     }
-    Err(reason)
 }
 
-/// The peer itself when it is a daemon; the reason to look on when it may have handed the socket
-/// over; an error when it stands in between and nothing can be known of what lies behind.
-fn by_peer(proc: &Proc, peer: sockets::Peer) -> Result<Result<Process, String>, String> {
+/// Why the peer is not the daemon.
+struct Missing {
+    reason: String,
+    /// It is another program that stands in between, behind which any daemon may be.
+    between: bool,
+}
+
+fn by_peer(proc: &Proc, peer: sockets::Peer) -> Result<Process, Missing> {
+    let missing = |reason: String| Err(Missing { reason, between: false });
     if peer.pid == 0 {
-        return Ok(Err("it listens in another process namespace".into()));
+        return missing("it listens in another process namespace".into());
     }
     if !proc.numbers_are_ours() {
-        return Ok(Err("the process file system that was read is of another process namespace".into()));
+        return missing("the process file system that was read is of another process namespace".into());
     }
     let Ok((process, denied)) = proc.process(peer.pid) else {
-        return Ok(Err(format!("process {}, which listened there, is gone or hidden", peer.pid)));
+        return missing(format!("process {}, which listened there, is gone or hidden", peer.pid));
     };
-    if program(&process).is_some() {
-        return Ok(Ok(process));
+    // Where the executable is denied: a process of root that is called so and made the socket that
+    // answers; nobody but root could make it look so.
+    if program(&process).is_some() || (denied && peer.uid == 0 && process.name == "dockerd") {
+        return Ok(process);
     }
     if denied {
-        // A process of root that is called so and answers on the socket; nobody else could be that.
-        if peer.uid == 0 && process.name == "dockerd" {
-            return Ok(Ok(process));
-        }
-        return Ok(Err(format!("the executable of process {} may not be read", peer.pid)));
+        return missing(format!(
+            "the executable of process {} may not be read: it needs root or CAP_SYS_PTRACE",
+            peer.pid
+        ));
     }
-    match process.program() {
-        Some("systemd" | "init" | "s6-ipcserver-socketbinder") => {
-            Ok(Err(format!("{} made the socket and no daemon holds it", process.program().unwrap_or_default())))
-        }
-        _ if peer.pid == 1 => Ok(Err("process 1 made the socket and no daemon holds it".into())),
-        other => Err(format!(
-            "process {} ({}) listens there, which is no container engine: what lies behind it is not known",
-            peer.pid,
-            other.unwrap_or("a thread of the kernel")
-        )),
+    if peer.pid == 1 || process.program() == Some("systemd") {
+        return missing(format!("process {} made the socket, and no engine's process holds it", peer.pid));
     }
+    let program = process.program().unwrap_or("a thread of the kernel");
+    let reason = format!(
+        "process {} ({program}) listens there, which is no container engine: what lies behind it is not known",
+        peer.pid
+    );
+    Err(Missing { reason, between: true })
 }
 
 /// What a process is by its executable. `None` for everything that is no daemon.

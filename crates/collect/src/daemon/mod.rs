@@ -3,7 +3,9 @@
 
 pub mod argv;
 pub mod config;
+pub mod effective;
 pub mod file;
 pub mod find;
 pub mod go;
 pub mod keys;
+pub mod stated;

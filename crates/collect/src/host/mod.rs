@@ -5,13 +5,18 @@ pub mod audit;
 pub mod gap;
 pub mod glob;
 pub mod meta;
+pub mod kernel;
+pub mod mounts;
 pub mod netlink;
+pub mod network;
 pub mod packages;
+pub mod paths;
 pub mod process;
 pub mod root;
 pub mod sockets;
 pub mod sshd;
 pub mod sudoers;
+pub mod units;
 
 #[cfg(test)]
 pub(crate) mod testing;

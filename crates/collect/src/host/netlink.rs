@@ -36,12 +36,12 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket of one netlink protocol, with a limit of two seconds on every answer.
+    /// Opens a socket of one netlink protocol (`None`: of routing, whose number is 0), with a limit of two seconds on every answer.
     ///
     /// # Errors
     /// The kernel's refusal, such as `EPROTONOSUPPORT` where the protocol is not built in.
-    pub fn open(protocol: Protocol) -> Result<Self, Errno> {
-        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, Some(protocol))?;
+    pub fn open(protocol: Option<Protocol>) -> Result<Self, Errno> {
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         set_socket_timeout(&fd, Timeout::Recv, Some(Duration::from_secs(2)))?;
         Ok(Self { fd, sequence: 0 })
     }

@@ -94,7 +94,7 @@ pub fn unix_listeners() -> Result<Vec<UnixListener>, Errno> {
         request.extend_from_slice(&word.to_ne_bytes());
     }
     let mut found = Vec::new();
-    Socket::open(SOCK_DIAG)?.ask(SOCK_DIAG_BY_FAMILY, DUMP, &request, |kind, body| {
+    Socket::open(Some(SOCK_DIAG))?.ask(SOCK_DIAG_BY_FAMILY, DUMP, &request, |kind, body| {
         if kind == SOCK_DIAG_BY_FAMILY && body.len() >= 16 {
             found.push(decode(body));
         }

@@ -31,7 +31,7 @@ pub struct Kernel {
 /// # Errors
 /// The reason in words. A refusal (`EPERM`) is not an empty table: it says which right is missing.
 pub fn read() -> Result<Kernel, String> {
-    let mut socket = Socket::open(AUDIT).map_err(reason)?;
+    let mut socket = Socket::open(Some(AUDIT)).map_err(reason)?;
     let mut kernel = Kernel { enabled: 0, receiver: 0, lost: 0, rules: Vec::new() };
     let mut answered = false;
     socket

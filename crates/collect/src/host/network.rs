@@ -1,0 +1,181 @@
+//! Addresses and routes of this machine's network namespace. The packet filter is not read: its
+//! rules have a meaning only together with all tables, so what it lets through is a gap.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use rustix::io::Errno;
+
+use super::gap::Gap;
+use super::netlink::{DUMP, Socket, attributes, read_u32};
+
+const NEW_LINK: u16 = 16;
+const GET_LINK: u16 = 18;
+const NEW_ADDRESS: u16 = 20;
+const GET_ADDRESS: u16 = 22;
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+
+/// An interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its number.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// True when it is up.
+    pub up: bool,
+    /// True for a loopback interface.
+    pub loopback: bool,
+    /// Its addresses with the lengths of their prefixes.
+    pub addresses: Vec<(IpAddr, u8)>,
+}
+
+/// A route of the main table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where to; length 0 is the default route.
+    pub to: (IpAddr, u8),
+    /// The next hop, if any.
+    pub via: Option<IpAddr>,
+    /// The number of the interface, if any.
+    pub interface: Option<u32>,
+}
+
+/// The network of this process's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// By their numbers.
+    pub interfaces: Vec<Interface>,
+    /// Of the main table.
+    pub routes: Vec<Route>,
+    /// What could not be read.
+    pub gaps: Vec<Gap>,
+}
+
+/// Reads interfaces, addresses and routes.
+pub fn read() -> Network {
+    let mut network = Network::default();
+    if let Err(errno) = fill(&mut network) {
+        let reason = std::io::Error::from(errno).to_string();
+        network.gaps.push(Gap { source: "rtnetlink".into(), reason, affects: "addresses and routes".into() });
+    }
+    network.gaps.push(Gap {
+        source: "packet filter".into(),
+        reason: "the rules of netfilter are not read".into(),
+        affects: "which addresses and ports the packet filter shields".into(),
+    });
+    network
+}
+
+fn fill(network: &mut Network) -> Result<(), Errno> {
+    let mut socket = Socket::open(None)?;
+    socket.ask(GET_LINK, DUMP, &[0u8; 16], |kind, body| {
+        if kind == NEW_LINK && body.len() >= 16 {
+            network.interfaces.push(interface(body));
+        }
+    })?;
+    let mut addresses = Vec::new();
+    socket.ask(GET_ADDRESS, DUMP, &[0u8; 8], |kind, body| {
+        if kind == NEW_ADDRESS {
+            addresses.extend(address(body));
+        }
+    })?;
+    for (index, ip, length) in addresses {
+        if let Some(interface) = network.interfaces.iter_mut().find(|i| i.index == index) {
+            interface.addresses.push((ip, length));
+        }
+    }
+    socket.ask(GET_ROUTE, DUMP, &[0u8; 12], |kind, body| {
+        if kind == NEW_ROUTE {
+            network.routes.extend(route(body));
+        }
+    })?;
+    network.interfaces.sort_by_key(|i| i.index);
+    Ok(())
+}
+
+fn interface(body: &[u8]) -> Interface {
+    let flags = read_u32(body, 8);
+    let mut found = Interface {
+        index: read_u32(body, 4),
+        name: String::new(),
+        up: flags & 1 != 0,
+        loopback: flags & 8 != 0,
+        addresses: Vec::new(),
+    };
+    for (kind, value) in attributes(body, 16) {
+        if kind == 3 {
+            let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
+            found.name = String::from_utf8_lossy(&value[..end]).into_owned();
+        }
+    }
+    found
+}
+
+fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
+    let length = *body.get(1)?;
+    let attributes = attributes(body, 8);
+    // On a link between two points the first attribute is the peer's address, the second our own.
+    let value = attributes.iter().find(|(k, _)| *k == 2).or_else(|| attributes.iter().find(|(k, _)| *k == 1))?;
+    Some((read_u32(body, 4), ip(value.1)?, length))
+}
+
+fn route(body: &[u8]) -> Option<Route> {
+    const MAIN: u8 = 254;
+    const UNICAST: u8 = 1;
+    let (family, length) = (*body.first()?, *body.get(1)?);
+    let attributes = attributes(body, 12);
+    let get = |kind| attributes.iter().find(|(k, _)| *k == kind).map(|(_, v)| *v);
+    if *body.get(4)? != MAIN || *body.get(7)? != UNICAST {
+        return None;
+    }
+    let any = match i32::from(family) {
+        libc::AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        libc::AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
+    };
+    let to = get(1).and_then(ip).unwrap_or(any);
+    Some(Route { to: (to, length), via: get(5).and_then(ip), interface: get(4).map(|v| read_u32(v, 0)) })
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
+    }
+}
+
+/// True for an address that only this machine itself can reach.
+pub fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_has_its_address() {
+        let network = read();
+        let loopback = network.interfaces.iter().find(|i| i.loopback).unwrap();
+        assert_eq!(loopback.name, "lo");
+        if loopback.up {
+            assert!(loopback.addresses.iter().any(|(ip, _)| is_loopback(*ip)));
+        }
+        assert_eq!(network.gaps.len(), 1);
+    }
+
+    #[test]
+    fn messages_that_are_cut_short_are_nothing() {
+        for length in 0..12 {
+            assert_eq!(address(&vec![2u8; length]), None);
+            assert_eq!(route(&vec![2u8; length]), None);
+        }
+        assert!(is_loopback("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!is_loopback("0.0.0.0".parse().unwrap()));
+    }
+}
