@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod client;
+pub mod containerd;
 pub mod gap;
 pub mod glob;
 pub mod meta;
@@ -12,6 +14,7 @@ pub mod network;
 pub mod packages;
 pub mod paths;
 pub mod process;
+pub mod registry_certs;
 pub mod root;
 pub mod sockets;
 pub mod sshd;
