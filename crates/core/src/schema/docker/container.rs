@@ -106,7 +106,7 @@ kind! {
     fact("cpu_quota", OPT_INT, "CPU time in thousandths of a CPU; null is no quota", "cgroup cpu.max or cpu.cfs_quota_us; inspect HostConfig when it does not run", "its cgroup could not be read").unit("millicpu"),
     fact("cpu_shares", INT, "relative weight as configured; 0 is the default", "inspect HostConfig.CpuShares", GONE),
     fact("pids_limit", OPT_INT, "the most processes; null is none", "cgroup pids.max; inspect HostConfig.PidsLimit when it does not run", "its cgroup could not be read"),
-    fact("cgroup_parent", STR, "the configured cgroup parent; empty is the engine's default, also where it was written out", "inspect HostConfig.CgroupParent", GONE),
+    fact("cgroup_parent", STR, "the configured cgroup parent; empty is the engine's default", "inspect HostConfig.CgroupParent", GONE),
     fact("ulimits", Type::List(&Type::Object(ULIMIT)), "limits of its own", "inspect HostConfig.Ulimits", GONE),
     fact("restart_policy", STR, "no, on-failure, always or unless-stopped", "inspect HostConfig.RestartPolicy", GONE),
     fact("restart_max", INT, "tries of on-failure; 0 is without end", "inspect HostConfig.RestartPolicy", GONE),
