@@ -37,7 +37,11 @@ const EXEC: &[Field] = &[
     field("id", STR, "the exec's id"),
     field("command", STR, "what runs, secrets taken out"),
     field("privileged", BOOL, "whether it was started with --privileged"),
-    field("user", STR, "the user it was started as; empty: the container's"),
+    field(
+        "user",
+        STR,
+        "the user it was started as, which the engine fills in with the container's where none was asked for",
+    ),
     field("root", BOOL, "whether it runs as the container's root"),
     field("running", BOOL, "whether it runs now"),
 ];
@@ -74,7 +78,7 @@ kind! {
     fact("capabilities_added", STRINGS, "those beyond the engine's fourteen defaults", "/proc/PID/status CapBnd; inspect HostConfig when it does not run", UNSEEN),
     fact("no_new_privileges", BOOL, "whether its processes cannot gain privileges by setuid programs", "/proc/PID/status NoNewPrivs; inspect HostConfig.SecurityOpt and the daemon's default when it does not run", UNSEEN),
     fact("seccomp", STR, "default, custom or unconfined; a profile that lets every call through is unconfined", "/proc/PID/status Seccomp, inspect HostConfig.SecurityOpt", UNSEEN),
-    fact("apparmor", OPT_STR, "the AppArmor profile in effect or configured; unconfined where there is none; null where the kernel has no AppArmor", "/proc/PID/attr; inspect AppArmorProfile and HostConfig.SecurityOpt when it does not run", UNSEEN),
+    fact("apparmor", OPT_STR, "the AppArmor profile in effect or configured; unconfined where there is none, with (complain) behind one that only logs; null where the kernel has no AppArmor", "/proc/PID/attr; inspect AppArmorProfile and HostConfig.SecurityOpt when it does not run", UNSEEN),
     fact("selinux", OPT_STR, "the SELinux label in effect or configured; unconfined where labels are off; null where the kernel has no SELinux", "/proc/PID/attr; inspect ProcessLabel and HostConfig.SecurityOpt", UNSEEN),
     fact("masked_paths", BOOL, "whether the kernel's dangerous files under /proc and /sys are masked", "inspect HostConfig.MaskedPaths, ReadonlyPaths", GONE),
     fact("network_mode", STR, "as configured", "inspect HostConfig.NetworkMode", GONE),

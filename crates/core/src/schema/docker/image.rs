@@ -5,6 +5,7 @@ use crate::schema::{Type, fact, kind};
 
 const GONE: &str = "the image vanished, or the engine did not answer";
 const HISTORY: &str = "its history could not be read, or is empty";
+const STEPS: &str = "its history could not be read, or records no build steps (imported or squashed)";
 
 kind! {
     /// An image on the host.
@@ -22,10 +23,10 @@ kind! {
     fact("size", INT, "size on disk", "inspect Size", GONE).unit("bytes"),
     fact("history", STRINGS, "its build steps, newest first, secrets taken out", "GET /images/ID/history", HISTORY),
     fact("history_complete", BOOL, "whether build steps are recorded at all (an imported or squashed image has none)", "GET /images/ID/history", HISTORY),
-    fact("adds", STRINGS, "build steps that use ADD where COPY would do, the base image's first layer apart", "GET /images/ID/history", HISTORY),
-    fact("remote_adds", STRINGS, "build steps that ADD from a URL", "GET /images/ID/history", HISTORY),
-    fact("updates_alone", STRINGS, "build steps that update package lists without installing", "GET /images/ID/history", HISTORY),
-    fact("unverified_fetches", STRINGS, "build steps that switch verification off: curl -k, --allow-unauthenticated, --nogpgcheck, …", "GET /images/ID/history", HISTORY),
+    fact("adds", STRINGS, "build steps that use ADD where COPY would do, the base image's first layer apart", "GET /images/ID/history", STEPS),
+    fact("remote_adds", STRINGS, "build steps that ADD from a URL", "GET /images/ID/history", STEPS),
+    fact("updates_alone", STRINGS, "build steps that update package lists without installing", "GET /images/ID/history", STEPS),
+    fact("unverified_fetches", STRINGS, "build steps that switch verification off: curl -k, --allow-unauthenticated, --nogpgcheck, …", "GET /images/ID/history", STEPS),
     fact("history_secrets", SECRETS, "secrets in its build steps", "GET /images/ID/history", HISTORY),
     fact("env_secrets", SECRETS, "secrets in its environment", "inspect Config.Env", GONE),
     fact("label_secrets", SECRETS, "secrets in its labels", "inspect Config.Labels", GONE),
