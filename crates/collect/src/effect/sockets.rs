@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
+
 use super::read::{Buffer, MOST, open_dir_at, reason};
 use crate::host::root::Unread;
 
@@ -73,19 +75,11 @@ fn parse_address(text: &str) -> Option<Listener> {
     Some(Listener { address, port })
 }
 
-/// The listeners of a table that a process holds.
-pub(super) fn held(process: impl AsFd, table: &Table, buffer: &mut Buffer) -> Result<Vec<Listener>, Unread> {
-    if table.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The inodes of the sockets that a process holds.
+pub(super) fn inodes(process: impl AsFd, buffer: &mut Buffer) -> Result<Vec<u64>, Unread> {
     let dir = open_dir_at(process, "fd")?;
-    let list = rustix::fs::openat(
-        &dir,
-        ".",
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )
-    .map_err(reason)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let list = rustix::fs::openat(&dir, ".", flags, Mode::empty()).map_err(reason)?;
     let mut out = Vec::new();
     for (count, entry) in rustix::fs::Dir::new(list).map_err(reason)?.enumerate() {
         if count > MOST_FDS {
@@ -102,14 +96,17 @@ pub(super) fn held(process: impl AsFd, table: &Table, buffer: &mut Buffer) -> Re
             Err(Unread::Absent) => continue,
             Err(gap) => return Err(gap),
         };
-        let inode = link.strip_prefix("socket:[").and_then(|l| l.strip_suffix(']')).and_then(|l| l.parse().ok());
-        if let Some(listener) = inode.and_then(|i: u64| table.get(&i)) {
-            out.push(*listener);
-        }
+        out.extend(link.strip_prefix("socket:[").and_then(|l| l.strip_suffix(']')).and_then(|l| l.parse::<u64>().ok()));
     }
+    Ok(out)
+}
+
+/// Those of a table that are among the sockets held.
+pub(super) fn held(inodes: &[u64], table: &Table) -> Vec<Listener> {
+    let mut out: Vec<Listener> = inodes.iter().filter_map(|i| table.get(i).copied()).collect();
     out.sort_unstable();
     out.dedup();
-    Ok(out)
+    out
 }
 
 #[cfg(test)]
