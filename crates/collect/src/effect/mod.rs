@@ -142,6 +142,15 @@ impl Proc {
         Datum::new(value, self.place("1/status"))
     }
 
+    /// The namespaces of a process: those of the engine's daemon are "the host's" in the sense of `--net host`.
+    ///
+    /// # Errors
+    /// When the process is not there or may not be looked at.
+    pub fn namespaces_of(&self, pid: u32) -> Result<Namespaces, Unread> {
+        let dir = open_dir_at(&self.dir, &pid.to_string())?;
+        Ok(Namespaces::read(&dir, self.place(&format!("{pid}/ns")), &mut Buffer::default()))
+    }
+
     fn place(&self, file: &str) -> String {
         format!("{}/{file}", self.path.display())
     }
@@ -166,10 +175,9 @@ impl Proc {
             .map(|b| String::from_utf8_lossy(b).into_owned())
             .and_then(|t| mounts::parse(&t));
         let mounts = Datum::new(mounts.map(|m| redacted(m, redactor)), format!("{base}/mountinfo"));
-        let table = self.table(&dir, &mut buffer);
-        let init = self.process(&dir, target.pid, &table, redactor, &mut buffer);
+        let init = self.process(&dir, target.pid, redactor, &mut buffer);
         let version = self.cgroup_version();
-        let (others, incomplete) = self.others(target.pid, &groups, &init.namespaces, &table, redactor, &mut buffer);
+        let (others, incomplete) = self.others(target.pid, &groups, redactor, &mut buffer);
         let limits = match (&groups, version) {
             (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &mut buffer)),
             (Err(gap), _) => Err(gap.clone()),
@@ -218,26 +226,21 @@ impl Proc {
         )))
     }
 
-    fn process(
-        &self,
-        dir: &OwnedFd,
-        pid: u32,
-        table: &Result<Table, Unread>,
-        redactor: &Redactor,
-        buffer: &mut Buffer,
-    ) -> Process {
+    fn process(&self, dir: &OwnedFd, pid: u32, redactor: &Redactor, buffer: &mut Buffer) -> Process {
         let mut context = process::Context { lsms: &self.lsms, redactor, buffer };
-        process::read(dir, &self.place(&pid.to_string()), pid, table, &mut context)
+        let (mut process, sockets) = process::read(dir, &self.place(&pid.to_string()), pid, &mut context);
+        if !sockets.is_empty() {
+            process.listeners.value = self.table(dir, &process, buffer).map(|table| sockets::held(&sockets, &table));
+        }
+        process
     }
 
-    /// The listening sockets of a process's network, read once for each namespace while this lives.
-    fn table(&self, dir: &OwnedFd, buffer: &mut Buffer) -> Result<Table, Unread> {
-        let link = buffer.link(dir, "ns/net");
-        let id = link.ok().and_then(|l| l.trim_start_matches("net:[").trim_end_matches(']').parse::<u64>().ok());
-        // Only the host's is shared by many and large; others are read anew, since numbers of dead ones come back.
+    /// The listening sockets of a process's network.
+    fn table(&self, dir: &OwnedFd, process: &Process, buffer: &mut Buffer) -> Result<Table, Unread> {
+        let id = process.namespaces.id(Namespace::Net).as_ref().ok().copied();
+        // Only the host's is shared by many; others are read anew, since numbers of dead ones come back.
         let is_host = id.is_some() && id == self.host.namespaces.id(Namespace::Net).as_ref().ok().copied();
-        let cached = id.filter(|_| is_host).and_then(|id| self.tables.lock().ok()?.get(&id).cloned());
-        if let Some(table) = cached {
+        if let Some(table) = id.filter(|_| is_host).and_then(|id| self.tables.lock().ok()?.get(&id).cloned()) {
             return Ok(table);
         }
         let table = sockets::table(dir, buffer)?;
@@ -251,8 +254,6 @@ impl Proc {
         &self,
         init: u32,
         groups: &Result<Vec<Membership>, Unread>,
-        namespaces: &Namespaces,
-        table: &Result<Table, Unread>,
         redactor: &Redactor,
         buffer: &mut Buffer,
     ) -> (Datum<Vec<Process>>, Option<String>) {
@@ -277,10 +278,7 @@ impl Proc {
         for pid in pids.into_iter().filter(|p| *p != init) {
             // One that ended meanwhile is no process of the container any more.
             let Ok(dir) = open_dir_at(&self.dir, &pid.to_string()) else { continue };
-            let own = Namespaces::read(&dir, String::new(), buffer);
-            let same = own.shares(Namespace::Net, namespaces) == Ok(true);
-            let table = if same { table.clone() } else { self.table(&dir, buffer) };
-            let process = self.process(&dir, pid, &table, redactor, buffer);
+            let process = self.process(&dir, pid, redactor, buffer);
             if !matches!(&process.status.value, Err(gap) if *gap == vanished() || *gap == Unread::Absent) {
                 out.push(process);
             }

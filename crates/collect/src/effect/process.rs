@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::namespaces::Namespaces;
 use super::read::{Buffer, Datum, vanished};
-use super::sockets::{self, Listener, Table};
+use super::sockets::{self, Listener};
 use super::status::{IdRange, Rlimits, Status, outside_id, parse_id_map};
 use crate::host::root::Unread;
 use crate::redact::Redactor;
@@ -114,14 +114,8 @@ pub(super) struct Context<'c> {
 }
 
 /// Reads all of a process but its mounts, relative to its opened directory, so that another process that gets the same
-/// id meanwhile is never read.
-pub(super) fn read(
-    dir: &OwnedFd,
-    base: &str,
-    pid: u32,
-    listening: &Result<Table, Unread>,
-    context: &mut Context<'_>,
-) -> Process {
+/// id meanwhile is never read. With it come the inodes of its sockets, where there are any.
+pub(super) fn read(dir: &OwnedFd, base: &str, pid: u32, context: &mut Context<'_>) -> (Process, Vec<u64>) {
     let place = |file: &str| -> Arc<str> { format!("{base}/{file}").into() };
     let status = Datum::new(lossy(context.buffer, dir, "status").and_then(|t| Status::parse(&t)), place("status"));
     let label = label(dir, base, context);
@@ -135,12 +129,16 @@ pub(super) fn read(
     let argv = Datum::new(arguments(dir, buffer, context.redactor), place("cmdline"));
     let number = |t: &str| t.trim().parse().map_err(|_| Unread::Other("is no number".into()));
     let oom_score_adj = Datum::new(buffer.text(dir, "oom_score_adj").and_then(number), place("oom_score_adj"));
-    let held = match listening {
-        Ok(table) => sockets::held(dir, table, buffer),
-        Err(gap) => Err(gap.clone()),
+    // Whether one of them listens is found out for all processes at once.
+    let (sockets, value) = match sockets::inodes(dir, buffer) {
+        Ok(inodes) if inodes.is_empty() => (inodes, Ok(Vec::new())),
+        Ok(inodes) => (inodes, Err(Unread::Other("not looked for".into()))),
+        Err(gap) => (Vec::new(), Err(gap)),
     };
-    let listeners = Datum::new(held, place("fd"));
-    Process { pid, status, label, uid_map, gid_map, namespaces, limits, exe, argv, oom_score_adj, listeners }
+    let listeners = Datum::new(value, place("fd"));
+    let process =
+        Process { pid, status, label, uid_map, gid_map, namespaces, limits, exe, argv, oom_score_adj, listeners };
+    (process, sockets)
 }
 
 fn lossy(buffer: &mut Buffer, dir: &OwnedFd, file: &str) -> Result<String, Unread> {

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::net::netlink::SOCK_DIAG;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
 use super::read::{Buffer, MOST, open_dir_at, reason};
+use crate::host::netlink::{DUMP, Socket};
 use crate::host::root::Unread;
 
 /// A listening TCP socket.
@@ -23,8 +29,68 @@ pub(super) type Table = Arc<BTreeMap<u64, Listener>>;
 /// The most file descriptors of one process that are looked at.
 const MOST_FDS: usize = 4096;
 
-/// Reads both tables of a process's network namespace.
+/// The listening sockets of a process's network namespace, in one of two ways: the kernel's `sock_diag` walks only those
+/// that listen (0.1 ms), while the tables of `/proc/PID/net` walk every connection of the machine, whatever the
+/// namespace (3 ms each with 24 GiB of memory). They stand in where `sock_diag` may not be used.
 pub(super) fn table(process: impl AsFd, buffer: &mut Buffer) -> Result<Table, Unread> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let namespace = rustix::fs::openat(process.as_fd(), "ns/net", flags, Mode::empty());
+    match namespace.and_then(|n| ask_kernel(&n)) {
+        Ok(found) => Ok(Arc::new(found)),
+        Err(_) => read_tables(process, buffer),
+    }
+}
+
+/// Asks from a thread of its own that enters the namespace and ends with the answer: a namespace belongs to a thread,
+/// and no other thread of ours may ever be in it. Nothing is run there; the thread only opens a socket.
+fn ask_kernel(namespace: &OwnedFd) -> Result<BTreeMap<u64, Listener>, Errno> {
+    let ask = || {
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
+        let mut out = BTreeMap::new();
+        let request = listening_request();
+        Socket::open(Some(SOCK_DIAG))?.ask(TCPDIAG_GETSOCK, DUMP, &request, |_, body| {
+            if let Some((inode, listener)) = parse_answer(body) {
+                out.insert(inode, listener);
+            }
+        })?;
+        Ok(out)
+    };
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().stack_size(256 << 10).spawn_scoped(scope, ask).map_err(|_| Errno::AGAIN)?;
+        thread.join().unwrap_or(Err(Errno::CANCELED))
+    })
+}
+
+/// The older request of `linux/inet_diag.h`, which answers for IPv4 and IPv6 at once.
+const TCPDIAG_GETSOCK: u16 = 18;
+
+/// `struct inet_diag_req`: 4 bytes of family and lengths, 48 of addresses, then the states that are wanted as bits.
+fn listening_request() -> [u8; 60] {
+    /// `TCP_LISTEN` is state 10.
+    const LISTENING: u32 = 1 << 10;
+    let mut request = [0u8; 60];
+    request[52..56].copy_from_slice(&LISTENING.to_ne_bytes());
+    request
+}
+
+/// `struct inet_diag_msg`: family, state, two timers, the port at 4 and the address at 8 as they are on the wire, the
+/// inode at 68.
+fn parse_answer(body: &[u8]) -> Option<(u64, Listener)> {
+    /// `AF_INET` and `AF_INET6`.
+    const FAMILIES: (u8, u8) = (2, 10);
+    let port = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
+    let address = match *body.first()? {
+        f if f == FAMILIES.0 => IpAddr::from(<[u8; 4]>::try_from(body.get(8..12)?).ok()?),
+        f if f == FAMILIES.1 => IpAddr::from(<[u8; 16]>::try_from(body.get(8..24)?).ok()?),
+        _ => return None,
+    };
+    let inode = u32::from_ne_bytes(body.get(68..72)?.try_into().ok()?);
+    Some((u64::from(inode), Listener { address, port }))
+}
+
+/// Reads both tables of a process's network namespace.
+fn read_tables(process: impl AsFd, buffer: &mut Buffer) -> Result<Table, Unread> {
     let mut out = BTreeMap::new();
     parse(buffer.text(process.as_fd(), "net/tcp")?, &mut out)?;
     match buffer.text(process.as_fd(), "net/tcp6") {
@@ -73,19 +139,11 @@ fn parse_address(text: &str) -> Option<Listener> {
     Some(Listener { address, port })
 }
 
-/// The listeners of a table that a process holds.
-pub(super) fn held(process: impl AsFd, table: &Table, buffer: &mut Buffer) -> Result<Vec<Listener>, Unread> {
-    if table.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The inodes of the sockets that a process holds.
+pub(super) fn inodes(process: impl AsFd, buffer: &mut Buffer) -> Result<Vec<u64>, Unread> {
     let dir = open_dir_at(process, "fd")?;
-    let list = rustix::fs::openat(
-        &dir,
-        ".",
-        rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )
-    .map_err(reason)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let list = rustix::fs::openat(&dir, ".", flags, Mode::empty()).map_err(reason)?;
     let mut out = Vec::new();
     for (count, entry) in rustix::fs::Dir::new(list).map_err(reason)?.enumerate() {
         if count > MOST_FDS {
@@ -102,19 +160,37 @@ pub(super) fn held(process: impl AsFd, table: &Table, buffer: &mut Buffer) -> Re
             Err(Unread::Absent) => continue,
             Err(gap) => return Err(gap),
         };
-        let inode = link.strip_prefix("socket:[").and_then(|l| l.strip_suffix(']')).and_then(|l| l.parse().ok());
-        if let Some(listener) = inode.and_then(|i: u64| table.get(&i)) {
-            out.push(*listener);
-        }
+        out.extend(link.strip_prefix("socket:[").and_then(|l| l.strip_suffix(']')).and_then(|l| l.parse::<u64>().ok()));
     }
+    Ok(out)
+}
+
+/// Those of a table that are among the sockets held.
+pub(super) fn held(inodes: &[u64], table: &Table) -> Vec<Listener> {
+    let mut out: Vec<Listener> = inodes.iter().filter_map(|i| table.get(i).copied()).collect();
     out.sort_unstable();
     out.dedup();
-    Ok(out)
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernels_answer_is_read_and_short_ones_are_not() {
+        let mut body = [0u8; 72];
+        body[0] = 2;
+        body[4..6].copy_from_slice(&22u16.to_be_bytes());
+        body[8..12].copy_from_slice(&[127, 0, 0, 1]);
+        body[68..72].copy_from_slice(&548u32.to_ne_bytes());
+        assert_eq!(parse_answer(&body), Some((548, Listener { address: [127, 0, 0, 1].into(), port: 22 })));
+        for length in 0..72 {
+            assert_eq!(parse_answer(&body[..length]), None);
+        }
+        body[0] = 1;
+        assert_eq!(parse_answer(&body), None);
+    }
 
     #[test]
     fn recorded_tables_are_read() {

@@ -10,9 +10,8 @@ fn this_process_is_seen_as_it_is() {
     let proc = proc_of(Path::new("/"));
     let dir = open_dir_at(&proc.dir, "self").unwrap();
     let mut buffer = Buffer::default();
-    let table = proc.table(&dir, &mut buffer);
     let pid = std::process::id();
-    let process = proc.process(&dir, pid, &table, &Redactor::new(), &mut buffer);
+    let process = proc.process(&dir, pid, &Redactor::new(), &mut buffer);
     let status = process.status.value.as_ref().unwrap();
     assert_eq!(status.uids[1], rustix::process::geteuid().as_raw());
     assert_eq!(status.ns_pids.first(), Some(&pid));
@@ -29,8 +28,8 @@ fn a_listening_socket_is_found_with_its_process() {
     let proc = proc_of(Path::new("/"));
     let dir = open_dir_at(&proc.dir, "self").unwrap();
     let mut buffer = Buffer::default();
-    let table = sockets::table(&dir, &mut buffer).unwrap();
-    let held = sockets::held(&dir, &table, &mut buffer).unwrap();
+    let process = proc.process(&dir, std::process::id(), &Redactor::new(), &mut buffer);
+    let held = process.listeners.value.unwrap();
     let address = listener.local_addr().unwrap();
     assert!(held.contains(&sockets::Listener { address: address.ip(), port: address.port() }));
 }
@@ -177,6 +176,7 @@ fn what_is_damaged_is_unknown_and_the_rest_is_read() {
         std::fs::write(dir.path().join("proc/2211").join(file), text).unwrap();
     }
     std::fs::remove_file(dir.path().join("proc/2211/exe")).unwrap();
+    std::os::unix::fs::symlink("socket:[548]", dir.path().join("proc/2211/fd/4")).unwrap();
     let seen = proc_of(dir.path()).observe(Target { pid: 2211, id: ID, started_at: None }, &Redactor::new()).unwrap();
     assert!(seen.init.status.value.is_err() && seen.init.uid_map.value.is_err() && seen.init.limits.value.is_err());
     assert!(seen.mounts.value.is_err() && seen.root_read_only().is_err() && seen.init.is_ssh_server().is_err());
