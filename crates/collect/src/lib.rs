@@ -4,6 +4,7 @@
 //! with what could not (`Unread`, a gap), so that the reason reaches the user.
 
 pub mod daemon;
+pub mod docker;
 pub mod engine;
 pub mod host;
 pub mod redact;
