@@ -20,7 +20,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::context::Context;
-use super::json::{Node, Read, left_out, podman_hides};
+use super::json::{Node, Read, podman_hides};
 use super::observed::Observed;
 use super::secrets::{Secrets, environment};
 use super::sheet::Sheet;
@@ -144,7 +144,7 @@ pub fn container(inspect: &Json, ctx: &Context<'_>) -> Mapped {
         component: sheet.component,
         modes: Modes::of(id, name, c.host),
         execs: c.doc.get("ExecIDs").texts().unwrap_or_default().into_iter().take(256).map(Box::from).collect(),
-        swarm_service: text(c.config.get("Labels").get("com.docker.swarm.service.name")),
+        swarm_service: text(c.config.get("Labels").opt("com.docker.swarm.service.name")),
         image: text(c.doc.get("Image")),
     }
 }
@@ -152,14 +152,9 @@ pub fn container(inspect: &Json, ctx: &Context<'_>) -> Mapped {
 /// Health: an empty test was already replaced by the image's when the container was created, so that one that is
 /// empty still, `NONE` or of an unknown form means that there is no check.
 fn health(sheet: &mut Sheet, c: &Reading<'_>) {
-    let test = c.config.get("Healthcheck").get("Test");
-    let checked = if c.config.is_missing() {
-        Err(left_out())
-    } else {
-        test.texts_or_empty()
-            .map(|test| matches!(test.as_slice(), ["CMD" | "CMD-SHELL", command, ..] if !command.is_empty()))
-    };
-    let status = c.doc.get("State").get("Health").get("Status");
+    let test = c.config.get("Healthcheck").opt("Test").texts_or_empty();
+    let checked = test.map(|test| matches!(test.as_slice(), ["CMD" | "CMD-SHELL", command, ..] if !command.is_empty()));
+    let status = c.doc.get("State").get("Health").opt("Status");
     let health = match &checked {
         Ok(false) => Ok(None),
         Err(reason) => Err(Arc::clone(reason)),
@@ -173,8 +168,7 @@ fn health(sheet: &mut Sheet, c: &Reading<'_>) {
 /// Environment, secrets of the configuration, and the lists that stand there as they are.
 fn contents(sheet: &mut Sheet, c: &Reading<'_>) {
     let redactor = c.ctx.redactor;
-    let environment = if c.config.is_missing() { Err(left_out()) } else { environment(redactor, c.config.get("Env")) };
-    let (names, secrets) = match environment {
+    let (names, secrets) = match environment(redactor, c.config.get("Env")) {
         Ok((names, secrets)) => (Ok(names), Ok(secrets)),
         Err(reason) => (Err(Arc::clone(&reason)), Err(reason)),
     };
@@ -191,7 +185,7 @@ fn contents(sheet: &mut Sheet, c: &Reading<'_>) {
         )),
         Err(reason) => Err(reason),
     };
-    sheet.read("sysctls", "HostConfig.Sysctls", if c.host.is_missing() { Err(left_out()) } else { sysctls });
+    sheet.read("sysctls", "HostConfig.Sysctls", sysctls);
     sheet.read("groups_added", "HostConfig.GroupAdd", c.host.get("GroupAdd").texts().map(super::json::strings));
     sheet.read("links", "HostConfig.Links", c.host.get("Links").texts().map(super::json::strings));
     sheet.set("changed_files", "", Value::Null);
@@ -199,23 +193,17 @@ fn contents(sheet: &mut Sheet, c: &Reading<'_>) {
 
 /// The keys of an object that the API leaves out when it is empty.
 fn keys(parent: Node<'_>, key: &str) -> Read<Value> {
-    if parent.is_missing() {
-        return Err(left_out());
-    }
     Ok(super::json::strings(parent.get(key).map_or_empty()?.keys().map(String::as_str)))
 }
 
 fn config_secrets(c: &Reading<'_>) -> Read<Value> {
     let redactor = c.ctx.redactor;
     let mut secrets = Secrets::default();
-    if c.config.is_missing() || c.host.is_missing() {
-        return Err(left_out());
-    }
     secrets.arguments(redactor, "command", &identity::command(c.doc)?);
-    let test = c.config.get("Healthcheck").get("Test").texts_or_empty()?;
+    let test = c.config.get("Healthcheck").opt("Test").texts_or_empty()?;
     secrets.arguments(redactor, "health check", test.get(1..).unwrap_or_default());
     secrets.named(redactor, "label", c.config.get("Labels").map()?);
-    secrets.named(redactor, "log option", c.host.get("LogConfig").get("Config").map_or_empty()?);
+    secrets.named(redactor, "log option", c.host.get("LogConfig").opt("Config").map_or_empty()?);
     secrets.named(redactor, "annotation", c.host.get("Annotations").map_or_empty()?);
     Ok(secrets.into_value())
 }

@@ -37,36 +37,50 @@ pub(super) fn podman_hides() -> Arc<str> {
 
 /// A place in a document that may not be there.
 #[derive(Clone, Copy)]
-pub(super) struct Node<'a>(Option<&'a Json>);
+pub(super) enum Node<'a> {
+    /// It is there; it may be null.
+    Is(&'a Json),
+    /// The object that would hold it is there, without it.
+    Absent,
+    /// The object that would hold it is not there either, or is no object.
+    Lost,
+}
 
 impl<'a> Node<'a> {
     /// The document itself.
     pub(super) fn of(json: &'a Json) -> Self {
-        Self(Some(json))
+        Self::Is(json)
     }
 
-    /// A field of an object; missing in anything else.
+    /// A field of an object that the API always has.
     pub(super) fn get(self, key: &str) -> Self {
-        Self(self.0.and_then(|json| json.get(key)))
+        match self {
+            Self::Is(Json::Object(map)) => map.get(key).map_or(Self::Absent, Self::Is),
+            _ => Self::Lost,
+        }
     }
 
-    /// Whether it is not there at all.
-    pub(super) fn is_missing(self) -> bool {
-        self.0.is_none()
+    /// A field of an object that the API leaves out, or sets to null, when it is empty.
+    pub(super) fn opt(self, key: &str) -> Self {
+        if self.is_unset() { Self::Absent } else { self.get(key) }
     }
 
     /// Whether it is there and null.
     pub(super) fn is_null(self) -> bool {
-        self.0.is_some_and(Json::is_null)
+        matches!(self, Self::Is(Json::Null))
     }
 
-    /// Whether it is not there or null: an unset pointer, or a field that is left out when empty.
+    /// Whether it is null, or absent from an object that is there: an unset pointer, or a field that is left out when
+    /// it is empty.
     pub(super) fn is_unset(self) -> bool {
-        self.0.is_none_or(Json::is_null)
+        matches!(self, Self::Is(Json::Null) | Self::Absent)
     }
 
     fn known(self) -> Read<&'a Json> {
-        self.0.ok_or_else(left_out)
+        match self {
+            Self::Is(json) => Ok(json),
+            Self::Absent | Self::Lost => Err(left_out()),
+        }
     }
 
     /// A truth value.
@@ -110,7 +124,7 @@ impl<'a> Node<'a> {
 
     /// A list that the API leaves out when it is empty.
     pub(super) fn list_or_empty(self) -> Read<&'a [Json]> {
-        if self.is_missing() { Ok(&[]) } else { self.list() }
+        if self.is_unset() { Ok(&[]) } else { self.list() }
     }
 
     /// An object; null is an empty one.
@@ -126,7 +140,7 @@ impl<'a> Node<'a> {
     /// An object that the API leaves out when it is empty.
     pub(super) fn map_or_empty(self) -> Read<&'a Map<String, Json>> {
         static EMPTY: LazyLock<Map<String, Json>> = LazyLock::new(Map::new);
-        if self.is_missing() { Ok(&EMPTY) } else { self.map() }
+        if self.is_unset() { Ok(&EMPTY) } else { self.map() }
     }
 
     /// The texts of a list; null is an empty list.
@@ -136,7 +150,7 @@ impl<'a> Node<'a> {
 
     /// The texts of a list that the API leaves out when it is empty.
     pub(super) fn texts_or_empty(self) -> Read<Vec<&'a str>> {
-        if self.is_missing() { Ok(Vec::new()) } else { self.texts() }
+        if self.is_unset() { Ok(Vec::new()) } else { self.texts() }
     }
 }
 
@@ -180,7 +194,10 @@ mod tests {
         assert_eq!(doc.get("x").list().map(<[Json]>::len), Err(left_out()));
         assert_eq!(doc.get("x").list_or_empty().map(<[Json]>::len), Ok(0));
         assert_eq!(doc.get("c").texts(), Err(other_type()));
-        assert_eq!(doc.get("b").get("deeper").text(), Err(left_out()));
+        assert_eq!(doc.get("b").get("deeper").text_or_empty(), Err(left_out()), "a text has no fields");
+        assert_eq!(doc.get("x").get("deeper").text_or_empty(), Err(left_out()), "nor has what is not there");
+        assert_eq!(doc.get("x").opt("deeper").text_or_empty(), Ok(""), "unless it may be left out");
+        assert_eq!(doc.get("b").opt("deeper").text_or_empty(), Err(left_out()));
     }
 
     #[test]

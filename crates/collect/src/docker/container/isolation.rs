@@ -3,7 +3,7 @@
 use seaworthy_core::value::Value;
 
 use super::super::context::EngineFacts;
-use super::super::json::{Node, Read, cut, left_out, strings};
+use super::super::json::{Node, Read, cut, strings};
 use super::super::sheet::Sheet;
 use super::{Mode, Reading};
 
@@ -60,9 +60,6 @@ fn networks(sheet: &mut Sheet, c: &Reading<'_>, mode: Read<&str>) {
 
 /// The runtime: its own, else the engine's default.
 fn runtime<'a>(c: &'a Reading<'_>) -> Read<&'a str> {
-    if c.host.is_missing() {
-        return Err(left_out());
-    }
     match c.host.get("Runtime").text_or_empty()? {
         "" => c.ctx.engine.default_runtime.as_deref().map_err(std::sync::Arc::clone),
         name => Ok(name),

@@ -2,7 +2,7 @@
 
 use seaworthy_core::value::Value;
 
-use super::super::json::{Node, Read, cut, left_out};
+use super::super::json::{Node, Read, cut};
 use super::super::sheet::Sheet;
 use super::Reading;
 
@@ -65,9 +65,6 @@ fn cpu_quota(host: Node<'_>) -> Read<Option<i64>> {
 
 /// Shares of 1024 are the default spelt out; a CPU set of all processors bounds nothing.
 fn cpu_limited(c: &Reading<'_>) -> Read<bool> {
-    if c.host.is_missing() {
-        return Err(left_out());
-    }
     if cpu_quota(c.host)?.is_some() || !matches!(c.host.get("CpuShares").int()?, 0 | 1024) {
         return Ok(true);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seaworthy_core::value::Value;
 
-use super::super::json::{MOST_ITEMS, Node, Read, cut, left_out, other_type};
+use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
 use super::super::paths::normalise;
 use super::super::sheet::Sheet;
 use super::Reading;
@@ -38,9 +38,6 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
             propagation: item.get("Propagation").text_or_empty()?,
             volume: item.get("Name").text_or_empty()?,
         });
-    }
-    if c.host.is_missing() {
-        return Err(left_out());
     }
     let mut configured = Vec::new();
     for bind in c.host.get("Binds").texts()? {
@@ -87,7 +84,7 @@ fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
         source: if is_volume { "" } else { source },
         destination: item.get("Target").text()?,
         rw: if read_only.is_unset() { Ok(true) } else { read_only.bool().map(|read_only| !read_only) },
-        propagation: item.get("BindOptions").get("Propagation").text_or_empty()?,
+        propagation: item.get("BindOptions").opt("Propagation").text_or_empty()?,
         volume: if is_volume { source } else { "" },
     })
 }

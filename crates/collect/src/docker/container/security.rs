@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::super::context::Seccomp;
-use super::super::json::{Node, Read, cut, left_out, podman_hides};
+use super::super::json::{Node, Read, cut, podman_hides};
 use super::super::sheet::Sheet;
 use super::Reading;
 
@@ -220,9 +220,6 @@ fn masked(c: &Reading<'_>) -> Read<bool> {
         return Ok(false);
     }
     let covers = |list: Node<'_>, paths: &[&str]| -> Read<bool> {
-        if list.is_missing() {
-            return Err(left_out());
-        }
         if list.is_null() {
             return if c.podman() { Err(podman_hides()) } else { Ok(true) };
         }
