@@ -2,11 +2,16 @@
 
 pub mod container;
 pub mod context;
+pub mod exec;
+mod history;
+pub mod image;
 mod json;
+pub mod network;
 pub mod observed;
 mod paths;
 mod secrets;
 mod sheet;
+pub mod volume;
 
 pub use json::Read;
 pub use paths::normalise;

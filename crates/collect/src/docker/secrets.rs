@@ -15,7 +15,7 @@ pub(super) fn secret(name: &str, class: &str, length: LengthBucket) -> Value {
 }
 
 /// Secrets as they are found; at most 64 are kept.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Secrets(Vec<Value>);
 
 impl Secrets {
@@ -50,6 +50,14 @@ impl Secrets {
                 let name = format!("{place}: {}", redactor.text(name));
                 self.add(secret(&name, class.name(), LengthBucket::of(value.len())));
             }
+        }
+    }
+
+    /// The one in a `NAME=value` of the kind that `place` names.
+    pub(super) fn variable(&mut self, redactor: &Redactor, place: &str, entry: &str) {
+        let variable = redactor.env(entry);
+        if let Some(class) = variable.secret {
+            self.add(secret(&format!("{place}: {}", variable.name), class.name(), variable.length));
         }
     }
 
