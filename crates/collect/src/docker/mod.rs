@@ -11,6 +11,7 @@ pub mod observed;
 mod paths;
 mod secrets;
 mod sheet;
+pub mod swarm;
 pub mod volume;
 
 pub use json::Read;
