@@ -1,0 +1,165 @@
+//! Devices of the host that a container may use.
+
+use seaworthy_core::value::Value;
+use serde_json::Value as Json;
+
+use super::super::json::{Node, Read, cut, other_type};
+use super::super::paths::normalise;
+use super::super::sheet::Sheet;
+use super::Reading;
+
+pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
+    const FIELD: &str = "HostConfig.Devices, DeviceRequests, DeviceCgroupRules";
+    let devices = devices(c);
+    let configured = match (&c.privileged, &devices) {
+        (Ok(true), _) => Ok(true),
+        (Err(reason), _) => Err(reason.clone()),
+        (_, Ok(devices)) => Ok(devices.iter().any(|device| device.class == "all")),
+        (_, Err(reason)) => Err(reason.clone()),
+    };
+    // The kernel's table can show more than the configuration, never less.
+    match c.seen().and_then(|o| o.all_devices.map(|all| (&o.place, all))) {
+        Some((place, true)) => sheet.seen("all_devices", place, "devices.list", Ok(true)),
+        _ => sheet.read("all_devices", FIELD, configured),
+    }
+    sheet.read("devices", FIELD, devices.map(|devices| Value::List(devices.iter().map(Device::object).collect())));
+}
+
+struct Device<'a> {
+    path: &'a str,
+    permissions: &'a str,
+    class: &'static str,
+}
+
+impl Device<'_> {
+    fn object(&self) -> Value {
+        let path: &str = &normalise(cut(self.path));
+        Value::Object(vec![
+            ("path", path.into()),
+            ("permissions", cut(self.permissions).into()),
+            ("class", self.class.into()),
+        ])
+    }
+}
+
+fn devices<'a>(c: &Reading<'a>) -> Read<Vec<Device<'a>>> {
+    let mut out = Vec::new();
+    if c.is_privileged() {
+        out.push(Device { path: "/dev", permissions: "rwm", class: "all" });
+    }
+    for item in c.host.get("Devices").list()? {
+        let item = Node::of(item);
+        let path = item.get("PathOnHost").text()?;
+        out.push(Device { path, permissions: item.get("CgroupPermissions").text()?, class: class_of_path(path) });
+    }
+    for item in c.host.get("DeviceRequests").list_or_empty()? {
+        let item = Node::of(item);
+        let driver = item.get("Driver").text_or_empty()?;
+        let first = item.get("DeviceIDs").list_or_empty()?.first().and_then(Json::as_str);
+        let is_gpu = format!("{:?}", item.get("Capabilities").list_or_empty()?).contains("\"gpu\"")
+            || driver == "nvidia"
+            || first.is_some_and(|id| id.contains("gpu"));
+        let path = first.filter(|_| driver == "cdi").unwrap_or(if driver.is_empty() { "gpu" } else { driver });
+        out.push(Device { path, permissions: "rwm", class: if is_gpu { "gpu" } else { "other" } });
+    }
+    for rule in c.host.get("DeviceCgroupRules").list_or_empty()? {
+        let rule = rule.as_str().ok_or_else(other_type)?;
+        let permissions = rule.split_whitespace().nth(2).unwrap_or("rwm");
+        out.push(Device { path: rule, permissions, class: class_of_rule(rule) });
+    }
+    Ok(out)
+}
+
+/// What a cgroup rule opens: `a`, and a wildcard over all block or character devices that can be read or written, is
+/// everything.
+fn class_of_rule(rule: &str) -> &'static str {
+    let mut words = rule.split_whitespace();
+    let kind = words.next().unwrap_or("a");
+    let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).unwrap_or(("*", "*"));
+    let usable = words.next().is_none_or(|permissions| permissions.contains(['r', 'w']));
+    match (kind, major, minor) {
+        ("a", ..) | (_, "*", _) => {
+            if usable {
+                "all"
+            } else {
+                "other"
+            }
+        }
+        ("b", ..) => "disk",
+        (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
+        (_, "1", "4") => "port",
+        (_, "1", _) => "memory",
+        (_, "10", "232") => "kvm",
+        (_, "10", "229") => "fuse",
+        (_, "10", "200") => "tun",
+        (_, "195" | "226", _) => "gpu",
+        (_, "116" | "14", _) => "sound",
+        (_, "13", _) => "input",
+        _ => "other",
+    }
+}
+
+/// What a device is, by its path on the host.
+fn class_of_path(path: &str) -> &'static str {
+    let path = normalise(path);
+    let Some(name) = path.strip_prefix("/dev/") else {
+        return if path == "/dev" || path == "/" { "all" } else { "other" };
+    };
+    let first = name.split('/').next().unwrap_or(name);
+    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| first.starts_with(prefix));
+    match first {
+        "null" | "zero" | "full" | "random" | "urandom" | "tty" | "ptmx" | "pts" | "shm" => "harmless",
+        "mem" | "kmem" => "memory",
+        "port" => "port",
+        "kvm" => "kvm",
+        "fuse" => "fuse",
+        "net" | "tun" => "tun",
+        "dri" | "kfd" | "dxg" => "gpu",
+        "snd" | "dsp" | "audio" => "sound",
+        "input" | "uinput" => "input",
+        "mapper" | "disk" | "block" | "zfs" => "disk",
+        _ if starts(&["nvidia", "mali"]) => "gpu",
+        _ if starts(&[
+            "nvme", "sd", "vd", "xvd", "hd", "dm-", "md", "loop", "mmcblk", "nbd", "ram", "zd", "sr", "st", "sg",
+            "bsg", "rbd", "drbd", "bcache", "pmem", "mtd",
+        ]) =>
+        {
+            "disk"
+        }
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_and_paths_have_their_class() {
+        for (rule, class) in [
+            ("a *:* rwm", "all"),
+            ("a", "all"),
+            ("c *:* rwm", "all"),
+            ("b *:* r", "all"),
+            ("c *:* m", "other"),
+            ("b 8:* rwm", "disk"),
+            ("c 1:3 rwm", "harmless"),
+            ("c 1:* rwm", "memory"),
+            ("c 10:232 rwm", "kvm"),
+            ("c 42:1 rwm", "other"),
+        ] {
+            assert_eq!(class_of_rule(rule), class, "{rule}");
+        }
+        for (path, class) in [
+            ("/dev/sda1", "disk"),
+            ("/dev/../dev/mem", "memory"),
+            ("/dev", "all"),
+            ("/dev/null", "harmless"),
+            ("/dev/disk/by-id/x", "disk"),
+            ("/dev/net/tun", "tun"),
+            ("/dev/ttyUSB0", "other"),
+        ] {
+            assert_eq!(class_of_path(path), class, "{path}");
+        }
+    }
+}

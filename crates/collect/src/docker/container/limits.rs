@@ -1,0 +1,138 @@
+//! Limits: memory, CPU, processes, ulimits.
+
+use seaworthy_core::value::Value;
+
+use super::super::json::{Node, Read, cut};
+use super::super::sheet::Sheet;
+use super::Reading;
+
+pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
+    let memory = || Ok(Some(c.host.get("Memory").int()?).filter(|bytes| *bytes > 0));
+    c.effect(sheet, "memory_limit", ("cgroup memory limit", |o| &o.memory_limit), ("HostConfig.Memory", memory));
+    c.effect(
+        sheet,
+        "memory_swap_limit",
+        ("cgroup memory and swap limit", |o| &o.memory_swap_limit),
+        ("HostConfig.MemorySwap", || memory_swap(c.host)),
+    );
+    sheet.read("oom_kill_disabled", "HostConfig.OomKillDisable", c.host.get("OomKillDisable").bool_or(false));
+    c.effect(
+        sheet,
+        "cpu_quota",
+        ("cgroup cpu quota", |o| &o.cpu_quota),
+        ("HostConfig.NanoCpus, CpuQuota", || cpu_quota(c.host)),
+    );
+    c.effect(
+        sheet,
+        "cpu_limited",
+        ("cgroup cpu quota, weight, cpuset", |o| &o.cpu_limited),
+        ("HostConfig.NanoCpus, CpuQuota, CpuShares, CpusetCpus", || cpu_limited(c)),
+    );
+    sheet.read("cpu_shares", "HostConfig.CpuShares", c.host.get("CpuShares").int());
+    c.effect(
+        sheet,
+        "pids_limit",
+        ("cgroup pids.max", |o| &o.pids_limit),
+        ("HostConfig.PidsLimit", || Ok(Some(c.host.get("PidsLimit").int_or(0)?).filter(|most| *most > 0))),
+    );
+    sheet.read("cgroup_parent", "HostConfig.CgroupParent", c.host.get("CgroupParent").text().map(cut));
+    sheet.read("ulimits", "HostConfig.Ulimits", ulimits(c.host.get("Ulimits")));
+}
+
+/// Memory and swap together: -1 is no limit, 0 twice the memory where that is limited.
+fn memory_swap(host: Node<'_>) -> Read<Option<i64>> {
+    let memory = host.get("Memory").int()?;
+    Ok(match host.get("MemorySwap").int()? {
+        0 if memory > 0 => Some(memory.saturating_mul(2)),
+        both if both > 0 => Some(both),
+        _ => None,
+    })
+}
+
+/// CPU time in thousandths of a CPU.
+fn cpu_quota(host: Node<'_>) -> Read<Option<i64>> {
+    let nano = host.get("NanoCpus").int()?;
+    if nano > 0 {
+        return Ok(Some((nano / 1_000_000).max(1)));
+    }
+    let quota = host.get("CpuQuota").int()?;
+    let period = match host.get("CpuPeriod").int()? {
+        period if period > 0 => period,
+        _ => 100_000,
+    };
+    Ok((quota > 0).then(|| (quota.saturating_mul(1000) / period).max(1)))
+}
+
+/// Shares of 1024 are the default spelt out; a CPU set of all processors bounds nothing.
+fn cpu_limited(c: &Reading<'_>) -> Read<bool> {
+    if cpu_quota(c.host)?.is_some() || !matches!(c.host.get("CpuShares").int()?, 0 | 1024) {
+        return Ok(true);
+    }
+    let set = c.host.get("CpusetCpus").text()?;
+    Ok(!set.is_empty() && c.ctx.engine.cpus.is_none_or(|cpus| !covers(set, cpus)))
+}
+
+/// Whether a CPU set such as `0-2,3` names every processor below `cpus`.
+fn covers(set: &str, cpus: i64) -> bool {
+    let mut ranges: Vec<(i64, i64)> = set
+        .split(',')
+        .filter_map(|part| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
+        })
+        .collect();
+    ranges.sort_unstable();
+    let mut next = 0;
+    for (from, to) in ranges {
+        if from > next {
+            return false;
+        }
+        next = next.max(to.saturating_add(1));
+    }
+    next >= cpus
+}
+
+fn ulimits(list: Node<'_>) -> Read<Value> {
+    let one = |item| {
+        let item = Node::of(item);
+        Ok(Value::Object(vec![
+            ("name", cut(item.get("Name").text()?).into()),
+            ("soft", item.get("Soft").int()?.into()),
+            ("hard", item.get("Hard").int()?.into()),
+        ]))
+    };
+    list.list()?.iter().map(one).collect::<Read<Vec<_>>>().map(Value::List)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn swap_follows_memory() {
+        let swap = |memory: i64, swap: i64| memory_swap(Node::of(&json!({"Memory": memory, "MemorySwap": swap})));
+        assert_eq!(swap(0, 0), Ok(None));
+        assert_eq!(swap(64, 0), Ok(Some(128)));
+        assert_eq!(swap(64, -1), Ok(None));
+        assert_eq!(swap(64, 64), Ok(Some(64)));
+        assert!(memory_swap(Node::of(&json!({"Memory": 1}))).is_err());
+    }
+
+    #[test]
+    fn quotas_are_thousandths() {
+        let quota = |nano: i64, quota: i64, period: i64| {
+            cpu_quota(Node::of(&json!({"NanoCpus": nano, "CpuQuota": quota, "CpuPeriod": period})))
+        };
+        assert_eq!(quota(500_000_000, 0, 0), Ok(Some(500)));
+        assert_eq!(quota(0, 50_000, 0), Ok(Some(500)));
+        assert_eq!(quota(0, 50_000, 25_000), Ok(Some(2000)));
+        assert_eq!(quota(0, -1, 0), Ok(None));
+    }
+
+    #[test]
+    fn a_set_of_all_processors_is_no_limit() {
+        assert!(covers("0-1", 2) && covers("1,0", 2) && covers("0,1-3", 4) && covers("0-7", 2));
+        assert!(!covers("1", 2) && !covers("0", 2) && !covers("0,2", 3));
+    }
+}

@@ -1,0 +1,137 @@
+//! Mounts: what of the host is in the container, where, and how.
+
+use std::sync::Arc;
+
+use seaworthy_core::value::Value;
+
+use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
+use super::super::paths::normalise;
+use super::super::sheet::Sheet;
+use super::Reading;
+
+/// One mount on its way to the fact.
+struct Mount<'a> {
+    kind: &'a str,
+    source: &'a str,
+    destination: &'a str,
+    rw: Read<bool>,
+    propagation: &'a str,
+    volume: &'a str,
+}
+
+pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
+    let mounts = read(c).map(|mounts| Value::List(mounts.iter().map(|mount| object(c, mount)).collect()));
+    sheet.read("mounts", "Mounts", mounts);
+}
+
+/// Those in effect, and those configured ones that are not among them: a container that was only created may have
+/// the latter alone, and `--tmpfs` is never listed.
+fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
+    let mut mounts = Vec::new();
+    for item in c.doc.get("Mounts").list()? {
+        let item = Node::of(item);
+        mounts.push(Mount {
+            kind: item.get("Type").text()?,
+            source: item.get("Source").text_or_empty()?,
+            destination: item.get("Destination").text()?,
+            rw: item.get("RW").bool(),
+            propagation: item.get("Propagation").text_or_empty()?,
+            volume: item.get("Name").text_or_empty()?,
+        });
+    }
+    let mut configured = Vec::new();
+    for bind in c.host.get("Binds").texts()? {
+        configured.extend(parse_bind(bind));
+    }
+    for item in c.host.get("Mounts").list_or_empty()? {
+        configured.push(parse_mount(Node::of(item))?);
+    }
+    for (destination, options) in c.host.get("Tmpfs").map_or_empty()? {
+        let options = options.as_str().ok_or_else(other_type)?;
+        let rw = !options.split(',').any(|option| option == "ro");
+        configured.push(Mount { kind: "tmpfs", source: "", destination, rw: Ok(rw), propagation: "", volume: "" });
+    }
+    for mount in configured {
+        let same = |listed: &Mount<'_>| normalise(listed.destination) == normalise(mount.destination);
+        if !mounts.iter().any(same) && mounts.len() < MOST_ITEMS {
+            mounts.push(mount);
+        }
+    }
+    Ok(mounts)
+}
+
+/// `source:destination[:options]`, a volume where the source is no path.
+fn parse_bind(bind: &str) -> Option<Mount<'_>> {
+    let mut parts = bind.splitn(3, ':');
+    let (source, destination) = (parts.next()?, parts.next()?);
+    let options = parts.next().unwrap_or("");
+    let is_path = source.starts_with(['/', '.', '~']);
+    let rw = Ok(!options.split(',').any(|option| option == "ro"));
+    let propagation = options.split(',').find(|option| PROPAGATIONS.contains(option)).unwrap_or("");
+    let (kind, source, volume) = if is_path { ("bind", source, "") } else { ("volume", "", source) };
+    Some(Mount { kind, source, destination, rw, propagation, volume })
+}
+
+const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "slave", "rslave", "shared", "rshared"];
+
+fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
+    let kind = item.get("Type").text()?;
+    let source = item.get("Source").text_or_empty()?;
+    let read_only = item.get("ReadOnly");
+    let is_volume = matches!(kind, "volume" | "cluster");
+    Ok(Mount {
+        kind,
+        source: if is_volume { "" } else { source },
+        destination: item.get("Target").text()?,
+        rw: if read_only.is_unset() { Ok(true) } else { read_only.bool().map(|read_only| !read_only) },
+        propagation: item.get("BindOptions").opt("Propagation").text_or_empty()?,
+        volume: if is_volume { source } else { "" },
+    })
+}
+
+fn object(c: &Reading<'_>, mount: &Mount<'_>) -> Value {
+    let source = super::super::json::value(source(c, mount));
+    let shown = c.seen().and_then(|o| o.propagation.get(normalise(mount.destination).as_ref()).copied());
+    let propagation = shown.unwrap_or(match (mount.propagation, mount.kind) {
+        ("", "tmpfs") => "private",
+        // Neither engine nor runtime spread a mount that does not ask for it.
+        ("", _) => "rprivate",
+        (said, _) => said,
+    });
+    Value::Object(vec![
+        ("type", cut(mount.kind).into()),
+        ("source", source),
+        ("destination", cut(mount.destination).into()),
+        ("rw", super::super::json::value(mount.rw.clone())),
+        ("propagation", cut(propagation).into()),
+        ("volume", cut(mount.volume).into()),
+    ])
+}
+
+/// The path on the host. A volume whose options bind a directory of the host is that directory, whatever its
+/// mountpoint says.
+fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
+    match mount.kind {
+        "tmpfs" => return Ok(String::new()),
+        "npipe" | "image" => return Ok(cut(mount.source).to_owned()),
+        _ => {}
+    }
+    if mount.volume.is_empty() {
+        return Ok(resolved(c, mount.source));
+    }
+    match &c.ctx.volumes {
+        Err(reason) => Err(format!("the volumes could not be listed: {reason}").into()),
+        Ok(volumes) => match volumes.get(mount.volume) {
+            Some(volume) => match &volume.binds {
+                Some(path) => Ok(resolved(c, path)),
+                None => Ok(normalise(mount.source).into_owned()),
+            },
+            None => Err(Arc::from("its volume is not among the engine's volumes")),
+        },
+    }
+}
+
+fn resolved(c: &Reading<'_>, path: &str) -> String {
+    let path = normalise(cut(path));
+    c.ctx.host.resolve(&path).unwrap_or_else(|| path.into_owned())
+}

@@ -1,0 +1,170 @@
+//! Ports that a container publishes on the host.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use seaworthy_core::fact::Source;
+use seaworthy_core::value::Value;
+use serde_json::{Map, Value as Json};
+
+use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type, value};
+use super::super::sheet::Sheet;
+use super::{Mapped, Reading};
+
+pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
+    match &c.running {
+        Ok(true) => sheet.read("ports", "NetworkSettings.Ports", in_effect(c)),
+        Ok(false) => sheet.read("ports", "HostConfig.PortBindings, PublishAllPorts", configured(c)),
+        Err(reason) => sheet.read("ports", "State", Err::<Value, _>(Arc::clone(reason))),
+    }
+}
+
+fn in_effect(c: &Reading<'_>) -> Read<Value> {
+    let mut ports = Vec::new();
+    bindings(c.doc.get("NetworkSettings").get("Ports").map()?, "", &mut ports)?;
+    Ok(Value::List(ports))
+}
+
+/// What would be published at the next start. A container in another network namespace than its own publishes
+/// nothing, whatever is configured.
+fn configured(c: &Reading<'_>) -> Read<Value> {
+    let mode = c.host.get("NetworkMode").text()?;
+    if matches!(mode, "host" | "none") || mode.starts_with("container:") {
+        return Ok(Value::List(Vec::new()));
+    }
+    let network = if matches!(mode, "" | "default") { "bridge" } else { mode };
+    let default = c.ctx.bindings.get(network).map_or("", |address| address.as_ref());
+    let mut ports = Vec::new();
+    let bound = c.host.get("PortBindings").map()?;
+    bindings(bound, default, &mut ports)?;
+    if c.host.get("PublishAllPorts").bool()? {
+        for exposed in c.config.get("ExposedPorts").map_or_empty()?.keys() {
+            if !bound.contains_key(exposed) && ports.len() < MOST_ITEMS {
+                ports.push(port(exposed, default, Ok(0)));
+            }
+        }
+    }
+    Ok(Value::List(ports))
+}
+
+/// `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "443/tcp": null}`; a port without bindings is only exposed.
+fn bindings(map: &Map<String, Json>, default: &str, out: &mut Vec<Value>) -> Read<()> {
+    for (container_port, bindings) in map {
+        for binding in Node::of(bindings).list()? {
+            if out.len() >= MOST_ITEMS {
+                return Ok(());
+            }
+            let binding = Node::of(binding);
+            let address = match binding.get("HostIp").text_or_empty()? {
+                "" => default,
+                address => address,
+            };
+            out.push(port(container_port, address, host_port(binding.get("HostPort").text_or_empty()?)));
+        }
+    }
+    Ok(())
+}
+
+/// The port, the first of a range, or 0 where the engine chooses.
+fn host_port(text: &str) -> Read<i64> {
+    let first = text.split('-').next().unwrap_or("");
+    if first.is_empty() {
+        return Ok(0);
+    }
+    first.trim().parse::<u16>().map(i64::from).map_err(|_| other_type())
+}
+
+fn port(container_port: &str, address: &str, host_port: Read<i64>) -> Value {
+    let (number, protocol) = container_port.split_once('/').unwrap_or((container_port, "tcp"));
+    let (wildcard, loopback) = reach(address);
+    Value::Object(vec![
+        ("host_ip", cut(address).into()),
+        ("host_port", value(host_port)),
+        ("container_port", value(number.parse::<u16>().map(i64::from).map_err(|_| other_type()))),
+        ("protocol", cut(protocol).into()),
+        ("wildcard", value(wildcard)),
+        ("loopback", value(loopback)),
+    ])
+}
+
+/// Whether an address is every one of the host, and whether it is loopback. None given is every one.
+fn reach(address: &str) -> (Read<bool>, Read<bool>) {
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    if bare.is_empty() || bare == "*" {
+        return (Ok(true), Ok(false));
+    }
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => {
+            let ip = ip.to_canonical();
+            (Ok(ip.is_unspecified()), Ok(ip.is_loopback()))
+        }
+        Err(_) => (Err(other_type()), Err(other_type())),
+    }
+}
+
+/// Ports that each swarm service publishes on every node, by the service's name: published port, port in the
+/// container, protocol.
+pub type ServicePorts = HashMap<Box<str>, Vec<(i64, i64, Box<str>)>>;
+
+/// Adds to the tasks of swarm services the ports that swarm's ingress publishes for them, which no inspect of a
+/// container shows; what cannot be known makes the list unknown.
+pub fn add_service_ports(containers: &mut [Mapped], services: &Read<ServicePorts>) {
+    for mapped in containers {
+        let Some(service) = &mapped.swarm_service else { continue };
+        let added: Vec<Value> = match services {
+            Ok(services) => match services.get(service) {
+                Some(ports) => ports.iter().map(ingress).collect(),
+                None => vec![Value::unknown("its swarm service was not listed")],
+            },
+            Err(reason) => vec![Value::unknown(format!("ports of its swarm service: {reason}"))],
+        };
+        let fact = mapped.component.fact("ports");
+        let Value::List(mut ports) = fact.value.clone() else { continue };
+        let place = Arc::clone(&fact.source.place);
+        ports.extend(added);
+        mapped.component.set("ports", Value::List(ports), Source::new(&place, "NetworkSettings.Ports; GET /services"));
+    }
+}
+
+fn ingress((published, target, protocol): &(i64, i64, Box<str>)) -> Value {
+    Value::Object(vec![
+        ("host_ip", "0.0.0.0".into()),
+        ("host_port", (*published).into()),
+        ("container_port", (*target).into()),
+        ("protocol", protocol.as_ref().into()),
+        ("wildcard", true.into()),
+        ("loopback", false.into()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_judged_by_their_reach() {
+        for (address, wildcard, loopback) in [
+            ("", true, false),
+            ("0.0.0.0", true, false),
+            ("::", true, false),
+            ("[::]", true, false),
+            ("::ffff:0.0.0.0", true, false),
+            ("127.0.0.1", false, true),
+            ("127.8.9.1", false, true),
+            ("::1", false, true),
+            ("192.0.2.1", false, false),
+        ] {
+            assert_eq!(reach(address), (Ok(wildcard), Ok(loopback)), "{address}");
+        }
+        assert!(reach("localhost").0.is_err());
+    }
+
+    #[test]
+    fn a_port_is_the_first_of_its_range() {
+        assert_eq!(host_port("8000-8010"), Ok(8000));
+        assert_eq!(host_port(""), Ok(0));
+        assert_eq!(host_port("80"), Ok(80));
+        assert!(host_port("70000").is_err());
+    }
+}

@@ -1,0 +1,274 @@
+//! What holds a container's processes back: no-new-privileges, seccomp, AppArmor, SELinux, masked paths.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::super::context::Seccomp;
+use super::super::json::{Node, Read, cut, podman_hides};
+use super::super::sheet::Sheet;
+use super::Reading;
+
+/// The options of `--security-opt` as the engine reads them; the last one of a kind wins.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SecurityOptions<'a> {
+    /// no-new-privileges, where it is said.
+    pub no_new_privileges: Option<bool>,
+    /// `unconfined`, `builtin`, or the text of a profile.
+    pub seccomp: Option<&'a str>,
+    /// The AppArmor profile's name.
+    pub apparmor: Option<&'a str>,
+    /// Whether SELinux labels are switched off.
+    pub label_disabled: bool,
+}
+
+impl<'a> SecurityOptions<'a> {
+    /// Reads the options, in the forms of every API version: `name`, `name=value`, `name:value`.
+    pub fn parse<'t: 'a>(options: impl IntoIterator<Item = &'t str>) -> Self {
+        let mut out = Self::default();
+        for option in options {
+            let (name, value) = match option.split_once('=').or_else(|| option.split_once(':')) {
+                Some((name, value)) => (name, Some(value)),
+                None => (option, None),
+            };
+            match (name, value) {
+                ("no-new-privileges", None) => out.no_new_privileges = Some(true),
+                // The engine refuses what Go does not read as a boolean.
+                ("no-new-privileges", Some(value)) => out.no_new_privileges = go_bool(value).or(out.no_new_privileges),
+                ("seccomp", Some(profile)) => out.seccomp = Some(profile),
+                ("apparmor", Some(profile)) => out.apparmor = Some(profile),
+                ("label", Some("disable")) | ("disable", None) => out.label_disabled = true,
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
+/// A boolean as Go's `strconv.ParseBool` reads it.
+fn go_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
+    let texts = c.host.get("SecurityOpt").texts();
+    let options = texts.map(SecurityOptions::parse);
+    c.effect(
+        sheet,
+        "no_new_privileges",
+        ("NoNewPrivs", |o| &o.no_new_privileges),
+        ("HostConfig.SecurityOpt", || no_new_privileges(c, options.as_ref().map_err(Arc::clone)?)),
+    );
+    seccomp_fact(sheet, c, &options);
+    let apparmor = apparmor(c, &options);
+    let selinux = selinux(c, &options);
+    let has = |lsm: &Read<Option<String>>| matches!(lsm, Ok(Some(_)));
+    let label = c.seen().map(|o| (&o.place, &o.label));
+    match label {
+        Some((place, Ok(Some(label))))
+            if c.ctx.host.selinux() != Some(true) && (has(&apparmor) || apparmor.is_err()) =>
+        {
+            sheet.seen("apparmor", place, "attr/current", Ok(Some(mode_of(label))));
+        }
+        _ => sheet.read("apparmor", "AppArmorProfile, HostConfig.SecurityOpt", apparmor),
+    }
+    match label {
+        Some((place, Ok(Some(label)))) if c.ctx.host.selinux() == Some(true) => {
+            sheet.seen("selinux", place, "attr/current", Ok(Some(cut(label))));
+        }
+        _ => sheet.read("selinux", "ProcessLabel, HostConfig.SecurityOpt", selinux),
+    }
+    sheet.read("masked_paths", "HostConfig.MaskedPaths, ReadonlyPaths", masked(c));
+}
+
+/// `docker-default (enforce)` is the profile; its mode stays where it is not `enforce`.
+fn mode_of(label: &str) -> &str {
+    cut(label.strip_suffix(" (enforce)").unwrap_or(label))
+}
+
+fn no_new_privileges(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<bool> {
+    if let Some(said) = options.no_new_privileges {
+        return Ok(said);
+    }
+    if c.podman() {
+        return Ok(false);
+    }
+    let default = c.ctx.engine.no_new_privileges.clone()?;
+    if !default || created_since(c, c.ctx.engine.since) {
+        return Ok(default);
+    }
+    Err("the engine's default is on now, and may have been off when the container was created".into())
+}
+
+/// Whether a container was created after a moment; not, where either is unknown.
+fn created_since(c: &Reading<'_>, since: Option<i64>) -> bool {
+    let created = c.doc.get("Created").text().ok().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+    matches!((created, since), (Some(created), Some(since)) if created.as_second() > since)
+}
+
+fn seccomp_fact(sheet: &mut Sheet, c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) {
+    let configured = options.as_ref().map_err(Arc::clone).and_then(|options| seccomp(c, options));
+    match c.seen().map(|o| (&o.place, &o.seccomp_filter)) {
+        Some((place, Ok(false))) => sheet.seen("seccomp", place, "Seccomp", Ok("unconfined")),
+        // A filter is there, but an empty one is a filter too; and one that cannot be told from the default is not
+        // called default.
+        Some((place, Ok(true))) => match configured {
+            Ok(Seccomp::Unconfined) if unconfined_by_option(options) => {
+                sheet.seen("seccomp", place, "Seccomp", Ok("custom"));
+            }
+            other => sheet.read("seccomp", "HostConfig.SecurityOpt", other.map(Seccomp::name)),
+        },
+        _ => sheet.read("seccomp", "HostConfig.SecurityOpt", configured.map(Seccomp::name)),
+    }
+}
+
+fn unconfined_by_option(options: &Read<SecurityOptions<'_>>) -> bool {
+    matches!(options, Ok(SecurityOptions { seccomp: Some("unconfined"), .. }))
+}
+
+/// The profile by configuration. A privileged container has none, unless it names one and its engine is 23 or newer.
+fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
+    let privileged = c.privileged.clone()?;
+    match options.seccomp {
+        Some("unconfined") => Ok(Seccomp::Unconfined),
+        Some(_) if privileged && (c.podman() || c.ctx.engine.api < (1, 42)) => Ok(Seccomp::Unconfined),
+        Some("builtin" | "default") => Ok(Seccomp::Default),
+        Some(profile) => match seccomp_allows_all(profile) {
+            Some(true) => Ok(Seccomp::Unconfined),
+            Some(false) => Ok(Seccomp::Custom),
+            None => Err("the profile that it names could not be read".into()),
+        },
+        None if privileged => Ok(Seccomp::Unconfined),
+        None => c.ctx.engine.seccomp.clone(),
+    }
+}
+
+/// Whether a seccomp profile (its JSON text) lets every call through; none where it is no profile.
+pub fn seccomp_allows_all(profile: &str) -> Option<bool> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Profile<'a> {
+        #[serde(borrow)]
+        default_action: std::borrow::Cow<'a, str>,
+        #[serde(default, borrow)]
+        syscalls: Option<Vec<Rule<'a>>>,
+    }
+    #[derive(Deserialize)]
+    struct Rule<'a> {
+        #[serde(borrow)]
+        action: std::borrow::Cow<'a, str>,
+    }
+    if profile.len() > 1 << 20 {
+        return None;
+    }
+    let lets_through = |action: &str| matches!(action, "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG");
+    let profile: Profile<'_> = serde_json::from_str(profile).ok()?;
+    let rules = profile.syscalls.unwrap_or_default();
+    Some(lets_through(&profile.default_action) && rules.iter().all(|rule| lets_through(&rule.action)))
+}
+
+/// The AppArmor profile by configuration; none where neither engine nor kernel has AppArmor.
+fn apparmor(c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) -> Read<Option<String>> {
+    let unconfined = || Ok(Some("unconfined".into()));
+    if !c.ctx.engine.apparmor.clone()? {
+        // An engine that does not use it although the kernel has it leaves its containers without.
+        return if c.ctx.host.apparmor() == Some(true) { unconfined() } else { Ok(None) };
+    }
+    let options = options.as_ref().map_err(Arc::clone)?;
+    if let Some(profile) = options.apparmor.filter(|profile| !profile.is_empty()) {
+        return Ok(Some(cut(profile).into()));
+    }
+    if c.privileged.clone()? {
+        return unconfined();
+    }
+    match c.doc.get("AppArmorProfile").text()? {
+        "" if c.podman() => Err(podman_hides()),
+        "" => Ok(Some("docker-default".into())),
+        profile => Ok(Some(cut(profile).into())),
+    }
+}
+
+/// The SELinux label by configuration; none where the kernel has no SELinux.
+fn selinux(c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) -> Read<Option<String>> {
+    let unconfined = || Ok(Some("unconfined".into()));
+    if !c.ctx.engine.selinux.clone()? {
+        return match c.ctx.host.selinux() {
+            Some(true) => unconfined(),
+            Some(false) => Ok(None),
+            None => Err("the engine labels nothing, and whether the kernel has SELinux is not known".into()),
+        };
+    }
+    let options = options.as_ref().map_err(Arc::clone)?;
+    match c.doc.get("ProcessLabel").text()? {
+        "" if c.privileged.clone()? || options.label_disabled => unconfined(),
+        "" => Err("the engine labels containers and gave none for this one".into()),
+        label => Ok(Some(cut(label).into())),
+    }
+}
+
+/// Whether the dangerous files are masked. Null on an ordinary container is the engine's default, which masks; on a
+/// privileged one nothing is masked; a list says itself, and an empty one masks nothing.
+fn masked(c: &Reading<'_>) -> Read<bool> {
+    const HIDDEN: [&str; 4] = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"];
+    const READ_ONLY: [&str; 4] = ["/proc/bus", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+    if c.privileged.clone()? {
+        return Ok(false);
+    }
+    let covers = |list: Node<'_>, paths: &[&str]| -> Read<bool> {
+        if list.is_null() {
+            return if c.podman() { Err(podman_hides()) } else { Ok(true) };
+        }
+        let list = list.list()?;
+        Ok(paths.iter().all(|path| list.iter().filter_map(Json::as_str).any(|masked| masked == *path)))
+    };
+    let hidden = covers(c.host.get("MaskedPaths"), &HIDDEN)?;
+    Ok(hidden && covers(c.host.get("ReadonlyPaths"), &READ_ONLY)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_in_every_form() {
+        for (option, expected) in [
+            ("no-new-privileges", Some(true)),
+            ("no-new-privileges:true", Some(true)),
+            ("no-new-privileges=true", Some(true)),
+            ("no-new-privileges=1", Some(true)),
+            ("no-new-privileges:false", Some(false)),
+            ("no-new-privileges=F", Some(false)),
+            ("no-new-privileges=maybe", None),
+        ] {
+            assert_eq!(SecurityOptions::parse([option]).no_new_privileges, expected, "{option}");
+        }
+        let all = SecurityOptions::parse(["seccomp:unconfined", "apparmor=a:b", "label=disable", "seccomp={\"a\":1}"]);
+        assert_eq!(all.seccomp, Some("{\"a\":1}"));
+        assert_eq!(all.apparmor, Some("a:b"));
+        assert!(all.label_disabled);
+        assert_eq!(
+            SecurityOptions::parse(["no-new-privileges", "no-new-privileges=false"]).no_new_privileges,
+            Some(false)
+        );
+    }
+
+    #[test]
+    fn a_profile_that_holds_nothing_back_is_found() {
+        let all = |text| seccomp_allows_all(text);
+        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#), Some(true));
+        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":null}"#), Some(true));
+        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_LOG","syscalls":[{"action":"SCMP_ACT_ALLOW"}]}"#), Some(true));
+        assert_eq!(
+            all(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["ptrace"],"action":"SCMP_ACT_ERRNO"}]}"#),
+            Some(false)
+        );
+        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}"#), Some(false));
+        assert_eq!(all("/etc/profile.json"), None);
+        assert_eq!(all("{}"), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! What a container's inspect alone does not say: the engine, its volumes and networks, and what the host shows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::json::{Read, left_out};
+use super::observed::Observed;
+use crate::redact::Redactor;
+
+/// What is known beside the document that is being read.
+pub struct Context<'a> {
+    /// Takes secrets out.
+    pub redactor: &'a Redactor,
+    /// Facts about the engine that its containers follow.
+    pub engine: &'a EngineFacts,
+    /// The volumes by name; the reason where they could not be listed.
+    pub volumes: Read<&'a HashMap<Box<str>, VolumeSource>>,
+    /// The address to which a network binds published ports that name none, by the network's name; wildcards are
+    /// left out.
+    pub bindings: &'a HashMap<Box<str>, Box<str>>,
+    /// What the host around the engine can add.
+    pub host: &'a dyn HostView,
+    /// When it is collected, in seconds since 1970-01-01 UTC.
+    pub collected_at: i64,
+}
+
+/// What the host that the engine runs on can add; [`NoHost`] where it is another machine.
+pub trait HostView: Sync {
+    /// What is in effect for a container's process; the reason where it cannot be seen.
+    ///
+    /// # Errors
+    /// Why nothing of it can be seen.
+    fn observe(&self, id: &str, pid: u32) -> Read<Observed>;
+
+    /// A path of the host with its links resolved; none where that could not be seen.
+    fn resolve(&self, path: &str) -> Option<String>;
+
+    /// The number of a user of a container that does not run, from the layers of its root file system.
+    ///
+    /// # Errors
+    /// Why the name has no number here.
+    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32>;
+
+    /// Whether the running kernel has AppArmor enabled; none where that is not known.
+    fn apparmor(&self) -> Option<bool>;
+
+    /// Whether the running kernel has SELinux enabled; none where that is not known.
+    fn selinux(&self) -> Option<bool>;
+
+    /// The capabilities that a privileged container gets, without `CAP_`.
+    ///
+    /// # Errors
+    /// Why they are not known.
+    fn all_capabilities(&self) -> Read<Vec<String>>;
+}
+
+/// A host that cannot be seen: the engine is on another machine.
+#[derive(Debug, Clone)]
+pub struct NoHost {
+    reason: Arc<str>,
+}
+
+impl NoHost {
+    /// A host that cannot be seen, and why.
+    pub fn new(reason: impl Into<Arc<str>>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl HostView for NoHost {
+    fn observe(&self, _id: &str, _pid: u32) -> Read<Observed> {
+        Err(Arc::clone(&self.reason))
+    }
+
+    fn resolve(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    fn user_number(&self, _layers: &[&str], _user: &str) -> Read<u32> {
+        Err(Arc::clone(&self.reason))
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        None
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        None
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        Err(Arc::clone(&self.reason))
+    }
+}
+
+/// The profile that containers get which name none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seccomp {
+    /// The engine's own.
+    Default,
+    /// Another that holds something back.
+    Custom,
+    /// None, or one that lets every call through.
+    Unconfined,
+}
+
+impl Seccomp {
+    /// As the fact has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Custom => "custom",
+            Self::Unconfined => "unconfined",
+        }
+    }
+}
+
+/// Facts about the engine that decide over its containers.
+#[derive(Debug, Clone)]
+pub struct EngineFacts {
+    /// Whether it is Podman.
+    pub podman: bool,
+    /// The API in use, as major and minor number.
+    pub api: (u32, u32),
+    /// Whether it runs without root's rights.
+    pub rootless: Read<bool>,
+    /// Whether it maps containers' users away from the host's.
+    pub userns: Read<bool>,
+    /// Whether it uses AppArmor.
+    pub apparmor: Read<bool>,
+    /// Whether it labels for SELinux.
+    pub selinux: Read<bool>,
+    /// Whether containers that say nothing about it get no-new-privileges.
+    pub no_new_privileges: Read<bool>,
+    /// The profile of containers that name none.
+    pub seccomp: Read<Seccomp>,
+    /// Since when the daemon has had these defaults, in seconds since 1970-01-01 UTC; none when that is not known.
+    pub since: Option<i64>,
+    /// The runtime of containers that name none.
+    pub default_runtime: Read<Box<str>>,
+    /// The executable or the type of each runtime, by its name.
+    pub runtimes: HashMap<Box<str>, Box<str>>,
+    /// Processors of the host.
+    pub cpus: Option<i64>,
+}
+
+impl EngineFacts {
+    /// An engine that has said nothing about itself yet.
+    pub fn unknown(reason: &Arc<str>) -> Self {
+        Self {
+            podman: false,
+            api: (0, 0),
+            rootless: Err(Arc::clone(reason)),
+            userns: Err(Arc::clone(reason)),
+            apparmor: Err(Arc::clone(reason)),
+            selinux: Err(Arc::clone(reason)),
+            no_new_privileges: Err(Arc::clone(reason)),
+            seccomp: Err(Arc::clone(reason)),
+            since: None,
+            default_runtime: Err(Arc::clone(reason)),
+            runtimes: HashMap::new(),
+            cpus: None,
+        }
+    }
+}
+
+impl Default for EngineFacts {
+    fn default() -> Self {
+        Self::unknown(&left_out())
+    }
+}
+
+/// Where a volume's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeSource {
+    /// The directory of the host that its driver's options bind; none for an ordinary volume.
+    pub binds: Option<Box<str>>,
+}

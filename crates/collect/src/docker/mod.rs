@@ -1,0 +1,18 @@
+//! A Docker engine: its raw answers turned into components with facts.
+
+pub mod container;
+pub mod context;
+pub mod exec;
+mod history;
+pub mod image;
+mod json;
+pub mod network;
+pub mod observed;
+mod paths;
+mod secrets;
+mod sheet;
+pub mod swarm;
+pub mod volume;
+
+pub use json::Read;
+pub use paths::normalise;
