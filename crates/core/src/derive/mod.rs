@@ -3,6 +3,7 @@
 
 mod flaws;
 mod mounts;
+mod registries;
 mod root;
 
 use std::sync::Arc;
@@ -11,6 +12,8 @@ use crate::flaw::FlawTable;
 use crate::schema::docker;
 use crate::snapshot::{Snapshot, Target};
 use crate::value::Value;
+
+pub use registries::registries;
 
 /// Computes every derived fact of a snapshot.
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {

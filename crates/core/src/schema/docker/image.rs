@@ -13,6 +13,7 @@ kind! {
     fact("tags", STRINGS, "its names", "inspect RepoTags", GONE),
     fact("digests", STRINGS, "digests under which a registry knows it", "inspect RepoDigests", GONE),
     fact("registries", STRINGS, "registries that its names point to", "inspect RepoTags, RepoDigests", GONE),
+    fact("registries_not_allowed", Type::Optional(&STRINGS), "those of them that seaworthy.toml does not allow; null where it has no list", "its registries against seaworthy.toml", "its registries are unknown").derived(),
     fact("used_by", STRINGS, "containers that were made from it", "GET /containers/json", "the containers could not be listed"),
     fact("user", STR, "the user it sets; empty is root", "inspect Config.User", GONE),
     fact("root_user", BOOL, "whether it starts as user 0", "inspect Config.User; etc/passwd in its layers for a name", "a user name that could not be resolved to a number"),
