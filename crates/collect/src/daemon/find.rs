@@ -250,19 +250,23 @@ fn inodes(proc: &Proc, endpoint: &Endpoint) -> Vec<u64> {
         Endpoint::Unix(path) => {
             let stat = rustix::fs::stat(path).ok();
             let file = stat.map(|s| (s.st_ino as u32, rustix::fs::major(s.st_dev), rustix::fs::minor(s.st_dev)));
-            let here = |l: &sockets::UnixListener| match (file, l.file) {
+            let here = |l: &&sockets::UnixListener| match (file, l.file) {
                 (Some(file), Some(other)) => file == other,
                 _ => l.path.as_deref().map(Path::new) == Some(path),
             };
-            let listeners = match sockets::unix_listeners() {
-                Ok(listeners) => listeners,
-                Err(_) if proc.numbers_are_ours() => sockets::unix_table(proc, own).unwrap_or_default(),
+            match sockets::unix_listeners() {
+                Ok(listeners) => listeners.iter().filter(here).map(|l| l.inode).collect(),
+                Err(_) if proc.numbers_are_ours() => {
+                    let table = sockets::unix_table(proc, own).unwrap_or_default();
+                    let found: Vec<u64> = table.iter().filter(here).map(|l| l.inode).collect();
+                    // The table has names only, and two of one name cannot be told apart.
+                    if found.len() == 1 { found } else { Vec::new() }
+                }
                 Err(_) => Vec::new(),
-            };
-            listeners.iter().filter(|l| here(l)).map(|l| l.inode).collect()
+            }
         }
         Endpoint::Tcp(address) if proc.numbers_are_ours() => {
-            let listeners = sockets::tcp_table(proc, own).unwrap_or_default();
+            let listeners = sockets::tcp_listeners().or_else(|_| sockets::tcp_table(proc, own)).unwrap_or_default();
             let here = |l: &&sockets::TcpListener| {
                 l.address.port() == address.port()
                     && (l.address.ip() == address.ip() || l.address.ip().is_unspecified())
@@ -316,7 +320,9 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
             None
         }
     };
-    let listeners = match listeners(proc, pid) {
+    let network_namespace = proc.namespace(pid, "net");
+    let own_network = same(network_namespace, own_namespace("net"));
+    let listeners = match listeners(proc, pid, own_network == Some(true)) {
         Ok(listeners) => Some(listeners),
         Err(why) => {
             let reason = format!("{why}: it needs root or CAP_SYS_PTRACE");
@@ -327,7 +333,6 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
     };
     let cwd = proc.link(pid, "cwd").ok();
     let program = program(&process).unwrap_or(Program::Dockerd);
-    let network_namespace = proc.namespace(pid, "net");
     let own_mounts = same(proc.namespace(pid, "mnt"), own_namespace("mnt"));
     let rootless = environment.as_ref().map(|e| e.rootlesskit || owner.uid != 0);
     let config_path = config_path(program, &flags, environment.as_ref(), owner, cwd.as_deref());
@@ -344,7 +349,7 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
         started_at: started_at(process.start_ticks),
         cwd,
         network_namespace,
-        own_network: same(network_namespace, own_namespace("net")),
+        own_network,
         own_mounts,
         found,
         environment,
@@ -431,20 +436,13 @@ fn config_path(
     }
 }
 
-fn listeners(proc: &Proc, pid: u32) -> Result<Listeners, Unread> {
+fn listeners(proc: &Proc, pid: u32, own_network: bool) -> Result<Listeners, Unread> {
     let held = proc.sockets(pid)?;
-    let mut found = Listeners::default();
-    for listener in sockets::unix_table(proc, pid)? {
-        if held.contains(&listener.inode) {
-            found.unix.extend(listener.path);
-        }
-    }
-    for listener in sockets::tcp_table(proc, pid)? {
-        if held.contains(&listener.inode) {
-            found.tcp.push(listener.address);
-        }
-    }
-    Ok(found)
+    let (unix, tcp) = sockets::held(proc, pid, &held, own_network)?;
+    Ok(Listeners {
+        unix: unix.into_iter().filter_map(|l| l.path).collect(),
+        tcp: tcp.into_iter().map(|l| l.address).collect(),
+    })
 }
 
 #[cfg(test)]

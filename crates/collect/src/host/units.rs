@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::gap::Gap;
 use super::root::{Root, Unread};
-use crate::daemon::keys::without_credentials;
+use crate::daemon::keys::{HIDDEN, without_credentials};
 
 /// The directories of the system manager, the first of which wins.
 pub const SEARCH: [&str; 12] = [
@@ -246,14 +246,26 @@ fn variables(value: &str) -> Vec<String> {
     words(value).into_iter().filter_map(assignment).collect()
 }
 
-/// A command line without its secrets: dockerd's by its flags, any other's without credentials.
+/// A command line without its secrets: dockerd's by its flags, containerd's without credentials, of
+/// any other only the program and the names of its options.
 fn command(value: &str) -> String {
     let words = words(value);
-    let program = words.first().map_or("", |w| w.rsplit('/').next().unwrap_or(w));
-    if program.trim_start_matches(['-', '@', '+', '!', ':']) == "dockerd" {
-        return crate::daemon::argv::parse(&words).shown.join(" ");
+    let Some((program, arguments)) = words.split_first() else { return String::new() };
+    let name = program.rsplit('/').next().unwrap_or(program).trim_start_matches(['-', '@', '+', '!', ':', '|']);
+    let shown: Vec<String> = match name {
+        "dockerd" => return crate::daemon::argv::parse(&words).shown.join(" "),
+        "containerd" => arguments.iter().map(|w| without_credentials(w)).collect(),
+        _ => arguments.iter().map(|w| option_name(w)).collect(),
+    };
+    [vec![without_credentials(program)], shown].concat().join(" ")
+}
+
+fn option_name(word: &str) -> String {
+    match word.split_once('=') {
+        Some((name, _)) if name.starts_with('-') => format!("{name}={HIDDEN}"),
+        None if word.starts_with("--") && word.len() <= 40 => word.to_owned(),
+        _ => HIDDEN.to_owned(),
     }
-    words.iter().map(|w| without_credentials(w)).collect::<Vec<_>>().join(" ")
 }
 
 /// Splits at blanks, with quotes and backslashes as systemd has them.
@@ -308,7 +320,7 @@ mod tests {
             ("etc/systemd/system/docker.service.d/10-a.conf", "[Service]\nExecStart=/a\nUser=a\n"),
             (
                 "etc/systemd/system/docker.service.d/20-b.conf",
-                "[Service]\nExecStart=\nExecStart=/c --x \\\n# no\n  y\n",
+                "[Service]\nExecStart=\nExecStart=/c --x \\\n# no\n  --y=1\n",
             ),
             ("etc/systemd/system/service.d/15-all.conf", "[Service]\nSlice=all.slice\n"),
             ("etc/systemd/system/docker.service.d/readme", "[Service]\nUser=no\n"),
@@ -319,7 +331,7 @@ mod tests {
         assert_eq!(unit.hidden, [Path::new("/usr/lib/systemd/system/docker.service")]);
         let names: Vec<&str> = unit.drop_ins.iter().map(|p| p.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["10-a.conf", "15-all.conf", "20-b.conf"]);
-        assert_eq!(unit.all("ExecStart"), ["/c --x y"]);
+        assert_eq!(unit.all("ExecStart"), ["/c --x --y=***"]);
         assert_eq!((unit.last("User"), unit.last("Slice"), unit.last("Type")), (Some("a"), Some("all.slice"), None));
         assert!(unit.gaps.is_empty());
     }
@@ -340,7 +352,8 @@ mod tests {
         let (_dir, root) = host(&[(
             "etc/systemd/system/docker.service",
             "[Service]\nEnvironment=\"HTTP_PROXY=http://u:S3CRET@p\" TOKEN=S3CRET\nDescription=S3CRET\n\
-             ExecStart=/usr/bin/dockerd --log-opt splunk-token=S3CRET --http-proxy=http://u:S3CRET@p\n",
+             ExecStart=/usr/bin/dockerd --log-opt splunk-token=S3CRET --http-proxy=http://u:S3CRET@p\n\
+             ExecStartPre=/bin/x S3CRET\nExecStart=-/bin/y S3CRET --token=S3CRET\n",
         )]);
         let unit = read(&root, "docker.service");
         assert!(!format!("{unit:?}").contains("S3CRET"), "{unit:?}");
