@@ -1,6 +1,6 @@
 //! containerd's configuration: where it keeps its data and listens.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 
 use toml::{Table, Value};
 
@@ -91,9 +91,9 @@ impl Containerd {
             imports: Vec::new(),
             gaps: Vec::new(),
         };
-        let mut waiting = vec![path.to_owned()];
+        let mut waiting = VecDeque::from([path.to_owned()]);
         let mut seen = HashSet::new();
-        while let Some(path) = waiting.pop() {
+        while let Some(path) = waiting.pop_front() {
             if !seen.insert(path.clone()) {
                 continue;
             }
@@ -106,7 +106,7 @@ impl Containerd {
         found
     }
 
-    fn file(&mut self, root: &Root, path: &str, waiting: &mut Vec<String>) {
+    fn file(&mut self, root: &Root, path: &str, waiting: &mut VecDeque<String>) {
         let is_main = path == self.path;
         let text = match root.read(path, super::root::DEFAULT_LIMIT) {
             Ok(bytes) => bytes,
@@ -128,20 +128,18 @@ impl Containerd {
         };
         self.merge(&table, path);
         let imports = table.get("imports").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let mut next = Vec::new();
+        // What a file imports comes after everything that waits already, as containerd does it.
         for pattern in imports.take(MOST_FILES) {
             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
             let pattern = if pattern.starts_with('/') { pattern.to_owned() } else { format!("{dir}/{pattern}") };
             match glob::expand(root, &pattern) {
-                Ok(paths) => next.extend(paths),
+                Ok(paths) => waiting.extend(paths.into_iter().take(MOST_FILES + 1)),
                 Err((dir, unread)) => self.fail(&dir, &unread.to_string()),
             }
         }
-        // The first import is merged first: it comes off the stack first.
-        waiting.extend(next.into_iter().rev().take(MOST_FILES));
     }
 
-    /// Later files win, value by value.
+    /// Later files win, value by value; empty ones and zeros change nothing.
     fn merge(&mut self, table: &Table, path: &str) {
         let at = || Some(Place::new(path, 0));
         let section = |name: &str| table.get(name).and_then(Value::as_table);
@@ -162,10 +160,10 @@ impl Containerd {
             text(&mut self.address, grpc, "address");
             text(&mut self.tcp_address, grpc, "tcp_address");
             let number = |name: &str| grpc.and_then(|grpc| grpc.get(name)).and_then(Value::as_integer);
-            if let Some(value) = number("uid") {
+            if let Some(value) = number("uid").filter(|id| *id != 0) {
                 self.uid = Sourced { value, at: at() };
             }
-            if let Some(value) = number("gid") {
+            if let Some(value) = number("gid").filter(|id| *id != 0) {
                 self.gid = Sourced { value, at: at() };
             }
             let is_set =
@@ -208,7 +206,7 @@ mod tests {
         let (_dir, root) = host(&[
             (PATH, main),
             ("/etc/containerd/conf.d/a.toml", "root = \"/a\"\n[metrics]\naddress = \"127.0.0.1:1338\"\n"),
-            ("/etc/containerd/conf.d/b.toml", "root = \"/b\"\nimports = [\"a.toml\"]\n"),
+            ("/etc/containerd/conf.d/b.toml", "root = \"/b\"\nimports = [\"a.toml\"]\n[grpc]\ngid = 0\n"),
         ]);
         let containerd = Containerd::read(&root);
         assert_eq!((containerd.root.value.as_str(), containerd.version), ("/b", Some(2)));

@@ -22,4 +22,6 @@ pub mod sudoers;
 pub mod units;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 pub(crate) mod testing;

@@ -9,7 +9,9 @@ use super::gap::{Gap, Place};
 use super::root::Root;
 
 mod command;
+mod cursor;
 mod doas;
+mod grants;
 mod lines;
 mod parse;
 mod resolve;
@@ -109,6 +111,9 @@ impl Reach {
     /// Reads the rules of sudo and doas. `group` is the group that owns the engine's socket.
     pub fn read(root: &Root, accounts: &Accounts, group: &str) -> Self {
         let mut reach = Self::default();
+        if let Some(reason) = &accounts.nsswitch.unread {
+            reach.gaps.push(Gap::new("/etc/nsswitch.conf", reason, AFFECTS));
+        }
         let sources = accounts.nsswitch.beyond_files("sudoers");
         for source in &sources {
             let reason = format!("rules of {source} are not read");

@@ -1,7 +1,7 @@
 //! `doas.conf`: one rule per line, the last that matches decides.
 
 use super::command::{self, Via};
-use super::resolve::{grant_last, who};
+use super::grants::{grant_last, who};
 use super::{AFFECTS, Grant, Password, Reach, RunAs, Tool, Who};
 use crate::host::accounts::Accounts;
 use crate::host::gap::{Gap, Place};
