@@ -6,16 +6,17 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use crate::lock;
 
 /// Folders of beds begin so; the process and a counter follow.
-pub(crate) const PREFIX: &str = "sb-";
+pub(crate) const PREFIX: &str = "swbed-";
 
 /// The engine's programs, as `/proc/PID/comm` (15 bytes) has them.
 const PROGRAMS: [&str; 7] = ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr"];
@@ -31,7 +32,7 @@ pub fn sweep() -> usize {
     let Ok(entries) = fs::read_dir(base()) else { return 0 };
     let beds = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
     let mut cleared = 0;
-    for dir in beds.map(|entry| entry.path()).filter(|dir| dir.join("lock").is_file()) {
+    for dir in beds.map(|entry| entry.path()).filter(|dir| is_ours(dir)) {
         if let Some(_owned) = lock::own(&dir) {
             clear(&dir);
             cleared += 1;
@@ -41,6 +42,12 @@ pub fn sweep() -> usize {
         tidy_machine();
     }
     cleared
+}
+
+/// The temporary folder is everybody's: what another user put there under such a name is not touched.
+fn is_ours(dir: &Path) -> bool {
+    let own = fs::symlink_metadata(dir).is_ok_and(|about| about.is_dir() && about.uid() == geteuid().as_raw());
+    own && dir.join(lock::OWN).is_file()
 }
 
 /// Ends the bed's processes and removes everything it made, the folder last.
