@@ -19,7 +19,7 @@ struct Count {
     skipped: BTreeSet<(String, String, String)>,
 }
 
-/// Prepares the beds, runs `cargo test --workspace` and ends with one line: `N passed, N failed, N skipped`.
+/// Prepares the beds, runs `cargo test` (of the workspace, unless the arguments choose crates) and ends with one line: `N passed, N failed, N skipped`.
 ///
 /// # Errors
 /// Where cargo cannot be started.
@@ -27,7 +27,8 @@ pub fn run(args: &[String]) -> Result<bool> {
     let strict = std::env::var_os("CI").is_some_and(|value| value == "true" || value == "1");
     let missing = beds::prepare();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["test", "--workspace", "--no-fail-fast"]).args(args).current_dir(root());
+    let chosen = args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"));
+    command.arg("test").args((!chosen).then_some("--workspace")).arg("--no-fail-fast").args(args).current_dir(root());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if strict {
         command.env("SEAWORTHY_BEDS_REQUIRED", "1");

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod edges;
+mod manifests;
 mod sources;
 
 use std::fs;
@@ -33,6 +34,7 @@ fn check(root: &Path) -> Result<Vec<String>> {
     for path in &files {
         let Ok(text) = fs::read_to_string(root.join(path)) else { continue };
         complaints.extend(sources::check(path, &text));
+        complaints.extend(manifests::check(path, &text));
     }
     Ok(complaints)
 }

@@ -6,16 +6,18 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use serde_json::Value;
 
 use crate::lock;
 
 /// Folders of beds begin so; the process and a counter follow.
-pub(crate) const PREFIX: &str = "sb-";
+pub(crate) const PREFIX: &str = "swbed-";
 
 /// The engine's programs, as `/proc/PID/comm` (15 bytes) has them.
 const PROGRAMS: [&str; 7] = ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr"];
@@ -31,7 +33,7 @@ pub fn sweep() -> usize {
     let Ok(entries) = fs::read_dir(base()) else { return 0 };
     let beds = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
     let mut cleared = 0;
-    for dir in beds.map(|entry| entry.path()).filter(|dir| dir.join("lock").is_file()) {
+    for dir in beds.map(|entry| entry.path()).filter(|dir| is_ours(dir)) {
         if let Some(_owned) = lock::own(&dir) {
             clear(&dir);
             cleared += 1;
@@ -41,6 +43,12 @@ pub fn sweep() -> usize {
         tidy_machine();
     }
     cleared
+}
+
+/// The temporary folder is everybody's: what another user put there under such a name is not touched.
+fn is_ours(dir: &Path) -> bool {
+    let own = fs::symlink_metadata(dir).is_ok_and(|about| about.is_dir() && about.uid() == geteuid().as_raw());
+    own && dir.join(lock::OWN).is_file()
 }
 
 /// Ends the bed's processes and removes everything it made, the folder last.
@@ -166,11 +174,28 @@ fn unmount_all(dir: &Path) {
     }
 }
 
-/// The control groups of the bed's containers, which are named for their ids.
+/// The control groups of the bed's containers, which are named for their ids, and then those above them, the innermost
+/// first; `docker` itself is shared by all engines and not among them.
 fn control_groups(dir: &Path) -> Vec<PathBuf> {
-    let Ok(containers) = fs::read_dir(dir.join("data/containers")) else { return Vec::new() };
-    let ids: Vec<_> = containers.flatten().map(|entry| entry.file_name()).collect();
-    let groups = cgroup_roots().into_iter().flat_map(|root| ids.iter().map(move |id| root.join("docker").join(id)));
+    let containers: Vec<_> = fs::read_dir(dir.join("data/containers")).into_iter().flatten().flatten().collect();
+    let configurations = containers.iter().map(|container| (container.path().join("hostconfig.json"), "CgroupParent"));
+    let parents = configurations.chain([(dir.join("daemon.json"), "cgroup-parent")]).filter_map(|(file, key)| {
+        let settings: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+        let parent = Path::new(settings.get(key)?.as_str()?.trim_matches('/')).to_path_buf();
+        parent.components().all(|part| matches!(part, Component::Normal(_))).then_some(parent)
+    });
+    let mut parents: Vec<PathBuf> = parents.filter(|parent| *parent != Path::new("")).collect();
+    parents.sort();
+    parents.dedup();
+    let shared = PathBuf::from("docker");
+    let each =
+        parents.iter().chain([&shared]).flat_map(|parent| containers.iter().map(|id| parent.join(id.file_name())));
+    let above = parents
+        .iter()
+        .flat_map(|parent| parent.ancestors())
+        .filter(|group| *group != Path::new("") && *group != shared);
+    let groups: Vec<PathBuf> = each.chain(above.map(Path::to_path_buf)).collect();
+    let groups = cgroup_roots().into_iter().flat_map(|root| groups.iter().map(move |group| root.join(group)));
     groups.filter(|group| group.is_dir()).collect()
 }
 

@@ -17,9 +17,12 @@ pub fn audit_table() -> File {
     file
 }
 
+/// The file in a bed's folder that whoever uses the bed holds locked.
+pub(crate) const OWN: &str = "bed.lock";
+
 /// Takes the lock that says the bed in `dir` is in use; none where another process holds it.
 pub(crate) fn own(dir: &Path) -> Option<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join("lock")).ok()?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(dir.join(OWN)).ok()?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
     Some(file)
 }

@@ -48,11 +48,15 @@ fn engine29_serves() {
 fn leaves_nothing(version: Version) {
     let mut dir = None;
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let daemon = Daemon::require(version, Spec { bridge: Bridge::None, ..Spec::default() })?;
+        let file = r#"{ "cgroup-parent": "/bed-test/inner" }"#.to_owned();
+        let spec = Spec { bridge: Bridge::None, daemon_json: Some(file), ..Spec::default() };
+        let daemon = Daemon::require(version, spec)?;
         dir = Some((daemon.dir().to_path_buf(), daemon.pid()));
         daemon.import_busybox("busybox:test");
         let id = daemon.run("left-over", &json!({ "Image": "busybox:test", "Cmd": ["sleep", "3600"] }));
         let container = daemon.inspect(&id)["State"]["Pid"].clone();
+        let group = fs::read_to_string(format!("/proc/{container}/cgroup")).unwrap();
+        assert!(group.contains(&format!("/bed-test/inner/{id}")), "{group}");
         std::panic::panic_any((id, container.to_string()));
         #[allow(unreachable_code, reason = "names the closure's type")]
         Some(())
@@ -66,7 +70,8 @@ fn leaves_nothing(version: Version) {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(&format!("{}/", dir.display())), "{mounts}");
     for root in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
-        assert!(!root.path().join("docker").join(&id).exists(), "{}", root.path().display());
+        let group = root.path().join("bed-test/inner").join(&id);
+        assert!(!group.exists(), "{} is left", group.display());
     }
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let line = fs::read(process.path().join("cmdline")).unwrap_or_default();

@@ -9,7 +9,7 @@ pub fn check(files: &[PathBuf]) -> Vec<String> {
         .map(|path| {
             format!(
                 "{}: not a place of the catalogue (checks/PLATFORM/KIND/NAME.md, threats/PLATFORM/NAME.md, steps/NAME.toml, \
-                 benchmarks/FAMILY/VERSION.toml; lower case)",
+                 versions/NAME.toml, benchmarks/FAMILY/VERSION.toml; lower case)",
                 path.display()
             )
         })
@@ -29,7 +29,7 @@ fn reachable(path: &Path) -> bool {
         && match (parts.get(1).copied(), parts.len()) {
             (Some("checks"), 5) => platform && ends(".md"),
             (Some("threats"), 4) => platform && ends(".md"),
-            (Some("steps"), 3) => ends(".toml"),
+            (Some("steps" | "versions"), 3) => ends(".toml"),
             (Some("benchmarks"), 4) => ends(".toml"),
             _ => false,
         }
@@ -49,6 +49,7 @@ mod tests {
             ("catalog/checks/podman/daemon/icc-off.md", false),
             ("catalog/threats/docker/socket.md", true),
             ("catalog/steps/escape.toml", true),
+            ("catalog/versions/docker.toml", true),
             ("catalog/benchmarks/cis-docker/1.8.0.toml", true),
             ("catalog/benchmarks/cis-docker/.toml", false),
             ("catalog/readme.md", false),

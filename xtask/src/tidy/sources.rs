@@ -37,7 +37,7 @@ pub fn check(path: &Path, text: &str) -> Vec<String> {
 }
 
 fn rust(path: &Path, text: &str, complain: &mut impl FnMut(usize, String)) {
-    let is_test = path.iter().any(|part| part == "tests");
+    let is_test = path.iter().any(|part| part == "tests" || part == "tests.rs");
     if !is_test && !text.starts_with("//!") {
         complain(1, "does not begin with a //! that says what the file is for".into());
     }
@@ -81,6 +81,7 @@ mod tests {
         assert_eq!(complaints("src/a.rs", "//! A.\nfn a() {}\n"), 0);
         assert_eq!(complaints("src/a.rs", "fn a() {}\n"), 1);
         assert_eq!(complaints("tests/a.rs", "fn a() {}\n"), 0);
+        assert_eq!(complaints("src/a/tests.rs", "fn a() {}\n"), 0);
         assert_eq!(complaints("src/a.rs", concat!("//! A.\nfn a() { to", "do!() }\n")), 1);
         assert_eq!(complaints("src/a.rs", "//! A.\nfn a() { my_todo!() }\n"), 0);
         assert_eq!(complaints("src/a.rs", &format!("//! A.\n{}", "\n".repeat(600))), 1);
