@@ -3,7 +3,9 @@
 //! Everything here reads and nothing writes. Each function returns what could be read together
 //! with what could not (`Unread`, a gap), so that the reason reaches the user.
 
+mod assemble;
 pub mod daemon;
+pub mod docker;
 pub mod effect;
 pub mod engine;
 pub mod host;

@@ -340,7 +340,7 @@ impl<'i> Sheet<'_, 'i> {
                 .view()
                 .and_then(|root| root.read_text(path))
                 .map_err(|why| format!("{path}: {why}"))
-                .and_then(|text| effect::allows_all(&text).map(Value::from).ok_or_else(|| format!("{path}: not a seccomp profile"))),
+                .and_then(|text| effect::security::allows_all(&text).map(Value::from).ok_or_else(|| format!("{path}: not a seccomp profile"))),
             (Some(_), Err(why)) => Err(why.to_owned()),
             (None, _) => Err("the profile is not known".to_owned()),
         };
