@@ -10,3 +10,7 @@ pub mod effect;
 pub mod engine;
 pub mod host;
 pub mod redact;
+
+pub use assemble::{Options, collect};
+
+

@@ -10,6 +10,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::daemon::{bounded, pointer};
+use crate::docker::gather::Counts;
 use crate::host::accounts::{Accounts, Members};
 use crate::host::audit;
 use crate::host::client::Client;
@@ -110,10 +111,8 @@ fn gap(source: &dyn std::fmt::Display, reason: &dyn std::fmt::Display, affects: 
 pub(super) struct EngineView<'a> {
     /// `GET /info`, or why there is none.
     pub info: Result<&'a Json, String>,
-    /// Images and those that no container uses, or why that is not known.
-    pub images: Result<(usize, usize), String>,
-    /// Containers, and those that run, or why that is not known.
-    pub containers: Result<(usize, usize), String>,
+    /// What it holds.
+    pub counts: &'a Counts,
     /// Whether images lie in containerd's store, or why that is not known.
     pub containerd_store: Result<bool, String>,
     /// The group that owns the engine's socket.
@@ -368,11 +367,13 @@ impl Sheet<'_> {
     }
 
     fn counts(&mut self, engine: &EngineView<'_>) {
-        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        self.put("images_total", engine.images.clone().map(|(all, _)| number(all)), "GET /images/json");
-        self.put("images_unused", engine.images.clone().map(|(_, unused)| number(unused)), "GET /images/json, GET /containers/json");
-        self.put("containers_total", engine.containers.clone().map(|(all, _)| number(all)), "GET /containers/json");
-        self.put("containers_running", engine.containers.clone().map(|(_, running)| number(running)), "GET /containers/json");
+        let counts = engine.counts;
+        let images = "GET /images/json";
+        let containers = "GET /containers/json";
+        self.put("images_total", counts.images.clone().map_err(|w| w.to_string()), images);
+        self.put("images_unused", counts.images_unused.clone().map_err(|w| w.to_string()), "GET /images/json, GET /containers/json");
+        self.put("containers_total", counts.containers.clone().map_err(|w| w.to_string()), containers);
+        self.put("containers_running", counts.containers_running.clone().map_err(|w| w.to_string()), containers);
     }
 }
 

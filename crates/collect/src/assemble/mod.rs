@@ -5,3 +5,491 @@ mod daemon;
 mod files;
 mod host;
 mod view;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use seaworthy_core::schema::docker as kinds;
+use seaworthy_core::snapshot::{Gap, Snapshot, Target};
+use seaworthy_core::value::Value;
+use serde_json::Value as Json;
+
+use crate::daemon::effective::{self, Effective, Settings};
+use crate::daemon::file::{self, ConfigFile};
+use crate::daemon::find::{self, Daemon};
+use crate::docker::Read;
+use crate::docker::context::{EngineFacts, HostView, NoHost, Seccomp};
+use crate::docker::gather::{self, Gathered};
+use crate::docker::observed::Observed;
+use crate::engine::{self, Engine, Environment, Failure, Limits, Resolved, Wanted};
+use crate::host::packages::Owner;
+use crate::redact::Redactor;
+use host::{EngineView, Host};
+use view::LocalView;
+
+/// What to collect, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Engines by address; none: the one that the docker CLI would talk to.
+    pub hosts: Vec<String>,
+    /// A context of the docker CLI.
+    pub context: Option<String>,
+    /// The root of the host's file system, where it is mounted elsewhere.
+    pub root: Option<PathBuf>,
+    /// Whether to read evidence that costs.
+    pub deep: bool,
+    /// Whether a binary may be put on an ssh host for the time of collecting.
+    pub copy: bool,
+    /// The most that one request may take.
+    pub timeout: Duration,
+}
+
+/// Collects every target side by side. A target that fails is a target without components, with a gap that says why.
+///
+/// # Errors
+/// For what makes no sense: an address or a context that does not exist.
+pub fn collect(options: &Options) -> Result<Snapshot, Failure> {
+    let environment = Environment::of_process();
+    let mut resolved = Vec::new();
+    for wanted in wanted(options) {
+        resolved.push(engine::resolve(&wanted, &environment)?);
+    }
+    let collected_at = now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|e| Failure::Usage { what: "the runtime".into(), why: e.to_string() })?;
+    let redactor = Arc::new(Redactor::new());
+    let targets = runtime.block_on(async {
+        let tasks: Vec<_> = resolved
+            .into_iter()
+            .map(|resolved| {
+                let work = Work {
+                    options: options.clone(),
+                    environment: environment.clone(),
+                    redactor: Arc::clone(&redactor),
+                    collected_at,
+                };
+                tokio::spawn(work.target(resolved))
+            })
+            .collect();
+        let mut targets = Vec::new();
+        for task in tasks {
+            match task.await {
+                Ok(target) => targets.push(target),
+                Err(error) => {
+                    let mut target = Target::new("unknown", "docker", "");
+                    target.gap("a target", format!("collecting it failed: {error}"), "everything about it");
+                    targets.push(target);
+                }
+            }
+        }
+        targets
+    });
+    runtime.shutdown_background();
+    Ok(Snapshot { tool: env!("CARGO_PKG_VERSION").to_owned(), collected_at, targets })
+}
+
+fn wanted(options: &Options) -> Vec<Wanted> {
+    let context = options.context.clone();
+    match options.hosts.as_slice() {
+        [] => vec![Wanted { host: None, context }],
+        hosts => hosts.iter().map(|h| Wanted { host: Some(h.clone()), context: None }).collect(),
+    }
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.ok().and_then(|d| i64::try_from(d.as_secs()).ok()).unwrap_or(0)
+}
+
+/// What collecting one target needs.
+struct Work {
+    options: Options,
+    environment: Environment,
+    redactor: Arc<Redactor>,
+    collected_at: i64,
+}
+
+/// What was read of this machine while the engine was asked.
+struct Machine {
+    host: Arc<Host>,
+    daemon: Result<Daemon, Gap>,
+    view: LocalView,
+}
+
+/// The machine, once it has been read; those who need it wait for it.
+#[derive(Clone)]
+struct Reading(Arc<OnceLock<Result<Machine, Arc<str>>>>);
+
+impl Reading {
+    fn wait(&self) -> &Result<Machine, Arc<str>> {
+        self.0.wait()
+    }
+
+    fn view(&self) -> Result<&LocalView, Arc<str>> {
+        self.wait().as_ref().map(|m| &m.view).map_err(Arc::clone)
+    }
+}
+
+impl HostView for Reading {
+    fn observe(&self, id: &str, pid: u32) -> Read<Observed> {
+        self.view()?.observe(id, pid)
+    }
+
+    fn resolve(&self, path: &str) -> Option<String> {
+        self.view().ok()?.resolve(path)
+    }
+
+    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
+        self.view()?.user_number(layers, user)
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        self.view().ok()?.apparmor()
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        self.view().ok()?.selinux()
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        self.view()?.all_capabilities()
+    }
+}
+
+impl Work {
+    async fn target(self, resolved: Resolved) -> Target {
+        let began = Instant::now();
+        let endpoint = resolved.endpoint.clone();
+        let address = endpoint.to_string();
+        let mut target = Target::new(name(&resolved), "docker", address.as_str());
+        for note in &resolved.notes {
+            target.gap(resolved.origin.as_str(), note.as_str(), "which engine is meant");
+        }
+        let reading = self.machine(&resolved);
+        let limits = Limits { request: self.options.timeout, connect: self.options.timeout, ..Limits::default() };
+        let engine = match Engine::connect(&endpoint, limits).await {
+            Ok(engine) => engine,
+            Err(failure) => {
+                target.gap(address, failure.to_string(), "everything about this engine");
+                for other in engine::other_sockets(&self.environment, &endpoint) {
+                    target.gap(other.path.display().to_string(), format!("a socket of {} is there; name it by --docker", other.kind), "another engine");
+                }
+                return target;
+            }
+        };
+        let settings: Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>> = Arc::default();
+        let gathered = gather::gather(&engine, self.gather_options(&engine, &reading, &settings)).await;
+        let decided = settings.lock().ok().and_then(|mut s| s.take());
+        let reading_result = match &reading {
+            Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
+            Err(why) => Err(why.clone()),
+        };
+        self.put_together(&mut target, &engine, gathered, reading_result, decided);
+        for other in engine::other_sockets(&self.environment, &endpoint) {
+            target.gap(other.path.display().to_string(), format!("a socket of {} is there and was not asked; name it by --docker", other.kind), "another engine");
+        }
+        target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        target
+    }
+
+    /// Starts reading the machine that the engine runs on, where that is this one.
+    fn machine(&self, resolved: &Resolved) -> Result<Reading, String> {
+        let root = self.options.root.clone();
+        let local = match (&root, resolved.is_local) {
+            (Some(_), _) => true,
+            (None, true) => !in_container(),
+            (None, false) => false,
+        };
+        if !local {
+            return Err(if resolved.is_local {
+                "Seaworthy runs inside a container: mount the host's / and give it by --root /host".to_owned()
+            } else {
+                "the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned()
+            });
+        }
+        let reading = Reading(Arc::default());
+        let cell = Arc::clone(&reading.0);
+        let redactor = Arc::clone(&self.redactor);
+        let socket = resolved.endpoint.socket_path().map(Path::to_path_buf);
+        let docker_config = self.environment.config_dir().map(|d| d.to_string_lossy().into_owned());
+        let path = root.unwrap_or_else(|| PathBuf::from("/"));
+        std::thread::spawn(move || {
+            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine(&path, socket.as_deref(), docker_config.as_deref(), redactor)));
+            let read = read.unwrap_or_else(|_| Err("reading the host failed".into()));
+            // Nobody else sets it.
+            drop(cell.set(read));
+        });
+        Ok(reading)
+    }
+
+    fn gather_options(
+        &self,
+        engine: &Engine,
+        reading: &Result<Reading, String>,
+        settings: &Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>,
+    ) -> gather::Options {
+        let host: Arc<dyn HostView + Send + Sync> = match reading {
+            Ok(reading) => Arc::new(reading.clone()),
+            Err(why) => Arc::new(NoHost::new(why.as_str())),
+        };
+        let (reading, settings, version) = (reading.clone(), Arc::clone(settings), engine.version().clone());
+        let finish: gather::Finish = Box::new(move |info, networks, facts| {
+            let machine = match &reading {
+                Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
+                Err(why) => Err(why.clone()),
+            };
+            let decided = decide(&version, info, networks, machine.as_deref().map_err(String::as_str).map(|m| m));
+            finish(&decided.0, machine.ok().and_then(|m| m.daemon.as_ref().ok()), facts);
+            if let Ok(mut slot) = settings.lock() {
+                *slot = Some(decided);
+            }
+        });
+        gather::Options {
+            redactor: Arc::clone(&self.redactor),
+            host,
+            collected_at: self.collected_at,
+            deep: self.options.deep,
+            finish: Some(finish),
+        }
+    }
+
+    fn put_together(
+        &self,
+        target: &mut Target,
+        engine: &Engine,
+        gathered: Gathered,
+        machine: Result<&Machine, String>,
+        decided: Option<(Settings, Option<ConfigFile>)>,
+    ) {
+        let (settings, config) = decided.unwrap_or_default();
+        target.about = about(&gathered.version);
+        let no_daemon = match &machine {
+            Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
+            Err(why) => Some(why.clone()),
+        };
+        let daemon = match &machine {
+            Ok(m) => m.daemon.as_ref().map_err(|_| no_daemon.as_deref().unwrap_or_default()),
+            Err(_) => Err(no_daemon.as_deref().unwrap_or_default()),
+        };
+        let info = gathered.info.as_ref().map_err(ToString::to_string);
+        let networks = gathered.networks.as_ref().map_err(ToString::to_string);
+        let networks = networks.and_then(|n| n.as_array().map(Vec::as_slice).ok_or_else(|| "the list of networks is none".to_owned()));
+        let package = match (&machine, daemon) {
+            (Ok(m), Ok(daemon)) => package_version(&m.host, daemon),
+            (Err(why), _) => Err(why.clone()),
+            (_, Err(why)) => Err(why.to_owned()),
+        };
+        let daemon_component = daemon::component(&daemon::Inputs {
+            version: Some(&gathered.version).filter(|v| !v.is_null()),
+            info: info.clone(),
+            networks,
+            plugins: gathered.plugins.as_ref().map_err(ToString::to_string),
+            settings: &settings,
+            daemon,
+            file: config.as_ref(),
+            package,
+            address: &target.address,
+            certificates: certificates(engine, &settings, daemon, self.collected_at),
+            redactor: &self.redactor,
+        });
+        let sockets = unix_sockets(&target.address, &daemon_component);
+        let socket_group = machine.as_ref().ok().and_then(|m| {
+            let path = sockets.first()?;
+            crate::host::paths::access(&m.host.root, path).ok().map(|a| a.gid)
+        });
+        let view = EngineView {
+            info,
+            counts: &gathered.counts,
+            containerd_store: match daemon_component.value("containerd_store") {
+                Value::Bool(b) => Ok(*b),
+                other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
+            },
+            socket_group,
+        };
+        let host = machine.as_ref().map(|m| &*m.host).map_err(String::as_str);
+        target.components.push(host::component(host, &view));
+        match &machine {
+            Ok(m) => {
+                target.components.extend(clients::components(&m.host));
+                let data_root = match target.components[0].value("data_root") {
+                    Value::Str(path) => Ok(path.to_string()),
+                    other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
+                };
+                let inputs = files::Inputs { host: &m.host, daemon, settings: &settings, file: config.as_ref(), sockets, data_root };
+                target.components.push(daemon_component);
+                target.components.extend(files::components(&inputs));
+                target.gaps.extend(m.host.gaps.iter().cloned());
+                if let Err(gap) = &m.daemon {
+                    target.gaps.push(convert(gap));
+                }
+                if let Ok(daemon) = &m.daemon {
+                    target.gaps.extend(daemon.gaps.iter().map(convert));
+                }
+                if let Some(gap) = m.host.client.gaps.first() {
+                    target.incomplete(&kinds::CLIENT, format!("{}: {}", gap.source, gap.reason));
+                }
+            }
+            Err(why) => {
+                target.components.push(daemon_component);
+                target.incomplete(&kinds::FILE, why.as_str());
+                target.incomplete(&kinds::CLIENT, why.as_str());
+                target.gap("the host", why.as_str(), "its files, accounts, audit rules, processes and clients");
+            }
+        }
+        target.components.extend(gathered.components);
+        for (kind, reason) in gathered.incomplete {
+            target.incomplete(kind, reason);
+        }
+        target.gaps.extend(gathered.gaps);
+        if let Some(caveat) = engine.caveat() {
+            target.gap(target.address.clone(), caveat.to_string(), "fields that this API does not have");
+        }
+        if let Some(why) = settings.refuses_start {
+            target.gap("daemon.json", format!("the daemon would refuse to start again: {why}"), "the next start");
+        }
+    }
+}
+
+fn convert(gap: &crate::host::gap::Gap) -> Gap {
+    Gap { source: gap.source.clone(), reason: gap.reason.clone(), affects: gap.affects.clone() }
+}
+
+fn machine(root: &Path, socket: Option<&Path>, docker_config: Option<&str>, redactor: Arc<Redactor>) -> Result<Machine, Arc<str>> {
+    let host = Host::read(root, docker_config).map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
+    let host = Arc::new(host);
+    let daemon = match (socket, &host.proc) {
+        (Some(socket), Some(proc)) => find::find(&host.root, proc, &find::Endpoint::Unix(socket.to_path_buf())),
+        (None, _) => Err(crate::host::gap::Gap::new("the engine", "it was not reached by a socket of this machine", "the daemon's process")),
+        (_, None) => Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process")),
+    };
+    let view = LocalView::new(Arc::clone(&host), daemon.as_ref().ok(), redactor);
+    Ok(Machine { host, daemon, view })
+}
+
+/// Whether this program runs inside a container, whose `/` is not the host's.
+fn in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists())
+}
+
+fn name(resolved: &Resolved) -> String {
+    match resolved.origin.strip_prefix("context ") {
+        Some(context) => context.to_owned(),
+        None if resolved.is_local => "local".to_owned(),
+        None => resolved.endpoint.to_string(),
+    }
+}
+
+fn about(version: &Json) -> String {
+    let text = |field: &str| version.get(field).and_then(Json::as_str).unwrap_or_default();
+    let podman = daemon::pointer(version, "Platform.Name").and_then(Json::as_str).is_some_and(|n| n.contains("podman"));
+    match (text("Version"), podman) {
+        ("", _) => String::new(),
+        (version, true) => format!("Podman {}", engine::sanitize(version, 60)),
+        (version, false) => format!("Engine {}", engine::sanitize(version, 60)),
+    }
+}
+
+/// The daemon's settings in effect, with the file that they were decided from.
+fn decide(version: &Json, info: &Read<Json>, networks: &Read<Json>, machine: Result<&Machine, &str>) -> (Settings, Option<ConfigFile>) {
+    let why = match machine {
+        Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
+        Err(why) => Some(why.to_owned()),
+    };
+    let daemon = match machine {
+        Ok(m) => m.daemon.as_ref().map_err(|_| why.as_deref().unwrap_or_default()),
+        Err(_) => Err(why.as_deref().unwrap_or_default()),
+    };
+    let major = effective::major(Some(version));
+    let file = daemon.ok().map(|d| file::read(d, major));
+    let default = |n: &&Json| {
+        n.get("Name").and_then(Json::as_str) == Some("bridge") && n.get("Driver").and_then(Json::as_str) == Some("bridge")
+    };
+    let networks_why = networks.as_ref().err().map(ToString::to_string);
+    let bridge = match networks {
+        Ok(list) => Ok(list.as_array().and_then(|all| all.iter().find(default))),
+        Err(_) => Err(networks_why.as_deref().unwrap_or_default()),
+    };
+    let inputs = effective::Inputs {
+        version: Some(version).filter(|v| !v.is_null()),
+        info: info.as_ref().ok(),
+        bridge,
+        daemon,
+        file: file.as_ref(),
+        reloaded: None,
+    };
+    (effective::settings(inputs), file)
+}
+
+/// What the engine's containers follow, by the settings in effect.
+fn finish(settings: &Settings, daemon: Option<&Daemon>, facts: &mut EngineFacts) {
+    let known = |name: &str| settings.get(name).map(|s| &s.value);
+    match known("no-new-privileges") {
+        Some(Effective::Known(Json::Bool(on))) => facts.no_new_privileges = Ok(*on),
+        Some(Effective::Unknown(why)) => facts.no_new_privileges = Err(why.as_str().into()),
+        _ => {}
+    }
+    if let (Some(Effective::Known(Json::String(profile))), Some(daemon)) = (known("seccomp-profile"), daemon)
+        && profile.starts_with('/')
+    {
+        let text = daemon.view().and_then(|root| root.read_text(profile)).map_err(|why| format!("{profile}: {why}"));
+        facts.seccomp = match text.map(|t| crate::effect::security::allows_all(&t)) {
+            Ok(Some(true)) => Ok(Seccomp::Unconfined),
+            Ok(Some(false)) => Ok(Seccomp::Custom),
+            Ok(None) => Err(format!("{profile}: not a seccomp profile").into()),
+            Err(why) => Err(why.into()),
+        };
+    }
+    facts.since = daemon.map(|d| d.started_at / 1_000_000_000);
+}
+
+fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
+    let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
+    match host.packages.owners(&host.root, &[exe]).pop() {
+        Some(Owner::Package { name, version, .. }) => Ok(Some(format!("{name} {version}"))),
+        Some(Owner::Nobody) => Ok(None),
+        Some(Owner::Unknown(why)) => Err(why),
+        None => Err("no package database could be read".to_owned()),
+    }
+}
+
+/// The paths of the engine's own unix sockets.
+fn unix_sockets(address: &str, daemon: &seaworthy_core::component::Component) -> Vec<String> {
+    let mut out: Vec<String> = address.strip_prefix("unix://").map(str::to_owned).into_iter().collect();
+    let listeners = daemon.value("listeners").as_list().unwrap_or_default();
+    for listener in listeners.iter().filter(|l| l.field("serves").and_then(Value::as_str) == Some("api")) {
+        let path = listener.field("address").and_then(Value::as_str).and_then(|a| a.strip_prefix("unix://"));
+        let path = path.map(str::to_owned).filter(|p| p.starts_with('/') && !same_socket(&out, p));
+        out.extend(path);
+    }
+    out
+}
+
+fn same_socket(known: &[String], path: &str) -> bool {
+    let run = |p: &str| p.strip_prefix("/var/run/").map_or_else(|| p.to_owned(), |rest| format!("/run/{rest}"));
+    known.iter().any(|k| run(k) == run(path))
+}
+
+/// Days until the certificates of the API end: of the one that was shown to us, else of the file that it serves.
+fn certificates(engine: &Engine, settings: &Settings, daemon: Result<&Daemon, &str>, now: i64) -> Result<Vec<(String, i64)>, String> {
+    let days = |end: i64| (end - now).div_euclid(86_400);
+    if let Some(peer) = engine.peer_certificate() {
+        return Ok(vec![("the certificate that it showed".to_owned(), days(peer.not_after))]);
+    }
+    let known = |name: &str| settings.get(name).map(|s| s.value.clone());
+    match known("tls") {
+        Some(Effective::Known(Json::Bool(true))) => {}
+        Some(Effective::Known(_)) => return Ok(Vec::new()),
+        Some(Effective::Unknown(why)) => return Err(why),
+        None => return Err("its TLS settings are not known".to_owned()),
+    }
+    let Some(Effective::Known(Json::String(path))) = known("tlscert") else {
+        return Err("which certificate it serves is not known".to_owned());
+    };
+    let bytes = daemon.map_err(str::to_owned)?.view().and_then(|r| r.read(&path, 1 << 20)).map_err(|why| format!("{path}: {why}"))?;
+    let end = x509_parser::pem::parse_x509_pem(&bytes)
+        .ok()
+        .and_then(|(_, pem)| pem.parse_x509().ok().map(|c| c.validity().not_after.timestamp()))
+        .ok_or_else(|| format!("{path}: no certificate"))?;
+    Ok(vec![(path, days(end))])
+}

@@ -10,7 +10,6 @@ use super::daemon::bounded;
 use super::host::Host;
 use crate::daemon::find::Daemon;
 use crate::docker::Read;
-use crate::docker::container::user_number;
 use crate::docker::context::HostView;
 use crate::docker::observed::Observed;
 use crate::effect::limits::Limits;
@@ -25,19 +24,22 @@ use crate::redact::Redactor;
 const MOST_PROCESSES: usize = 64;
 
 /// The machine that the engine runs on, which is this one.
-pub(super) struct LocalView<'a> {
-    host: &'a Host,
+pub(super) struct LocalView {
+    host: Arc<Host>,
     proc: Result<effect::Proc, Arc<str>>,
     /// The namespaces of the daemon: those are the host's in the sense of `--network host`.
     daemon: Option<Namespaces>,
     /// The daemon's file system, where it is not ours.
     files: Option<Root>,
-    redactor: &'a Redactor,
+    redactor: Arc<Redactor>,
 }
 
-impl<'a> LocalView<'a> {
-    pub fn new(host: &'a Host, daemon: Option<&Daemon>, redactor: &'a Redactor) -> Self {
-        let lsms = Lsms::read(host.root.path());
+impl LocalView {
+    pub fn new(host: Arc<Host>, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Self {
+        let lsms = match &host.kernel.modules {
+            Some(names) => Lsms::Known(names.clone()),
+            None => Lsms::Unknown("the list of security modules could not be read".into()),
+        };
         let proc = effect::Proc::open(host.root.path(), lsms).map_err(|why| Arc::from(format!("/proc: {why}")));
         let namespaces = daemon.and_then(|d| proc.as_ref().ok()?.namespaces_of(d.pid).ok());
         let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
@@ -67,11 +69,11 @@ fn reason(why: &Unread) -> Arc<str> {
     }
 }
 
-impl HostView for LocalView<'_> {
+impl HostView for LocalView {
     fn observe(&self, id: &str, pid: u32) -> Read<Observed> {
         let proc = self.proc.as_ref().map_err(Arc::clone)?;
         let target = effect::Target { pid, id, started_at: None };
-        let seen = proc.observe(target, self.redactor).map_err(|why| reason(&why))?;
+        let seen = proc.observe(target, &self.redactor).map_err(|why| reason(&why))?;
         let limits = seen.limits.as_ref().map_err(reason);
         let cpus = self.host.kernel.processors;
         Ok(Observed {
@@ -115,7 +117,7 @@ impl HostView for LocalView<'_> {
             let file = Root::open(Path::new(&self.files().path().join(layer.trim_start_matches('/'))))
                 .and_then(|root| root.read("/etc/passwd", 1 << 20));
             match file {
-                Ok(text) => return user_number(&String::from_utf8_lossy(&text), user).ok_or_else(|| "its image names no such user".into()),
+                Ok(text) => return named(&String::from_utf8_lossy(&text), user).ok_or_else(|| "its passwd has no such user".into()),
                 Err(Unread::Absent) => {}
                 Err(why) => return Err(format!("{layer}/etc/passwd: {why}").into()),
             }
@@ -135,6 +137,13 @@ impl HostView for LocalView<'_> {
         let proc = self.proc.as_ref().map_err(Arc::clone)?;
         proc.host_bounding().value.map(effect::caps::caps_to_names).map_err(|why| reason(&why))
     }
+}
+
+/// The number of a user by a passwd file.
+fn named(passwd: &str, user: &str) -> Option<u32> {
+    let name = user.split(':').next().unwrap_or_default();
+    let mut rows = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>());
+    rows.find(|fields| fields.first() == Some(&name)).and_then(|fields| fields.get(2)?.parse().ok())
 }
 
 fn status(process: &Process) -> Result<&effect::status::Status, Arc<str>> {
@@ -195,12 +204,12 @@ fn capabilities(seen: &Observation) -> Read<Vec<String>> {
 
 fn propagation(seen: &Observation) -> HashMap<Box<str>, &'static str> {
     let mounts = seen.mounts.value.as_deref().unwrap_or_default();
-    let kind = |m: &effect::mounts::Mount| match (m.is_shared(), m.is_slave()) {
+    let kind = |m: &effect::mounts::Mount| match (m.shared.is_some(), m.master.is_some()) {
         (true, _) => "shared",
         (false, true) => "slave",
         (false, false) => "private",
     };
-    mounts.iter().map(|m| (m.point().into(), kind(m))).collect()
+    mounts.iter().map(|m| (m.point.as_str().into(), kind(m))).collect()
 }
 
 fn swap(limits: &Result<&Limits, Arc<str>>) -> Read<Option<i64>> {
@@ -260,7 +269,7 @@ fn ssh_servers(seen: &Observation) -> Read<Vec<String>> {
     let mut found = Vec::new();
     let mut unknown = seen.incomplete.as_deref().map(Arc::from);
     for process in seen.processes() {
-        let listens = process.listeners.value.as_ref().map(|l| l.iter().any(|l| l.port() == 22));
+        let listens = process.listeners.value.as_ref().map(|l| l.iter().any(|l| l.port == 22));
         match (process.is_ssh_server(), listens) {
             (Ok(true), _) | (_, Ok(true)) => {
                 let exe = process.exe.ok().map_or("a process", String::as_str);
