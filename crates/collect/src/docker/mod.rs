@@ -3,8 +3,10 @@
 pub mod container;
 pub mod context;
 pub mod exec;
+pub mod gather;
 mod history;
 pub mod image;
+pub mod info;
 mod json;
 pub mod network;
 pub mod observed;
