@@ -19,7 +19,7 @@ use seaworthy_core::schema::docker::CONTAINER;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
-use super::context::Context;
+use super::context::{Context, Running};
 use super::json::{Node, Read, podman_hides};
 use super::observed::Observed;
 use super::secrets::{Secrets, environment};
@@ -64,7 +64,11 @@ impl<'a> Reading<'a> {
         let running = identity::running(doc.get("State"));
         let observed = match (&running, doc.get("State").get("Pid").int()) {
             (Ok(true), Ok(pid)) => match u32::try_from(pid) {
-                Ok(pid) if pid > 0 => ctx.host.observe(doc.get("Id").text().unwrap_or(""), pid),
+                Ok(pid) if pid > 0 => ctx.host.observe(Running {
+                    id: doc.get("Id").text().unwrap_or(""),
+                    pid,
+                    started_at: timestamp(doc.get("State").get("StartedAt")),
+                }),
                 _ => Err("the engine gave no process for it".into()),
             },
             (Ok(true), Err(reason)) => Err(reason),
@@ -149,6 +153,12 @@ pub fn container(inspect: &Json, ctx: &Context<'_>) -> Mapped {
     }
 }
 
+/// A moment, in seconds since 1970-01-01 UTC; none where there is none.
+fn timestamp(node: Node<'_>) -> Option<i64> {
+    let moment: jiff::Timestamp = node.text().ok()?.parse().ok()?;
+    Some(moment.as_second()).filter(|seconds| *seconds > 0)
+}
+
 /// Health: an empty test was already replaced by the image's when the container was created, so that one that is
 /// empty still, `NONE` or of an unknown form means that there is no check.
 fn health(sheet: &mut Sheet, c: &Reading<'_>) {
@@ -213,7 +223,7 @@ fn processes(sheet: &mut Sheet, c: &Reading<'_>) {
     c.only_seen(sheet, "memory_used", ("cgroup memory in use", |o| &o.memory_used), None);
     c.only_seen(sheet, "memory_peak", ("cgroup memory peak", |o| &o.memory_peak), None);
     c.only_seen(sheet, "processes", ("its cgroup's processes", |o| &o.processes), Value::List(Vec::new()));
-    c.only_seen(sheet, "ssh_servers", ("its cgroup's processes", |o| &o.ssh_servers), Vec::new());
+    c.only_seen(sheet, "ssh_servers", ("its cgroup's processes", |o| &o.ssh_servers), Value::List(Vec::new()));
     let none = match c.doc.get("ExecIDs").texts() {
         Ok(ids) if ids.is_empty() => Ok(Value::List(Vec::new())),
         Ok(_) => Err("its execs have not been read".into()),

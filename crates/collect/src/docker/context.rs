@@ -24,13 +24,24 @@ pub struct Context<'a> {
     pub collected_at: i64,
 }
 
+/// A container that has processes, as the engine names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Running<'a> {
+    /// Its full id.
+    pub id: &'a str,
+    /// Its first process.
+    pub pid: u32,
+    /// When it was started, in seconds since 1970-01-01 UTC.
+    pub started_at: Option<i64>,
+}
+
 /// What the host that the engine runs on can add; [`NoHost`] where it is another machine.
 pub trait HostView: Sync {
     /// What is in effect for a container's process; the reason where it cannot be seen.
     ///
     /// # Errors
     /// Why nothing of it can be seen.
-    fn observe(&self, id: &str, pid: u32) -> Read<Observed>;
+    fn observe(&self, running: Running<'_>) -> Read<Observed>;
 
     /// A path of the host with its links resolved; none where that could not be seen.
     fn resolve(&self, path: &str) -> Option<String>;
@@ -68,7 +79,7 @@ impl NoHost {
 }
 
 impl HostView for NoHost {
-    fn observe(&self, _id: &str, _pid: u32) -> Read<Observed> {
+    fn observe(&self, _running: Running<'_>) -> Read<Observed> {
         Err(Arc::clone(&self.reason))
     }
 

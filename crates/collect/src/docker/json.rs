@@ -122,6 +122,15 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// A list of the engine's things, however long; null is an empty one.
+    pub(super) fn all(self) -> Read<&'a [Json]> {
+        match self.known()? {
+            Json::Null => Ok(&[]),
+            Json::Array(items) => Ok(items),
+            _ => Err(other_type()),
+        }
+    }
+
     /// A list that the API leaves out when it is empty.
     pub(super) fn list_or_empty(self) -> Read<&'a [Json]> {
         if self.is_unset() { Ok(&[]) } else { self.list() }

@@ -3,9 +3,12 @@
 pub mod container;
 pub mod context;
 pub mod exec;
+pub mod gather;
 mod history;
 pub mod image;
+pub mod info;
 mod json;
+pub mod local;
 pub mod network;
 pub mod observed;
 mod paths;

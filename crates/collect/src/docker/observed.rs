@@ -23,7 +23,7 @@ pub struct Observed {
     /// Whether a seccomp filter holds every one of its processes.
     pub seccomp_filter: Read<bool>,
     /// The LSM label: of AppArmor or SELinux, whichever the kernel has.
-    pub label: Read<Option<Box<str>>>,
+    pub label: Read<Option<String>>,
     /// Whether it is in the host's network namespace.
     pub host_network: Read<bool>,
     /// Whether it is in the host's pid namespace.
@@ -34,7 +34,7 @@ pub struct Observed {
     pub host_uts: Read<bool>,
     /// Whether it is in the host's cgroup namespace.
     pub host_cgroupns: Read<bool>,
-    /// Propagation by destination.
+    /// Propagation by destination: `private`, `slave` or `shared`.
     pub propagation: HashMap<Box<str>, &'static str>,
     /// Whether its root file system is read-only.
     pub readonly_rootfs: Read<bool>,
@@ -46,8 +46,8 @@ pub struct Observed {
     pub memory_used: Read<Option<i64>>,
     /// The most memory used, in bytes; none where the kernel keeps no peak.
     pub memory_peak: Read<Option<i64>>,
-    /// Whether its CPU time is bounded or weighted.
-    pub cpu_limited: Read<bool>,
+    /// The processors that it may use, as `0-3,7`; empty where its own cgroup names none.
+    pub cpuset: Read<String>,
     /// CPU time in thousandths of a CPU; none is no quota.
     pub cpu_quota: Read<Option<i64>>,
     /// The most processes; none is no limit.
@@ -57,5 +57,5 @@ pub struct Observed {
     /// Its processes, as the fact has them.
     pub processes: Read<Value>,
     /// Its SSH servers.
-    pub ssh_servers: Read<Vec<String>>,
+    pub ssh_servers: Read<Value>,
 }

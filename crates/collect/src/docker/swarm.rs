@@ -172,7 +172,7 @@ pub fn set_state(swarm: &mut Component, state: &Json, place: &Arc<str>) {
 /// # Errors
 /// Why the answer is no list.
 pub fn nodes(answer: &Json) -> Read<Vec<Component>> {
-    Ok(Node::of(answer).list()?.iter().map(node).collect())
+    Ok(Node::of(answer).all()?.iter().map(node).collect())
 }
 
 fn node(item: &Json) -> Component {
@@ -194,7 +194,7 @@ fn node(item: &Json) -> Component {
 /// # Errors
 /// Why the answer is no list.
 pub fn services(answer: &Json, networks: &HashMap<Box<str>, Box<str>>, redactor: &Redactor) -> Read<Vec<Component>> {
-    Ok(Node::of(answer).list()?.iter().map(|item| service(item, networks, redactor)).collect())
+    Ok(Node::of(answer).all()?.iter().map(|item| service(item, networks, redactor)).collect())
 }
 
 fn service(item: &Json, names: &HashMap<Box<str>, Box<str>>, redactor: &Redactor) -> Component {
@@ -284,7 +284,7 @@ fn ports(doc: Node<'_>) -> Read<Vec<Port<'_>>> {
 /// Why it is not known.
 pub fn ingress_ports(answer: &Read<Json>) -> Read<ServicePorts> {
     let mut out = ServicePorts::new();
-    for item in Node::of(answer.as_ref().map_err(Arc::clone)?).list()? {
+    for item in Node::of(answer.as_ref().map_err(Arc::clone)?).all()? {
         let doc = Node::of(item);
         let ingress = ports(doc)?.into_iter().filter(|port| port.mode == "ingress" && port.published > 0);
         let ports = ingress.map(|port| (port.published, port.target, port.protocol.into())).collect();

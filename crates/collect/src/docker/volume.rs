@@ -70,7 +70,7 @@ fn secrets(options: &Map<String, Json>, redactor: &Redactor) -> Value {
 /// # Errors
 /// Why the answer is none.
 pub(super) fn listed(answer: &Json) -> Read<&[Json]> {
-    Node::of(answer).get("Volumes").list()
+    Node::of(answer).get("Volumes").all()
 }
 
 #[cfg(test)]

@@ -4,29 +4,14 @@ use seaworthy_core::value::Value;
 
 use super::super::context::EngineFacts;
 use super::super::json::{Node, Read, cut, strings};
+use super::super::observed::Observed;
 use super::super::sheet::Sheet;
 use super::{Mode, Reading};
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     let network = c.host.get("NetworkMode").text();
     sheet.read("network_mode", "HostConfig.NetworkMode", network.clone().map(cut));
-    // A container that is joined is resolved once all of them are known.
-    let mode = |key: &str| Mode::read(c.host.get(key)).host();
-    c.effect(
-        sheet,
-        "host_network",
-        ("ns/net", |o| &o.host_network),
-        ("HostConfig.NetworkMode", || mode("NetworkMode")),
-    );
-    c.effect(sheet, "host_pid", ("ns/pid", |o| &o.host_pid), ("HostConfig.PidMode", || mode("PidMode")));
-    c.effect(sheet, "host_ipc", ("ns/ipc", |o| &o.host_ipc), ("HostConfig.IpcMode", || mode("IpcMode")));
-    c.effect(sheet, "host_uts", ("ns/uts", |o| &o.host_uts), ("HostConfig.UTSMode", || mode("UTSMode")));
-    c.effect(
-        sheet,
-        "host_cgroupns",
-        ("ns/cgroup", |o| &o.host_cgroupns),
-        ("HostConfig.CgroupnsMode", || cgroup_namespace(c.host.get("CgroupnsMode"))),
-    );
+    namespaces(sheet, c);
     let modes = ["NetworkMode", "PidMode", "IpcMode"].map(|key| c.host.get(key).text());
     let joins = modes.into_iter().find_map(Result::err).map_or_else(|| Ok(Value::List(Vec::new())), Err);
     sheet.read("joins", "HostConfig.NetworkMode, PidMode, IpcMode", joins);
@@ -36,6 +21,35 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     sheet.read("runtime", "HostConfig.Runtime", runtime.map(cut));
     let root = || c.host.get("ReadonlyRootfs").bool();
     c.effect(sheet, "readonly_rootfs", ("mountinfo", |o| &o.readonly_rootfs), ("HostConfig.ReadonlyRootfs", root));
+}
+
+/// The host's namespaces. `host` means the namespace that the engine itself is in, which need not be that of the
+/// machine's first process: such a mode is the host's whatever the kernel shows. A container that is joined is
+/// resolved once all of them are known.
+fn namespaces(sheet: &mut Sheet, c: &Reading<'_>) {
+    let modes: [(&'static str, &'static str, (&'static str, fn(&Observed) -> &Read<bool>), Read<bool>); 5] = [
+        ("host_network", "HostConfig.NetworkMode", ("ns/net", |o| &o.host_network), mode(c, "NetworkMode")),
+        ("host_pid", "HostConfig.PidMode", ("ns/pid", |o| &o.host_pid), mode(c, "PidMode")),
+        ("host_ipc", "HostConfig.IpcMode", ("ns/ipc", |o| &o.host_ipc), mode(c, "IpcMode")),
+        ("host_uts", "HostConfig.UTSMode", ("ns/uts", |o| &o.host_uts), mode(c, "UTSMode")),
+        (
+            "host_cgroupns",
+            "HostConfig.CgroupnsMode",
+            ("ns/cgroup", |o| &o.host_cgroupns),
+            cgroup_namespace(c.host.get("CgroupnsMode")),
+        ),
+    ];
+    for (fact, field, seen, configured) in modes {
+        if configured == Ok(true) {
+            sheet.read(fact, field, configured);
+        } else {
+            c.effect(sheet, fact, seen, (field, || configured));
+        }
+    }
+}
+
+fn mode(c: &Reading<'_>, key: &str) -> Read<bool> {
+    Mode::read(c.host.get(key)).host()
 }
 
 fn cgroup_namespace(mode: Node<'_>) -> Read<bool> {

@@ -101,8 +101,8 @@ pub fn resolve_joins(containers: &mut [Mapped]) {
         for (kind, read) in host.into_iter().enumerate() {
             let Some(read) = read else { continue };
             let (_, fact, field) = KINDS[kind];
-            // What the kernel showed stands.
-            if component.value(fact).is_unknown() {
+            // What the kernel showed stands, save that the engine's own namespace is the host's to its containers.
+            if component.value(fact).is_unknown() || read == Ok(true) {
                 component.set(fact, value(read), Source::new(&place, field));
             }
         }

@@ -22,12 +22,7 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
         ("cgroup cpu quota", |o| &o.cpu_quota),
         ("HostConfig.NanoCpus, CpuQuota", || cpu_quota(c.host)),
     );
-    c.effect(
-        sheet,
-        "cpu_limited",
-        ("cgroup cpu quota, weight, cpuset", |o| &o.cpu_limited),
-        ("HostConfig.NanoCpus, CpuQuota, CpuShares, CpusetCpus", || cpu_limited(c)),
-    );
+    cpu_limited(sheet, c);
     sheet.read("cpu_shares", "HostConfig.CpuShares", c.host.get("CpuShares").int());
     c.effect(
         sheet,
@@ -63,13 +58,27 @@ fn cpu_quota(host: Node<'_>) -> Read<Option<i64>> {
     Ok((quota > 0).then(|| (quota.saturating_mul(1000) / period).max(1)))
 }
 
-/// Shares of 1024 are the default spelt out; a CPU set of all processors bounds nothing.
-fn cpu_limited(c: &Reading<'_>) -> Read<bool> {
-    if cpu_quota(c.host)?.is_some() || !matches!(c.host.get("CpuShares").int()?, 0 | 1024) {
-        return Ok(true);
+/// Whether CPU time is bounded or weighted. Shares of 1024 are the default spelt out, and a CPU set of all processors
+/// bounds nothing. Shares are as configured: cgroup v2's weight says the same in another scale.
+fn cpu_limited(sheet: &mut Sheet, c: &Reading<'_>) {
+    const FIELD: &str = "HostConfig.NanoCpus, CpuQuota, CpuShares, CpusetCpus";
+    let bounds = |set: &str| !set.is_empty() && c.ctx.engine.cpus.is_none_or(|cpus| !covers(set, cpus));
+    let shares = c.host.get("CpuShares").int().map(|shares| !matches!(shares, 0 | 1024));
+    let seen = c.seen().and_then(|o| {
+        let (quota, set) = (o.cpu_quota.as_ref().ok()?, o.cpuset.as_ref().ok()?);
+        Some((&o.place, quota.is_some() || bounds(set)))
+    });
+    match (seen, shares) {
+        (Some((place, limited)), Ok(weighted)) => {
+            sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset; HostConfig.CpuShares", Ok(limited || weighted));
+        }
+        (Some((place, true)), Err(_)) => sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset", Ok(true)),
+        (Some((_, false)), Err(reason)) => sheet.read("cpu_limited", FIELD, Err::<bool, _>(reason)),
+        (None, shares) => {
+            let read = || Ok(cpu_quota(c.host)?.is_some() || shares? || bounds(c.host.get("CpusetCpus").text()?));
+            sheet.read("cpu_limited", FIELD, read());
+        }
     }
-    let set = c.host.get("CpusetCpus").text()?;
-    Ok(!set.is_empty() && c.ctx.engine.cpus.is_none_or(|cpus| !covers(set, cpus)))
 }
 
 /// Whether a CPU set such as `0-2,3` names every processor below `cpus`.

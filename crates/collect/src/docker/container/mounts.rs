@@ -91,13 +91,19 @@ fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
 
 fn object(c: &Reading<'_>, mount: &Mount<'_>) -> Value {
     let source = super::super::json::value(source(c, mount));
-    let shown = c.seen().and_then(|o| o.propagation.get(normalise(mount.destination).as_ref()).copied());
-    let propagation = shown.unwrap_or(match (mount.propagation, mount.kind) {
+    let configured = match (mount.propagation, mount.kind) {
         ("", "tmpfs") => "private",
         // Neither engine nor runtime spread a mount that does not ask for it.
         ("", _) => "rprivate",
         (said, _) => said,
-    });
+    };
+    let shown = c.seen().and_then(|o| o.propagation.get(normalise(mount.destination).as_ref()).copied());
+    // A mount that was not given as shared can be made so within the container, which reaches nobody else; one that
+    // was given as shared counts as what the kernel shows.
+    let propagation = match shown {
+        Some(shown) if configured.ends_with("shared") && shown != "shared" => shown,
+        _ => configured,
+    };
     Value::Object(vec![
         ("type", cut(mount.kind).into()),
         ("source", source),

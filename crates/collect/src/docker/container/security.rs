@@ -107,8 +107,7 @@ fn no_new_privileges(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<boo
 
 /// Whether a container was created after a moment; not, where either is unknown.
 fn created_since(c: &Reading<'_>, since: Option<i64>) -> bool {
-    let created = c.doc.get("Created").text().ok().and_then(|text| text.parse::<jiff::Timestamp>().ok());
-    matches!((created, since), (Some(created), Some(since)) if created.as_second() > since)
+    matches!((super::timestamp(c.doc.get("Created")), since), (Some(created), Some(since)) if created > since)
 }
 
 fn seccomp_fact(sheet: &mut Sheet, c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) {

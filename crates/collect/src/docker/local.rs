@@ -1,0 +1,299 @@
+//! The host beneath a local engine, as far as its containers need it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use seaworthy_core::value::Value;
+
+use super::context::{HostView, Running};
+use super::json::{Read, cut};
+use super::observed::Observed;
+use crate::effect::caps::caps_to_names;
+use crate::effect::limits::Limit;
+use crate::effect::mounts::Mount;
+use crate::effect::namespaces::Namespace;
+use crate::effect::status::Seccomp;
+use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
+use crate::host::root::{Root, Unread};
+use crate::redact::Redactor;
+
+/// The most processes that one fact lists.
+const MOST_PROCESSES: usize = 64;
+
+/// The host that this program and the engine share.
+pub struct LocalHost {
+    proc: Proc,
+    root: Root,
+    lsms: Lsms,
+    redactor: Arc<Redactor>,
+    all: Read<Vec<String>>,
+}
+
+impl LocalHost {
+    /// Sees a host through its `proc` and its root directory.
+    pub fn new(proc: Proc, root: Root, lsms: Lsms, redactor: Arc<Redactor>) -> Self {
+        let all = proc.host_bounding();
+        let all = all.value.map(|set| sorted(caps_to_names(set))).map_err(|gap| reason(&all.path, &gap));
+        Self { proc, root, lsms, redactor, all }
+    }
+
+    fn has(&self, lsm: &str) -> Option<bool> {
+        match &self.lsms {
+            Lsms::Known(names) => Some(names.iter().any(|name| name == lsm)),
+            Lsms::Unknown(_) => None,
+        }
+    }
+}
+
+impl HostView for LocalHost {
+    fn observe(&self, running: Running<'_>) -> Read<Observed> {
+        let target = Target { pid: running.pid, id: running.id, started_at: running.started_at };
+        match self.proc.observe(target, &self.redactor) {
+            Ok(seen) => Ok(observed(&seen, &self.proc)),
+            Err(gap) => Err(reason(&format!("/proc/{}", running.pid), &gap)),
+        }
+    }
+
+    fn resolve(&self, path: &str) -> Option<String> {
+        self.root.canonical(path).ok().and_then(|path| path.to_str().map(str::to_owned))
+    }
+
+    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
+        for layer in layers {
+            let file = format!("{layer}/etc/passwd");
+            // Each layer is a root of its own: a link in an image must not lead out of it.
+            let Ok(place) = self.root.canonical(layer) else { continue };
+            let text = Root::open(&self.root.path().join(strip(&place))).and_then(|root| root.read_text("/etc/passwd"));
+            match text {
+                Ok(text) => return number_in(&text, user),
+                Err(Unread::Absent) => {}
+                Err(gap) => return Err(reason(&file, &gap)),
+            }
+        }
+        Err("the user is a name, and the container's passwd could not be found".into())
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        self.has("apparmor")
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        self.has("selinux")
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        self.all.clone()
+    }
+}
+
+fn strip(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap_or(path)
+}
+
+/// The number of a user in a passwd file; the first line of a name counts.
+fn number_in(passwd: &str, user: &str) -> Read<u32> {
+    let line = passwd.lines().find(|line| line.split(':').next() == Some(user));
+    let number = line.and_then(|line| line.split(':').nth(2)).and_then(|number| number.trim().parse().ok());
+    number.ok_or_else(|| "the user is a name that the container's passwd does not have".into())
+}
+
+fn reason(place: &str, gap: &Unread) -> Arc<str> {
+    match gap {
+        Unread::Absent => format!("{place} is not there").into(),
+        other => format!("{place}: {other}").into(),
+    }
+}
+
+/// A datum's value with its place in the reason.
+fn read<T: Clone>(datum: &Datum<T>) -> Read<T> {
+    datum.value.clone().map_err(|gap| reason(&datum.path, &gap))
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort_unstable();
+    names
+}
+
+fn observed(seen: &Observation, proc: &Proc) -> Observed {
+    let init = &seen.init;
+    let base: Arc<str> = format!("/proc/{}", init.pid).into();
+    let shares = |kind: Namespace| -> Read<bool> {
+        if proc.host_namespaces().is_self {
+            return Err("the namespaces of the host's first process may not be read".into());
+        }
+        seen.shares_with_host(kind, proc).map_err(|gap| reason(&format!("{base}/ns/{}", kind.file()), &gap))
+    };
+    let limits = seen.limits.as_ref().map_err(|gap| reason("its cgroup", gap));
+    let limit = |pick: fn(&crate::effect::limits::Limits) -> &Datum<Limit>| -> Read<Option<i64>> {
+        Ok(whole(read(pick(limits.clone()?))?.effective))
+    };
+    Observed {
+        root_user: root_user(init),
+        root_on_host: init.root_maps_to().map(|uid| uid == Some(0)).map_err(|gap| reason(&init.uid_map.path, &gap)),
+        capabilities: read(&init.status).map(|_| {
+            let bounding =
+                seen.processes().filter_map(|process| process.status.ok()).fold(0, |all, s| all | s.bounding);
+            sorted(caps_to_names(bounding))
+        }),
+        no_new_privileges: no_new_privileges(seen),
+        seccomp_filter: read(&init.status).map(|_| {
+            let mut statuses = seen.processes().filter_map(|process| process.status.ok());
+            statuses.all(|status| !matches!(status.seccomp, None | Some(Seccomp::Disabled)))
+        }),
+        label: read(&init.label),
+        host_network: shares(Namespace::Net),
+        host_pid: shares(Namespace::Pid),
+        host_ipc: shares(Namespace::Ipc),
+        host_uts: shares(Namespace::Uts),
+        host_cgroupns: shares(Namespace::Cgroup),
+        propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
+        readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path, &gap)),
+        memory_limit: limit(|limits| &limits.memory_max),
+        memory_swap_limit: limits.clone().and_then(memory_and_swap),
+        memory_used: limits.clone().and_then(|limits| read(&limits.memory_current)).map(|used| whole(Some(used))),
+        memory_peak: limits.clone().and_then(|limits| match &limits.memory_peak.value {
+            Err(Unread::Absent) => Ok(None),
+            _ => read(&limits.memory_peak).map(|peak| whole(Some(peak))),
+        }),
+        cpuset: limits.clone().and_then(|limits| read(&limits.cpuset)),
+        cpu_quota: limits
+            .clone()
+            .and_then(|limits| read(&limits.cpu_quota))
+            .map(|quota| whole(quota.map(|q| q.milli_cpus().max(1)))),
+        pids_limit: limit(|limits| &limits.pids_max),
+        all_devices: limits
+            .clone()
+            .ok()
+            .and_then(|l| l.devices.ok())
+            .map(|rules| rules.iter().any(|r| r.is_all_devices())),
+        processes: read(&seen.others)
+            .map(|_| Value::List(seen.processes().take(MOST_PROCESSES).map(process).collect())),
+        ssh_servers: read(&seen.others).map(|_| ssh_servers(seen)),
+        place: base,
+    }
+}
+
+/// A size or count as facts have it.
+fn whole(number: Option<u64>) -> Option<i64> {
+    number.map(|number| i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+fn root_user(init: &Process) -> Read<bool> {
+    let status = read(&init.status)?;
+    let root = init.root_maps_to().map_err(|gap| reason(&init.uid_map.path, &gap))?;
+    Ok(root.is_some_and(|root| status.uids.contains(&root)))
+}
+
+/// Version 1 counts memory and swap together, version 2 apart.
+fn memory_and_swap(limits: &crate::effect::limits::Limits) -> Read<Option<i64>> {
+    if limits.memory_and_swap_max.value.is_ok() {
+        return Ok(whole(read(&limits.memory_and_swap_max)?.effective));
+    }
+    if limits.swap_max.value == Err(Unread::Absent) {
+        return Ok(whole(read(&limits.memory_and_swap_max)?.effective));
+    }
+    let (memory, swap) = (read(&limits.memory_max)?.effective, read(&limits.swap_max)?.effective);
+    Ok(memory.zip(swap).and_then(|(memory, swap)| whole(Some(memory.saturating_add(swap)))))
+}
+
+fn no_new_privileges(seen: &Observation) -> Read<bool> {
+    read(&seen.init.status)?;
+    let mut all = true;
+    for status in seen.processes().filter_map(|process| process.status.ok()) {
+        match status.no_new_privileges {
+            Some(set) => all &= set,
+            None => return Err("this kernel does not show it".into()),
+        }
+    }
+    if all && let Some(why) = &seen.incomplete {
+        return Err(why.as_str().into());
+    }
+    Ok(all)
+}
+
+fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
+    let kind = |mount: &Mount| match (mount.shared, mount.master) {
+        (Some(_), _) => "shared",
+        (None, Some(_)) => "slave",
+        (None, None) => "private",
+    };
+    mounts.iter().map(|mount| (mount.point.as_str().into(), kind(mount))).collect()
+}
+
+fn process(process: &Process) -> Value {
+    let executable = match &process.exe.value {
+        Ok(path) => cut(path).into(),
+        Err(gap) => Value::Unknown(reason(&process.exe.path, gap)),
+    };
+    let uid = match &process.status.value {
+        Ok(status) => Value::Int(i64::from(status.uids[1])),
+        Err(gap) => Value::Unknown(reason(&process.status.path, gap)),
+    };
+    Value::Object(vec![("pid", i64::from(process.pid).into()), ("executable", executable), ("uid", uid)])
+}
+
+/// SSH servers by their executable, and whatever listens on port 22. What could not be looked at makes the rest of the
+/// list unknown.
+fn ssh_servers(seen: &Observation) -> Value {
+    let mut found = Vec::new();
+    let mut unseen = seen.incomplete.as_deref().map(Arc::<str>::from);
+    for process in seen.processes() {
+        let port = process.listeners.ok().is_some_and(|sockets| sockets.iter().any(|socket| socket.port == 22));
+        let name = || cut(process.program().unwrap_or("a process")).to_owned();
+        match process.is_ssh_server() {
+            Ok(true) => found.push(Value::from(format!("{} (process {})", name(), process.pid))),
+            _ if port => found.push(Value::from(format!("{} (process {}) listens on port 22", name(), process.pid))),
+            Ok(false) => {}
+            Err(gap) => unseen = Some(reason(&process.exe.path, &gap)),
+        }
+    }
+    found.truncate(MOST_PROCESSES);
+    found.extend(unseen.map(Value::Unknown));
+    Value::List(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_in_the_topmost_layer_that_has_a_passwd() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let layer = |name: &str, text: Option<&str>| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.join("etc")).expect("a layer");
+            if let Some(text) = text {
+                std::fs::write(path.join("etc/passwd"), text).expect("a passwd");
+            }
+            path.to_str().expect("a path").to_owned()
+        };
+        let upper = layer("upper", None);
+        let middle = layer("middle", Some("root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:\ntoor:x:0:0::/:\n"));
+        let lower = layer("lower", Some("app:x:7:7::/:\n"));
+        let redactor = Arc::new(Redactor::new());
+        let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).expect("proc");
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()), redactor);
+        let layers = [upper.as_str(), middle.as_str(), lower.as_str()];
+        assert_eq!(host.user_number(&layers, "app"), Ok(1000));
+        assert_eq!(host.user_number(&layers, "toor"), Ok(0));
+        assert!(host.user_number(&layers, "nobody").is_err());
+        assert!(host.user_number(&[upper.as_str()], "app").is_err());
+        assert!(host.user_number(&[], "app").is_err());
+        // A link in a layer stays within it.
+        std::os::unix::fs::symlink("/etc/passwd", dir.path().join("upper/etc/passwd")).expect("a link");
+        assert!(host.user_number(&[upper.as_str()], "root").is_err());
+    }
+
+    #[test]
+    fn this_process_is_no_container() {
+        let redactor = Arc::new(Redactor::new());
+        let proc = Proc::open(Path::new("/"), Lsms::Known(vec!["apparmor".into()])).expect("proc");
+        let lsms = Lsms::Known(vec!["apparmor".into()]);
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms, redactor);
+        let running = Running { id: "0123456789abcdef0123", pid: std::process::id(), started_at: Some(0) };
+        assert!(host.observe(running).is_err());
+        assert_eq!((host.apparmor(), host.selinux()), (Some(true), Some(false)));
+        assert_eq!(host.resolve("/proc/self/../../etc").as_deref(), Some("/etc"));
+    }
+}
