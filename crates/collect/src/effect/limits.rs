@@ -1,7 +1,9 @@
 //! The limits in effect of a container's cgroups, with those that it inherits, and what it uses now.
 
+use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use super::cgroup::{Membership, Version, for_controller};
 use super::devices::DeviceRule;
@@ -73,8 +75,8 @@ pub struct Limits {
 }
 
 /// Reads the limits of the cgroups that a process is a member of.
-pub(super) fn read(memberships: &[Membership], version: Version, buffer: &mut Buffer) -> Limits {
-    let group = |controller: &str| Group::open(memberships, controller, version);
+pub(super) fn read(memberships: &[Membership], version: Version, ancestors: &Ancestors, buffer: &mut Buffer) -> Limits {
+    let group = |controller: &str| Group::open(memberships, controller, version, ancestors);
     match version {
         Version::V2 => {
             let all = group("");
@@ -104,7 +106,7 @@ pub(super) fn read(memberships: &[Membership], version: Version, buffer: &mut Bu
     }
 }
 
-fn unified(all: &Group, buffer: &mut Buffer) -> Limits {
+fn unified(all: &Group<'_>, buffer: &mut Buffer) -> Limits {
     Limits {
         version: Version::V2,
         memory_max: all.limit("memory.max", buffer),
@@ -123,9 +125,30 @@ fn unified(all: &Group, buffer: &mut Buffer) -> Limits {
     }
 }
 
-/// One cgroup with those above it, from its own directory to the mounted root.
-struct Group {
-    chain: Vec<(PathBuf, OwnedFd)>,
+/// Files of the cgroups above those of containers, which many containers share: read once while this lives.
+#[derive(Debug, Default)]
+pub(super) struct Ancestors(Mutex<HashMap<PathBuf, Result<String, Unread>>>);
+
+impl Ancestors {
+    fn read(&self, directory: &Path, file: &str, buffer: &mut Buffer) -> Result<String, Unread> {
+        let path = directory.join(file);
+        if let Some(known) = self.0.lock().ok().and_then(|m| m.get(&path).cloned()) {
+            return known;
+        }
+        let read = open_dir(directory).and_then(|dir| buffer.text(dir, file).map(str::to_owned));
+        if let Ok(mut known) = self.0.lock() {
+            known.insert(path, read.clone());
+        }
+        read
+    }
+}
+
+/// One cgroup with those above it, up to the mounted root.
+struct Group<'a> {
+    own: Option<OwnedFd>,
+    /// Those above, the nearest first.
+    above: Vec<PathBuf>,
+    ancestors: &'a Ancestors,
     /// True where the chain was cut.
     cut: bool,
     gap: Option<Unread>,
@@ -133,34 +156,40 @@ struct Group {
     directory: PathBuf,
 }
 
-impl Group {
-    fn open(memberships: &[Membership], controller: &str, version: Version) -> Self {
-        let empty = |gap, directory| Self { chain: Vec::new(), cut: false, gap: Some(gap), version, directory };
+impl<'a> Group<'a> {
+    fn open(memberships: &[Membership], controller: &str, version: Version, ancestors: &'a Ancestors) -> Self {
+        let empty = |gap, directory| Self {
+            own: None,
+            above: Vec::new(),
+            ancestors,
+            cut: false,
+            gap: Some(gap),
+            version,
+            directory,
+        };
         let Some(member) = for_controller(memberships, controller, version) else {
-            return empty(
-                Unread::Other(format!("the cgroup controller {controller} is not in use")),
-                PathBuf::from(controller),
-            );
+            let gap = Unread::Other(format!("the cgroup controller {controller} is not in use"));
+            return empty(gap, PathBuf::from(controller));
         };
         let Some((directory, depth)) = &member.directory else {
-            return empty(
-                Unread::Other("its cgroup lies outside of what is mounted here".into()),
-                PathBuf::from(&member.path),
-            );
+            let gap = Unread::Other("its cgroup lies outside of what is mounted here".into());
+            return empty(gap, PathBuf::from(&member.path));
         };
-        let mut chain = Vec::with_capacity(*depth + 1);
-        let mut at: Option<&Path> = Some(directory);
-        for _ in 0..=(*depth).min(LONGEST_CHAIN) {
-            let Some(path) = at else { break };
-            match open_dir(path) {
-                Ok(fd) => chain.push((path.to_owned(), fd)),
-                Err(gap) => {
-                    return empty(if gap == Unread::Absent { super::read::vanished() } else { gap }, directory.clone());
-                }
-            }
-            at = path.parent();
+        let own = match open_dir(directory) {
+            Ok(own) => own,
+            Err(Unread::Absent) => return empty(super::read::vanished(), directory.clone()),
+            Err(gap) => return empty(gap, directory.clone()),
+        };
+        let above = directory.ancestors().skip(1).take((*depth).min(LONGEST_CHAIN)).map(Path::to_owned).collect();
+        Self {
+            own: Some(own),
+            above,
+            ancestors,
+            cut: *depth > LONGEST_CHAIN,
+            gap: None,
+            version,
+            directory: directory.clone(),
         }
-        Self { chain, cut: *depth > LONGEST_CHAIN, gap: None, version, directory: directory.clone() }
     }
 
     fn place(&self, file: &str) -> String {
@@ -172,12 +201,24 @@ impl Group {
         Datum::new(Err(Unread::Absent), self.place(file))
     }
 
-    fn own<T>(&self, file: &str, buffer: &mut Buffer, parse: impl Fn(&str) -> Result<T, Unread>) -> Datum<T> {
-        let value = match (&self.gap, self.chain.first()) {
+    fn own_text<'b>(&self, file: &str, buffer: &'b mut Buffer) -> Result<&'b str, Unread> {
+        match (&self.gap, &self.own) {
             (Some(gap), _) => Err(gap.clone()),
-            (None, Some((_, fd))) => buffer.text(fd, file).and_then(parse),
+            (None, Some(fd)) => buffer.text(fd, file),
             (None, None) => Err(Unread::Absent),
-        };
+        }
+    }
+
+    /// The text of a file of the cgroup itself (0) or of one above it (1, 2, …).
+    fn level(&self, level: usize, file: &str, buffer: &mut Buffer) -> Result<String, Unread> {
+        match level.checked_sub(1) {
+            None => self.own_text(file, buffer).map(str::to_owned),
+            Some(i) => self.ancestors.read(&self.above[i], file, buffer),
+        }
+    }
+
+    fn own<T>(&self, file: &str, buffer: &mut Buffer, parse: impl Fn(&str) -> Result<T, Unread>) -> Datum<T> {
+        let value = self.own_text(file, buffer).and_then(parse);
         Datum::new(value, self.place(file))
     }
 
@@ -205,21 +246,23 @@ impl Group {
             return Err(gap.clone());
         }
         let mut out = Limit { own: None, effective: None, from: self.directory.clone() };
-        for (i, (path, fd)) in self.chain.iter().enumerate() {
-            let value = match buffer.text(fd, file) {
-                Ok(text) => parse_limit(text)?,
+        for level in 0..=self.above.len() {
+            let value = match self.level(level, file, buffer) {
+                Ok(text) => parse_limit(&text)?,
                 // The root of version 2 has no limits, as that of version 1 for pids.
-                Err(Unread::Absent) if self.version == Version::V2 || i + 1 == self.chain.len() && i > 0 => None,
+                Err(Unread::Absent) if self.version == Version::V2 || (level > 0 && level == self.above.len()) => None,
                 Err(gap) => return Err(gap),
             };
-            if i == 0 {
+            if level == 0 {
                 out.own = value;
             }
             if let Some(bytes) = value
                 && out.effective.is_none_or(|e| bytes < e)
             {
                 out.effective = value;
-                out.from.clone_from(path);
+                if level > 0 {
+                    out.from.clone_from(&self.above[level - 1]);
+                }
             }
         }
         if self.cut && out.effective.is_none() {
@@ -232,16 +275,16 @@ impl Group {
     fn least(
         &self,
         file: &str,
-        mut one: impl FnMut(&OwnedFd) -> Result<Option<CpuQuota>, Unread>,
+        mut one: impl FnMut(usize) -> Result<Option<CpuQuota>, Unread>,
     ) -> Datum<Option<CpuQuota>> {
         let mut fold = || {
             if let Some(gap) = &self.gap {
                 return Err(gap.clone());
             }
             let mut least: Option<CpuQuota> = None;
-            for (i, (_, fd)) in self.chain.iter().enumerate() {
-                let quota = match one(fd) {
-                    Err(Unread::Absent) if self.version == Version::V2 || i > 0 => None,
+            for level in 0..=self.above.len() {
+                let quota = match one(level) {
+                    Err(Unread::Absent) if self.version == Version::V2 || level > 0 => None,
                     other => other?,
                 };
                 if let Some(new) = quota
@@ -256,17 +299,17 @@ impl Group {
     }
 
     fn quota_v2(&self, buffer: &mut Buffer) -> Datum<Option<CpuQuota>> {
-        self.least("cpu.max", |fd| {
-            let text = buffer.text(fd, "cpu.max")?;
+        self.least("cpu.max", |level| {
+            let text = self.level(level, "cpu.max", buffer)?;
             let (quota, period) = text.trim().split_once(' ').ok_or_else(|| Unread::Other("is malformed".into()))?;
             pair(quota, period)
         })
     }
 
     fn quota_v1(&self, buffer: &mut Buffer) -> Datum<Option<CpuQuota>> {
-        self.least("cpu.cfs_quota_us", |fd| {
-            let quota = buffer.text(fd, "cpu.cfs_quota_us")?.trim().to_owned();
-            pair(&quota, buffer.text(fd, "cpu.cfs_period_us")?.trim())
+        self.least("cpu.cfs_quota_us", |level| match self.level(level, "cpu.cfs_quota_us", buffer)?.trim() {
+            "-1" => Ok(None),
+            quota => pair(quota, self.level(level, "cpu.cfs_period_us", buffer)?.trim()),
         })
     }
 
@@ -337,7 +380,7 @@ mod tests {
     fn limits_of(dir: &tempfile::TempDir, mountinfo: &str, cgroup: &str) -> Limits {
         let mountinfo = mountinfo.replace("DIR", dir.path().to_str().unwrap());
         let all = Hierarchies::of(&mounts::parse(&mountinfo).unwrap(), Path::new("/"));
-        read(&memberships(cgroup, &all).unwrap(), all.version().unwrap(), &mut Buffer::default())
+        read(&memberships(cgroup, &all).unwrap(), all.version().unwrap(), &Ancestors::default(), &mut Buffer::default())
     }
 
     #[test]

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use cgroup::{Hierarchies, Members, Membership, Version, for_controller, memberships};
-use limits::Limits;
+use limits::{Ancestors, Limits};
 use mounts::Mount;
 use namespaces::{HostNamespaces, Namespace, Namespaces};
 pub use process::{Lsms, Process};
@@ -48,6 +48,7 @@ pub struct Proc {
     boot: Option<u64>,
     /// Listening sockets of network namespaces that several containers share.
     tables: Mutex<HashMap<u64, Table>>,
+    ancestors: Ancestors,
 }
 
 /// The container that is asked for, as its engine reports it.
@@ -121,7 +122,7 @@ impl Proc {
             .text(&dir, "stat")
             .ok()
             .and_then(|t| t.lines().find_map(|l| l.strip_prefix("btime "))?.trim().parse().ok());
-        Ok(Self { dir, path, hierarchies, host, lsms, boot, tables: Mutex::default() })
+        Ok(Self { dir, path, hierarchies, host, lsms, boot, tables: Mutex::default(), ancestors: Ancestors::default() })
     }
 
     /// The namespaces that count as the host's, and whether they are pid 1's or our own.
@@ -179,7 +180,7 @@ impl Proc {
         let version = self.cgroup_version();
         let (others, incomplete) = self.others(target.pid, &groups, redactor, &mut buffer);
         let limits = match (&groups, version) {
-            (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &mut buffer)),
+            (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &self.ancestors, &mut buffer)),
             (Err(gap), _) => Err(gap.clone()),
             (_, None) => Err(Unread::Other("no cgroups are mounted here".into())),
         };
