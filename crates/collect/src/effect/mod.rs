@@ -24,13 +24,16 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+pub use caps::{caps_to_names, configured_capabilities};
 use cgroup::{Hierarchies, Members, Membership, Version, for_controller, memberships};
+pub use devices::{DeviceClass, DeviceRule, device_class};
 use limits::{Ancestors, Limits};
 use mounts::Mount;
 use namespaces::{HostNamespaces, Namespace, Namespaces};
 pub use process::{Lsms, Process};
 pub use read::Datum;
 use read::{Buffer, open_dir, open_dir_at, vanished};
+pub use security::{SeccompOption, SecurityOptions, allows_all, parse_security_options};
 use sockets::Table;
 
 use crate::host::root::Unread;
@@ -276,18 +279,24 @@ impl Proc {
             }
         };
         let mut out = Vec::with_capacity(pids.len().saturating_sub(1));
+        let mut hidden = unseen;
         for pid in pids.into_iter().filter(|p| *p != init) {
-            // One that ended meanwhile is no process of the container any more.
-            let Ok(dir) = open_dir_at(&self.dir, &pid.to_string()) else { continue };
+            let Ok(dir) = open_dir_at(&self.dir, &pid.to_string()) else {
+                // To root it ended meanwhile, and is no process of the container any more.
+                hidden += usize::from(!rustix::process::geteuid().is_root());
+                continue;
+            };
             let process = self.process(&dir, pid, redactor, buffer);
             if !matches!(&process.status.value, Err(gap) if *gap == vanished() || *gap == Unread::Absent) {
                 out.push(process);
             }
         }
-        let incomplete = match (truncated, unseen) {
+        let incomplete = match (truncated, hidden) {
             (true, _) => Some(format!("it has more than {} processes", cgroup::MOST_PROCESSES)),
             (false, 0) => None,
-            (false, n) => Some(format!("{n} of its processes are in a pid namespace that cannot be seen from here")),
+            (false, n) => {
+                Some(format!("{n} of its processes cannot be seen from here (another pid namespace, or hidepid)"))
+            }
         };
         (Datum::new(Ok(out), path), incomplete)
     }
@@ -325,6 +334,11 @@ fn redacted(mut mounts: Vec<Mount>, redactor: &Redactor) -> Vec<Mount> {
     mounts
 }
 
+/// What a process that is not there means: root sees all, others do not where `/proc` is mounted with `hidepid`.
 fn gone(gap: Unread) -> Unread {
-    if gap == Unread::Absent { vanished() } else { gap }
+    match gap {
+        Unread::Absent if rustix::process::geteuid().is_root() => vanished(),
+        Unread::Absent => Unread::Other("vanished, or is hidden from this user (root sees it)".into()),
+        other => other,
+    }
 }

@@ -42,7 +42,7 @@ fn a_process_that_is_not_the_containers_is_refused() {
     let unproven = ask(std::process::id(), "0123456789abcdef0123456789abcdef").unwrap_err();
     assert!(unproven.to_string().contains("not proven"), "{unproven}");
     // Process ids end at 2^22.
-    assert_eq!(ask(u32::MAX, "0123456789abcdef").unwrap_err(), vanished());
+    assert!(ask(u32::MAX, "0123456789abcdef").unwrap_err().to_string().starts_with("vanished"));
     assert!(ask(0, "0123456789abcdef").is_err());
 }
 
@@ -104,7 +104,7 @@ fn recorded() -> tempfile::TempDir {
     }
     let group = format!("sys/fs/cgroup/system.slice/docker-{ID}.scope");
     write(&format!("{group}/cgroup.procs"), "2211\n");
-    write(&format!("{group}/inner/cgroup.procs"), "2300\n9999\n");
+    write(&format!("{group}/inner/cgroup.procs"), "2300\n");
     write(&format!("{group}/memory.max"), "536870912\n");
     write(&format!("{group}/pids.max"), "max\n");
     write("sys/fs/cgroup/system.slice/pids.max", "4915\n");
