@@ -63,6 +63,7 @@ const BARE: &[&str] = &["requirepass", "masterauth"];
 
 /// Adds what the words give away; each word is a range of `text`.
 pub(super) fn find(text: &str, words: &[Range<usize>], whole: bool, out: &mut Spans) {
+    piped(text, words, out);
     let mut seen: u64 = 0; // programs met so far, one bit for each row of PROGRAMS
     let mut previous = "";
     for (i, range) in words.iter().enumerate() {
@@ -71,6 +72,9 @@ pub(super) fn find(text: &str, words: &[Range<usize>], whole: bool, out: &mut Sp
         if !word.starts_with('-') {
             seen |= rows_of(word);
             if BARE.iter().any(|b| word.eq_ignore_ascii_case(b)) {
+                add_next(text, next, Class::Password, out);
+            }
+            if matches!(previous, "ENV" | "ARG") && matches!(name::judge(word), Some((_, name::Strength::Strong))) {
                 add_next(text, next, Class::Password, out);
             }
             if whole && previous != "-c" {
@@ -107,13 +111,21 @@ fn flag(text: &str, range: &Range<usize>, word: &str, next: Option<&Range<usize>
         return;
     }
     for (row, (_, short, takes)) in PROGRAMS.iter().enumerate() {
-        if seen & (1 << row) == 0 || !word.starts_with(short) {
+        if seen & (1 << row) == 0 {
+            continue;
+        }
+        let cluster = word.len() < 16 && !word.starts_with("--") && short.len() == 2 && word.ends_with(&short[1..]);
+        if cluster && word != *short && matches!(takes, Takes::UserAndPassword) {
+            user_and_password(text, next, true, out);
+        }
+        if !word.starts_with(short) {
             continue;
         }
         let glued = range.start + short.len()..range.end;
         match takes {
             Takes::Glued if !glued.is_empty() => add(text, glued, Class::Password, out),
             Takes::Secret if glued.is_empty() => add_next(text, next, Class::Password, out),
+            // `-sSu` ends in the flag.
             Takes::UserAndPassword if glued.is_empty() => user_and_password(text, next, true, out),
             Takes::UserAndPassword => user_and_password(text, Some(&glued), true, out),
             _ => {}
@@ -132,6 +144,39 @@ fn flag(text: &str, range: &Range<usize>, word: &str, next: Option<&Range<usize>
             _ => return,
         };
         add_next(text, next, class, out);
+    }
+}
+
+/// `echo x | docker login --password-stdin`, `echo user:x | chpasswd`, `htpasswd -b file user x`.
+fn piped(text: &str, words: &[Range<usize>], out: &mut Spans) {
+    let word = |i: usize| words.get(i).map_or("", |r| &text[r.clone()]);
+    let fed = (0..words.len())
+        .any(|i| matches!(word(i), "--password-stdin" | "chpasswd" | "--passphrase-fd" | "--passwd-file"));
+    for i in 0..words.len() {
+        match word(i) {
+            "echo" | "printf" if fed => {
+                let Some(range) = (i + 1..words.len()).find(|j| !word(*j).starts_with('-')).and_then(|j| words.get(j))
+                else {
+                    continue;
+                };
+                match text[range.clone()].find(':') {
+                    Some(colon) => add(text, range.start + colon + 1..range.end, Class::Password, out),
+                    None => add(text, range.clone(), Class::Password, out),
+                }
+            }
+            "htpasswd" => {
+                let mut plain = (i + 1..words.len().min(i + 12)).filter(|j| !word(*j).starts_with('-'));
+                let flags = (i + 1..words.len().min(i + 12)).any(|j| word(j).starts_with('-') && word(j).contains('b'));
+                let nameless =
+                    (i + 1..words.len().min(i + 12)).any(|j| word(j).starts_with('-') && word(j).contains('n'));
+                if let Some(range) =
+                    plain.nth(if nameless { 1 } else { 2 }).filter(|_| flags).and_then(|j| words.get(j))
+                {
+                    add(text, range.clone(), Class::Password, out);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -205,13 +205,14 @@ impl Redactor {
     }
 }
 
-/// A dash after white space, a quote or a bracket, or redis' own words.
+/// A dash at the beginning or after white space, a quote or a bracket, or one of the words that take a secret without.
 fn might_have_flags(text: &str) -> bool {
     let bytes = text.as_bytes();
-    memchr::memchr_iter(b'-', bytes)
-        .any(|i| i > 0 && matches!(bytes[i - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b',' | b'['))
-        || memchr::memmem::find(bytes, b"requirepass").is_some()
-        || memchr::memmem::find(bytes, b"masterauth").is_some()
+    let starts = |i: usize| i == 0 || matches!(bytes[i - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b',' | b'[');
+    memchr::memchr_iter(b'-', bytes).any(starts)
+        || ["requirepass", "masterauth", "chpasswd", "ENV ", "ARG "]
+            .iter()
+            .any(|w| memchr::memmem::find(bytes, w.as_bytes()).is_some())
 }
 
 /// Adds runs that look random, save for digests and identifiers.
@@ -239,7 +240,8 @@ fn random_run(text: &str, start: usize, end: usize, out: &mut Spans) {
     if is_digest {
         return;
     }
-    if value::looks_random(run) {
+    // `NAME=value` without a break is two runs.
+    if !run.trim_end_matches('=').contains('=') && value::looks_random(run) {
         out.add(start..end, Class::HighEntropy, false);
         return;
     }

@@ -26,6 +26,8 @@ fn a_clean_text_is_borrowed() {
         "https://example.org:8443/a/b?page=2&sort=name",
         "docker run --user 1000:1000 -p 80:80 -v /srv:/srv:ro -e TZ=UTC img",
         "mysqldump --single-transaction -h db -P 3306",
+        "GPG_KEYS=573BFD6B3D8FBC641079A6ABABF5BD827BD9BF62",
+        "--mount=type=secret,id=npmrc,target=/root/.npmrc npm ci",
         "ssh://git@github.com/org/repo.git user@example.org",
     ] {
         assert!(matches!(redactor().text(text), Cow::Borrowed(_)), "{text} -> {}", redactor().text(text));
@@ -58,6 +60,12 @@ fn what_is_around_a_secret_stays_readable() {
             "CMD [\"redis-server\" \"--requirepass\" \"[redacted password]\"]",
         ),
         ("sh -c 'redis-cli -a hunter2 ping'", "sh -c 'redis-cli -a [redacted password] ping'"),
+        ("curl -sSu bob:hunter2 x", "curl -sSu bob:[redacted password] x"),
+        ("--api-key hunter2", "--api-key [redacted key]"),
+        ("ENV DB_PASS hunter2", "ENV DB_PASS [redacted password]"),
+        ("echo root:hunter2 | chpasswd", "echo root:[redacted password] | chpasswd"),
+        ("echo hunter2 | docker login --password-stdin", "echo [redacted password] | docker login --password-stdin"),
+        ("htpasswd -bc /f user hunter2", "htpasswd -bc /f user [redacted password]"),
         ("root:hunter2@tcp(db:3306)/app", "root:[redacted url-password]@tcp(db:3306)/app"),
         (
             "{\\\"password\\\":\\\"hunter2\\\",\\\"a\\\":1}",
