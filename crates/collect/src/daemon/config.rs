@@ -1,7 +1,7 @@
 //! `daemon.json` as the engine in use reads it: by its version, with Go's decoder and the quirks
 //! of dockerd's own merging. Secrets do not outlive the parsing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::{Deserializer as _, MapAccess, Visitor};
@@ -16,6 +16,9 @@ use super::keys::{self, HIDDEN, Keep, Key, Kind, without_credentials};
 pub struct Content {
     /// The settings in effect if the engine read it now, by name, with their values.
     pub keys: BTreeMap<String, Value>,
+    /// Every name that it holds, those without effect (an empty value) too: dockerd refuses to start
+    /// when one of them is also a flag.
+    pub names: BTreeSet<String>,
     /// Names that dockerd accepts and that change nothing: a flag's name where the file wants
     /// another, or a setting that is nested where it does not count.
     pub ignored: Vec<String>,
@@ -46,7 +49,7 @@ pub fn parse(bytes: &[u8], major: u32) -> Result<Content, String> {
 
 /// The settings that are both flags and in the file, with which dockerd refuses to start.
 pub fn conflicts(content: &Content, flags: &Flags) -> Vec<&'static str> {
-    flags.names().filter(|n| *n != "runtimes" && content.keys.contains_key(*n)).collect()
+    flags.names().filter(|n| *n != "runtimes" && content.names.contains(*n)).collect()
 }
 
 fn decode(bytes: &[u8], major: u32) -> Result<String, String> {
@@ -127,9 +130,11 @@ impl<'de> Visitor<'de> for Entries {
 }
 
 fn top_level(content: &mut Content, name: &str, value: Value) -> Result<(), String> {
+    remember(content, name);
     match value {
         Value::Object(inner) if name == "proxies" => {
             for (name, value) in inner {
+                remember(content, &name);
                 match keys::by_file(&name).filter(|k| k.file.ends_with("-proxy")) {
                     Some(key) => set(content, key, value)?,
                     None => nested(content, &name, &value)?,
@@ -159,12 +164,20 @@ fn top_level(content: &mut Content, name: &str, value: Value) -> Result<(), Stri
     }
 }
 
+/// Keeps a name that an engine knows; any other may be anything.
+fn remember(content: &mut Content, name: &str) {
+    if keys::by_file(name).is_some() {
+        content.names.insert(name.to_owned());
+    }
+}
+
 fn is_object(name: &str) -> bool {
     keys::by_file(name).is_some_and(|k| k.kind == Kind::Object)
 }
 
 /// A setting inside of an object of any name: booleans count, the others are accepted and lost.
 fn nested(content: &mut Content, name: &str, value: &Value) -> Result<(), String> {
+    remember(content, name);
     match keys::by_file(name) {
         Some(key) if key.kind == Kind::Bool => {
             let text = match value {
@@ -334,9 +347,10 @@ mod tests {
 
     #[test]
     fn a_setting_in_both_places_is_a_conflict_but_for_runtimes() {
-        let content = parse(br#"{"icc":false,"runtimes":{"a":{"path":"/a"}},"labels":["a=b"]}"#, 29).unwrap();
-        let words = ["dockerd", "--icc=true", "--add-runtime=b=/b", "--label=c=d"].map(str::to_owned);
-        assert_eq!(conflicts(&content, &super::super::argv::parse(&words)), ["icc", "labels"]);
+        let content =
+            parse(br#"{"icc":false,"runtimes":{"a":{"path":"/a"}},"labels":["a=b"],"hosts":[]}"#, 29).unwrap();
+        let words = ["dockerd", "--icc=true", "--add-runtime=b=/b", "--label=c=d", "-Hfd://"].map(str::to_owned);
+        assert_eq!(conflicts(&content, &super::super::argv::parse(&words)), ["hosts", "icc", "labels"]);
     }
 
     #[test]

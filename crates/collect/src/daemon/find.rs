@@ -163,14 +163,16 @@ fn gap(endpoint: &Endpoint, reason: String) -> Gap {
 
 fn identify(proc: &Proc, endpoint: &Endpoint) -> Result<(Process, Found), String> {
     let mut missing = Missing { reason: "no engine's process was found that holds it".to_owned(), between: false };
+    let mut maker = None;
     if let Endpoint::Unix(path) = endpoint {
         let peer = sockets::peer(path).map_err(|why| format!("who listens there cannot be asked: {why}"))?;
+        maker = (peer.pid != 0 && proc.numbers_are_ours()).then_some(peer.pid);
         match by_peer(proc, peer) {
             Ok(process) => return Ok((process, Found::Peer)),
             Err(why) => missing = why,
         }
     }
-    let inodes = inodes(proc, endpoint);
+    let inodes = inodes(proc, endpoint, maker);
     let processes = proc.list();
     for process in processes.all.iter().filter(|p| program(p).is_some()) {
         if proc.sockets(process.pid).is_ok_and(|held| held.iter().any(|s| inodes.contains(s))) {
@@ -183,8 +185,8 @@ fn identify(proc: &Proc, endpoint: &Endpoint) -> Result<(Process, Found), String
         return Ok((process, Found::PidFile(file)));
     }
     match processes.gaps.into_iter().next() {
-        Some(gap) => Err(format!("{}; {}", missing.reason, gap.reason)),
-        None => Err(missing.reason),
+        Some(gap) if !missing.between => Err(format!("{}; {}", missing.reason, gap.reason)),
+        _ => Err(missing.reason),
     }
 }
 
@@ -243,8 +245,8 @@ fn program(process: &Process) -> Option<Program> {
     }
 }
 
-/// The sockets of our network namespace at the endpoint.
-fn inodes(proc: &Proc, endpoint: &Endpoint) -> Vec<u64> {
+/// The sockets at the endpoint, in our network namespace or in that of the process that made it.
+fn inodes(proc: &Proc, endpoint: &Endpoint, maker: Option<u32>) -> Vec<u64> {
     let own = std::process::id();
     match endpoint {
         Endpoint::Unix(path) => {
@@ -254,10 +256,15 @@ fn inodes(proc: &Proc, endpoint: &Endpoint) -> Vec<u64> {
                 (Some(file), Some(other)) => file == other,
                 _ => l.path.as_deref().map(Path::new) == Some(path),
             };
-            match sockets::unix_listeners() {
+            let foreign = maker.filter(|pid| same(proc.namespace(*pid, "net"), own_namespace("net")) == Some(false));
+            let listeners = match foreign {
+                Some(pid) => sockets::in_network_of(proc, pid, sockets::unix_listeners),
+                None => sockets::unix_listeners(),
+            };
+            match listeners {
                 Ok(listeners) => listeners.iter().filter(here).map(|l| l.inode).collect(),
                 Err(_) if proc.numbers_are_ours() => {
-                    let table = sockets::unix_table(proc, own).unwrap_or_default();
+                    let table = sockets::unix_table(proc, foreign.unwrap_or(own)).unwrap_or_default();
                     let found: Vec<u64> = table.iter().filter(here).map(|l| l.inode).collect();
                     // The table has names only, and two of one name cannot be told apart.
                     if found.len() == 1 { found } else { Vec::new() }

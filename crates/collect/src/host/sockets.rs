@@ -190,7 +190,7 @@ pub fn held(proc: &Proc, pid: u32, held: &[u64], ours: bool) -> Result<(Vec<Unix
     if held.iter().all(|s| unixes.contains(s) || ends.contains(s)) {
         return Ok((unix, Vec::new()));
     }
-    let listeners = if ours { tcp_listeners() } else { elsewhere(proc, pid) };
+    let listeners = if ours { tcp_listeners() } else { in_network_of(proc, pid, tcp_listeners) };
     let mut tcp = match listeners {
         Ok(listeners) => listeners,
         Err(_) => tcp_table(proc, pid)?,
@@ -199,14 +199,20 @@ pub fn held(proc: &Proc, pid: u32, held: &[u64], ours: bool) -> Result<(Vec<Unix
     Ok((unix, tcp))
 }
 
-/// The listening TCP sockets of a process's network namespace, asked by a thread that enters it
-/// and ends.
-fn elsewhere(proc: &Proc, pid: u32) -> Result<Vec<TcpListener>, Errno> {
+/// Asks in the network namespace of a process, by a thread that enters it and ends.
+///
+/// # Errors
+/// The kernel's refusal to enter (it needs CAP_SYS_ADMIN), or what `ask` answers.
+pub fn in_network_of<T: Send>(
+    proc: &Proc,
+    pid: u32,
+    ask: impl FnOnce() -> Result<T, Errno> + Send,
+) -> Result<T, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let namespace = rustix::fs::open(proc.entry(pid, "ns/net"), flags, Mode::empty())?;
     let enter = || {
         move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
-        tcp_listeners()
+        ask()
     };
     std::thread::scope(|scope| scope.spawn(enter).join()).unwrap_or(Err(Errno::CANCELED))
 }
