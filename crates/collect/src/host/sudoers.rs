@@ -14,9 +14,11 @@ mod doas;
 mod grants;
 mod lines;
 mod parse;
+mod people;
 mod resolve;
 
 pub use command::{Args, Via};
+pub use people::People;
 
 /// Whom a rule names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

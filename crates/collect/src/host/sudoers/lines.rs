@@ -54,7 +54,7 @@ impl Source {
             if joined.is_empty() {
                 first = index + 1;
                 if let Some((is_dir, target)) = include(physical) {
-                    self.include(root, path, first, is_dir, &target, depth);
+                    self.include(root, &Place::new(path, first), (is_dir, &target), depth);
                     continue;
                 }
             }
@@ -78,9 +78,10 @@ impl Source {
         text.clear();
     }
 
-    fn include(&mut self, root: &Root, from: &str, line: usize, is_dir: bool, target: &str, depth: usize) {
+    fn include(&mut self, root: &Root, at: &Place, (is_dir, target): (bool, &str), depth: usize) {
+        let from = &at.path;
         let Some(target) = self.expand(target) else {
-            let source = format!("{from}:{line}");
+            let source = at.to_string();
             return self.gaps.push(Gap::new(source, "includes a file by the host's name, which is unknown", AFFECTS));
         };
         let target = match target.strip_prefix('/') {

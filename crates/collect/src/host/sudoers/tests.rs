@@ -254,3 +254,28 @@ fn aliases_that_name_each_other_end() {
     let reach = read(&[("/etc/sudoers", &text)]);
     assert!(reach.gaps.iter().any(|gap| gap.reason.contains("too many rules")));
 }
+
+#[test]
+fn grants_tell_the_people_behind_them() {
+    for (rule, expected, complete) in [
+        ("ALL, !deploy ALL=ALL", vec!["alice"], true),
+        ("%sudo ALL=ALL", vec!["alice"], true),
+        ("%#999 ALL=ALL", vec!["deploy"], true),
+        ("#1000 ALL=ALL", vec!["alice"], true),
+        ("ghost ALL=ALL", vec!["ghost"], true),
+        ("#77 ALL=ALL", vec!["#77"], true),
+        ("%none ALL=ALL", vec![], true),
+        ("%sudo ALL=ALL\nalice ALL=!ALL", vec![], true),
+        ("+admins ALL=ALL", vec![], false),
+    ] {
+        let (_dir, root) = host(&[("/etc/passwd", PASSWD), ("/etc/group", GROUP), ("/etc/sudoers", rule)]);
+        let accounts = Accounts::read(&root);
+        let reach = Reach::read(&root, &accounts, "docker");
+        let people = reach.grants[0].people(&accounts);
+        assert_eq!(
+            (people.names, people.complete),
+            (expected.into_iter().map(str::to_owned).collect(), complete),
+            "{rule}"
+        );
+    }
+}
