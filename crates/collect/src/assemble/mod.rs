@@ -4,7 +4,6 @@ mod clients;
 mod daemon;
 mod files;
 mod host;
-mod view;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -19,14 +18,16 @@ use crate::daemon::effective::{self, Effective, Settings};
 use crate::daemon::file::{self, ConfigFile};
 use crate::daemon::find::{self, Daemon};
 use crate::docker::Read;
-use crate::docker::context::{EngineFacts, HostView, NoHost, Seccomp};
+use crate::docker::context::{EngineFacts, HostView, NoHost, Running, Seccomp};
 use crate::docker::gather::{self, Gathered};
+use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::engine::{self, Engine, Environment, Failure, Limits, Resolved, Wanted};
+use crate::effect::{self, Lsms};
 use crate::host::packages::Owner;
+use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
 use host::{EngineView, Host};
-use view::LocalView;
 
 /// What to collect, and how.
 #[derive(Clone, Debug)]
@@ -113,8 +114,8 @@ struct Work {
 /// What was read of this machine while the engine was asked.
 struct Machine {
     host: Arc<Host>,
-    daemon: Result<Daemon, Gap>,
-    view: LocalView,
+    daemon: Result<Daemon, crate::host::gap::Gap>,
+    view: LocalHost,
 }
 
 /// The machine, once it has been read; those who need it wait for it.
@@ -126,14 +127,14 @@ impl Reading {
         self.0.wait()
     }
 
-    fn view(&self) -> Result<&LocalView, Arc<str>> {
+    fn view(&self) -> Result<&LocalHost, Arc<str>> {
         self.wait().as_ref().map(|m| &m.view).map_err(Arc::clone)
     }
 }
 
 impl HostView for Reading {
-    fn observe(&self, id: &str, pid: u32) -> Read<Observed> {
-        self.view()?.observe(id, pid)
+    fn observe(&self, running: Running<'_>) -> Read<Observed> {
+        self.view()?.observe(running)
     }
 
     fn resolve(&self, path: &str) -> Option<String> {
@@ -363,8 +364,26 @@ fn machine(root: &Path, socket: Option<&Path>, docker_config: Option<&str>, reda
         (None, _) => Err(crate::host::gap::Gap::new("the engine", "it was not reached by a socket of this machine", "the daemon's process")),
         (_, None) => Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process")),
     };
-    let view = LocalView::new(Arc::clone(&host), daemon.as_ref().ok(), redactor);
+    let view = view(&host, daemon.as_ref().ok(), redactor)?;
     Ok(Machine { host, daemon, view })
+}
+
+/// What containers need of the host: its processes, and files as the daemon sees them.
+fn view(host: &Host, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
+    let unknown = || Lsms::Unknown("the list of security modules could not be read".into());
+    let lsms = || host.kernel.modules.clone().map_or_else(unknown, Lsms::Known);
+    let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
+    let files = match files {
+        Some(files) => Ok(files),
+        None => Root::open(host.root.path()),
+    };
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", host.root.path().display()));
+    let proc = effect::Proc::open(host.root.path(), lsms()).map_err(failed)?;
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms(), redactor);
+    Ok(match daemon {
+        Some(daemon) => view.with_daemon(daemon.pid),
+        None => view,
+    })
 }
 
 /// Whether this program runs inside a container, whose `/` is not the host's.
@@ -446,7 +465,7 @@ fn finish(settings: &Settings, daemon: Option<&Daemon>, facts: &mut EngineFacts)
 fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
     let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
     match host.packages.owners(&host.root, &[exe]).pop() {
-        Some(Owner::Package { name, version, .. }) => Ok(Some(format!("{name} {version}"))),
+        Some(Owner::Package { version, .. }) => version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read")),
         Some(Owner::Nobody) => Ok(None),
         Some(Owner::Unknown(why)) => Err(why),
         None => Err("no package database could be read".to_owned()),

@@ -12,7 +12,7 @@ use super::observed::Observed;
 use crate::effect::caps::caps_to_names;
 use crate::effect::limits::Limit;
 use crate::effect::mounts::Mount;
-use crate::effect::namespaces::Namespace;
+use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
 use crate::host::root::{Root, Unread};
@@ -28,6 +28,8 @@ pub struct LocalHost {
     lsms: Lsms,
     redactor: Arc<Redactor>,
     all: Read<Vec<String>>,
+    /// The daemon's namespaces: what `--network host` and its kin give is those.
+    daemon: Option<Namespaces>,
 }
 
 impl LocalHost {
@@ -35,7 +37,15 @@ impl LocalHost {
     pub fn new(proc: Proc, root: Root, lsms: Lsms, redactor: Arc<Redactor>) -> Self {
         let all = proc.host_bounding();
         let all = all.value.map(|set| sorted(caps_to_names(set))).map_err(|gap| reason(&all.path, &gap));
-        Self { proc, root, lsms, redactor, all }
+        Self { proc, root, lsms, redactor, all, daemon: None }
+    }
+
+    /// With the daemon's process, whose namespaces stand for the host's beside those of the machine's first process:
+    /// a container in them shares what the daemon, and its listeners, are in.
+    #[must_use]
+    pub fn with_daemon(mut self, pid: u32) -> Self {
+        self.daemon = self.proc.namespaces_of(pid).ok();
+        self
     }
 
     fn has(&self, lsm: &str) -> Option<bool> {
@@ -50,7 +60,7 @@ impl HostView for LocalHost {
     fn observe(&self, running: Running<'_>) -> Read<Observed> {
         let target = Target { pid: running.pid, id: running.id, started_at: running.started_at };
         match self.proc.observe(target, &self.redactor) {
-            Ok(seen) => Ok(observed(&seen, &self.proc)),
+            Ok(seen) => Ok(observed(&seen, &self.proc, self.daemon.as_ref())),
             Err(gap) => Err(reason(&format!("/proc/{}", running.pid), &gap)),
         }
     }
@@ -115,10 +125,13 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-fn observed(seen: &Observation, proc: &Proc) -> Observed {
+fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Observed {
     let init = &seen.init;
     let base: Arc<str> = format!("/proc/{}", init.pid).into();
     let shares = |kind: Namespace| -> Read<bool> {
+        if daemon.is_some_and(|d| seen.init.namespaces.shares(kind, d) == Ok(true)) {
+            return Ok(true);
+        }
         if proc.host_namespaces().is_self {
             return Err("the namespaces of the host's first process may not be read".into());
         }

@@ -94,12 +94,21 @@ impl<'a> Eval<'a> {
             Expr::And(a, b) => self.both(a, b, false),
             Expr::Or(a, b) => self.both(a, b, true),
             Expr::If(c, a, b) => self.conditional(c, a, b),
-            Expr::Equal(a, b) => self.with_two(a, b, |a, b| Some(Value::Bool(a == b))),
-            Expr::Compare(order, a, b) => self.with_two(a, b, |a, b| compare(*order, a, b)),
+            Expr::Equal(a, b) => match (&**a, &**b) {
+                (Expr::Size(list), Expr::Int(n)) | (Expr::Int(n), Expr::Size(list)) => self.size_against(None, list, *n),
+                _ => self.with_two(a, b, |a, b| Some(Value::Bool(a == b))),
+            },
+            Expr::Compare(order, a, b) => match (&**a, &**b) {
+                (Expr::Size(list), Expr::Int(n)) => self.size_against(Some(*order), list, *n),
+                _ => self.with_two(a, b, |a, b| compare(*order, a, b)),
+            },
             Expr::In(a, b) => self.membership(a, b),
             Expr::Add(a, b) => self.with_two(a, b, |a, b| Some(Value::Int(a.as_int()?.checked_add(b.as_int()?)?))),
             Expr::Size(operand) => self.with_shape(operand, |v| match v {
-                Value::List(items) => Some(Value::Int(items.len() as i64)),
+                Value::List(items) => Some(match items.iter().find_map(Value::reason) {
+                    Some(reason) => Value::Unknown(Arc::clone(reason)),
+                    None => Value::Int(items.len() as i64),
+                }),
                 Value::Str(s) => Some(Value::Int(s.chars().count() as i64)),
                 _ => None,
             }),
@@ -199,6 +208,33 @@ impl<'a> Eval<'a> {
         }
         let facts = a.facts.union(b.facts);
         f(&a.value, &b.value).map_or_else(|| defect(facts), |v| Val::own(v, facts))
+    }
+
+    /// The size of a list against a number. An unknown element says that there may be more, so those that are known
+    /// are the least that there are: enough to tell that a list is not empty, never that it is.
+    fn size_against(&mut self, order: Option<Order>, list: &Expr, number: i64) -> Val<'a> {
+        let val = self.eval(list);
+        let (size, reason) = match &*val.value {
+            Value::Unknown(reason) => return Val::unknown(reason, val.facts),
+            Value::List(items) => {
+                let known = items.iter().filter(|i| !i.is_unknown()).count();
+                (known as i64, items.iter().find_map(Value::reason))
+            }
+            Value::Str(s) => (s.chars().count() as i64, None),
+            _ => return defect(val.facts),
+        };
+        let answer = match order {
+            None => size == number,
+            Some(order) => compare(order, &Value::Int(size), &Value::Int(number)) == Some(Value::Bool(true)),
+        };
+        let settled = match order {
+            None | Some(Order::Less | Order::LessOrEqual) => !answer && size >= number,
+            Some(Order::Greater | Order::GreaterOrEqual) => answer,
+        };
+        match reason {
+            Some(reason) if !settled => Val::unknown(reason, val.facts),
+            _ => Val::bool(answer, val.facts),
+        }
     }
 
     fn membership(&mut self, a: &Expr, b: &Expr) -> Val<'a> {

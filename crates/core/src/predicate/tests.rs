@@ -150,3 +150,17 @@ fn a_compiled_predicate_survives_serialization() {
     let facts = [("ports", Value::List(vec![])), ("privileged", Value::Bool(false))];
     assert_eq!(back.evaluate(&container(&facts)), compiled.evaluate(&container(&facts)));
 }
+
+#[test]
+fn an_unknown_element_may_stand_for_more() {
+    let some = [("networks", Value::List(vec!["a".into(), Value::unknown("denied")]))];
+    let none = [("networks", Value::List(vec![Value::unknown("denied")]))];
+    assert_eq!(truth("networks.size() == 0", &some), Truth::False);
+    assert_eq!(truth("networks.size() > 0", &some), Truth::True);
+    assert_eq!(truth("networks.size() <= 0", &some), Truth::False);
+    for text in ["networks.size() == 0", "networks.size() > 0", "networks.size() <= 1", "size(networks) >= 1"] {
+        assert!(is_unknown(&truth(text, &none)), "{text}");
+    }
+    assert!(is_unknown(&truth("networks.size() == 1", &some)));
+    assert!(is_unknown(&truth("networks.size() <= 1", &some)));
+}
