@@ -1,6 +1,6 @@
 //! An audit: findings over a snapshot, with controls and waivers. What every rendering reads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use crate::benchmark::{Benchmark, Control};
 use crate::check::Check;
@@ -33,6 +33,8 @@ pub struct Audit<'a> {
     pub waiver_problems: Vec<String>,
     identities: Vec<Vec<String>>,
     controls_of: HashMap<&'a str, Vec<&'a Control>>,
+    /// For each check whether it was wanted.
+    wanted: Vec<bool>,
 }
 
 /// A control with what was found about it.
@@ -44,6 +46,8 @@ pub struct ControlResult<'a> {
     pub verdict: Verdict,
     /// Its findings, by position in the audit.
     pub findings: Vec<usize>,
+    /// Whether some of its checks were not wanted, so that a pass speaks for the others alone.
+    pub in_part: bool,
 }
 
 impl<'a> Audit<'a> {
@@ -56,7 +60,8 @@ impl<'a> Audit<'a> {
         waivers: &'a [Waiver],
         wanted: impl Fn(&Check) -> bool,
     ) -> Self {
-        let chosen: Vec<(usize, &Check)> = checks.iter().enumerate().filter(|(_, c)| wanted(c)).collect();
+        let wanted: Vec<bool> = checks.iter().map(wanted).collect();
+        let chosen: Vec<(usize, &Check)> = checks.iter().enumerate().filter(|(i, _)| wanted[*i]).collect();
         let mut findings = Vec::new();
         for (index, target) in snapshot.targets.iter().enumerate() {
             findings.append(&mut judge_target(chosen.iter().copied(), index, target));
@@ -80,6 +85,7 @@ impl<'a> Audit<'a> {
             waiver_problems: Vec::new(),
             identities,
             controls_of,
+            wanted,
         };
         audit.apply_waivers();
         audit
@@ -128,19 +134,34 @@ impl<'a> Audit<'a> {
         self.controls_of.get(check).map_or(&[], Vec::as_slice)
     }
 
-    /// Every control of the benchmark with what was found; those whose checks were not wanted are left out.
+    /// Every control of the benchmark with what was found; those of whose checks none was wanted are left out.
     pub fn controls(&self) -> Vec<ControlResult<'a>> {
-        let mut by_check: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut of_check: Vec<Vec<usize>> = vec![Vec::new(); self.checks.len()];
         for (i, finding) in self.findings.iter().enumerate() {
-            by_check.entry(&self.check(finding).id).or_default().push(i);
+            of_check[finding.check].push(i);
         }
+        let by_check: HashMap<&str, Vec<usize>> =
+            self.checks.iter().zip(of_check).map(|(c, findings)| (c.id.as_str(), findings)).collect();
+        let unwanted: HashSet<&str> =
+            self.checks.iter().zip(&self.wanted).filter(|(_, wanted)| !**wanted).map(|(c, _)| c.id.as_str()).collect();
         let result = |control: &'a Control| {
             let findings: Vec<usize> =
                 control.checks.iter().filter_map(|c| by_check.get(c.as_str())).flatten().copied().collect();
             let verdict = Verdict::over(findings.iter().map(|i| self.findings[*i].judgement.verdict));
-            ControlResult { control, verdict, findings }
+            let in_part = control.checks.iter().any(|c| unwanted.contains(c.as_str()));
+            ControlResult { control, verdict, findings, in_part }
         };
-        self.benchmark.controls.iter().map(result).collect()
+        let wanted = |c: &&Control| c.checks.is_empty() || c.checks.iter().any(|id| !unwanted.contains(id.as_str()));
+        self.benchmark.controls.iter().filter(wanted).map(result).collect()
+    }
+
+    /// Keeps only the findings that `keep` lets through, in their order, each with its waiver.
+    pub fn retain(&mut self, keep: impl Fn(&Self, &Finding) -> bool) {
+        let kept: Vec<bool> = self.findings.iter().map(|f| keep(self, f)).collect();
+        let mut of_findings = kept.iter().copied();
+        self.findings.retain(|_| of_findings.next().unwrap_or(true));
+        let mut of_waived = kept.iter().copied();
+        self.waived.retain(|_| of_waived.next().unwrap_or(true));
     }
 
     /// The gravest severity of failures that no waiver accepts, and of unknowns.
@@ -193,5 +214,78 @@ impl<'a> Audit<'a> {
                 _ => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::benchmark::Section;
+    use crate::fact::Source;
+    use crate::predicate::Predicate;
+    use crate::remedy::{Remedy, Safety};
+    use crate::schema::docker;
+    use crate::snapshot::Target;
+
+    fn check(id: &str, require: &str) -> Check {
+        Check {
+            id: id.into(),
+            title: id.into(),
+            about: "docker.container".into(),
+            severity: Severity::High,
+            select: None,
+            when: None,
+            require: Some(Predicate::compile(require, &docker::CONTAINER).unwrap()),
+            manual: None,
+            show: Vec::new(),
+            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into() },
+            rationale: String::new(),
+            cases: Vec::new(),
+            file: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_kept_keeps_its_waiver() {
+        let mut target = Target::new("t", "docker", "unix:///x");
+        for name in ["a", "b", "c"] {
+            let mut component = Component::new(&docker::CONTAINER, name, name);
+            component.set("privileged", true, Source::place("test"));
+            target.components.push(component);
+        }
+        let snapshot = Snapshot { tool: "0".into(), collected_at: 0, targets: vec![target] };
+        let checks = [check("c/1", "!privileged")];
+        let benchmarks = [Benchmark {
+            id: "b-1".into(),
+            title: "B".into(),
+            published: String::new(),
+            sections: vec![Section { id: "1".into(), title: "One".into() }],
+            controls: vec![Control {
+                id: "1.1".into(),
+                title: "One".into(),
+                level: 1,
+                automated: true,
+                checks: vec!["c/1".into()],
+            }],
+            aliases: Vec::new(),
+        }];
+        let waivers = [Waiver {
+            check: "c/1".into(),
+            component: "c".into(),
+            reason: "known".into(),
+            owner: "ops".into(),
+            expires: "1990-01-01".into(),
+        }];
+        let mut audit = Audit::new(&snapshot, &checks, &benchmarks, &benchmarks[0], &waivers, |_| true);
+        assert_eq!(audit.waived, [None, None, Some(0)]);
+        audit.retain(|audit, finding| audit.component_name(finding) != "a");
+        assert_eq!(audit.findings.iter().map(|f| audit.component_name(f)).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(audit.waived, [None, Some(0)]);
+        assert_eq!(audit.controls()[0].findings, [0, 1]);
+        audit.retain(|_, _| false);
+        assert!(audit.findings.is_empty() && audit.waived.is_empty());
+        assert_eq!(audit.controls()[0].verdict, Verdict::NotApplicable);
+        let nothing = Audit::new(&snapshot, &checks, &benchmarks, &benchmarks[0], &[], |_| false);
+        assert!(nothing.controls().is_empty());
     }
 }

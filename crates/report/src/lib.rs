@@ -1,1 +1,126 @@
 //! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
+//!
+//! Every rendering reads an [`Audit`] and writes as it goes, so that a report of tens of thousands of findings is
+//! never held as one text. Names, values and sources come from the audited host and are hostile: each format makes
+//! them harmless in its own way. The same audit gives the same bytes.
+
+mod baseline;
+mod clean;
+mod csv;
+mod group;
+mod json;
+mod layout;
+mod text;
+mod words;
+
+#[cfg(test)]
+mod testing;
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use seaworthy_core::audit::Audit;
+
+pub use baseline::{Baseline, BaselineError, baseline};
+pub use clean::one_line;
+
+/// A format of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person at a terminal or behind a pipe.
+    Text,
+    /// Everything, in the shape of `schemas/report-1.json`.
+    Json,
+    /// SARIF 2.1.0, for code scanning services.
+    Sarif,
+    /// JUnit XML, for the test views of CI.
+    Junit,
+    /// For a merge request or a wiki.
+    Markdown,
+    /// One row per finding, for a spreadsheet.
+    Csv,
+}
+
+impl Format {
+    /// All of them with their names, in the order in which they are listed.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("text", Self::Text),
+        ("json", Self::Json),
+        ("sarif", Self::Sarif),
+        ("junit", Self::Junit),
+        ("markdown", Self::Markdown),
+        ("csv", Self::Csv),
+    ];
+}
+
+/// A name that is no format's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownFormat(String);
+
+impl fmt::Display for UnknownFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = Format::ALL.iter().map(|(name, _)| *name).collect();
+        write!(f, "there is no format `{}`; there are {}", one_line(&self.0), names.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownFormat {}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let known = Self::ALL.iter().find(|(name, _)| *name == text);
+        known.map(|(_, format)| *format).ok_or_else(|| UnknownFormat(text.to_owned()))
+    }
+}
+
+/// What of the audit a text shows; the other formats show the same in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The benchmark, control by control.
+    Audit,
+    /// The summary, and what to harden first.
+    Assess,
+}
+
+/// How a report is shown.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Columns of the terminal; text only.
+    pub width: usize,
+    /// Whether text is coloured.
+    pub colour: bool,
+    /// Passes and what is not applicable too (JSON, JUnit and CSV always hold them).
+    pub all: bool,
+    /// Everything that could not be read, instead of its count; text only.
+    pub gaps: bool,
+    /// How many to harden first; text only.
+    pub top: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { width: 100, colour: false, all: false, gaps: false, top: 3 }
+    }
+}
+
+/// Writes a report.
+///
+/// # Errors
+/// Those of the writer.
+pub fn render(
+    format: Format,
+    view: View,
+    audit: &Audit<'_>,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    match format {
+        Format::Text => text::render(view, audit, options, out),
+        Format::Json => json::render(audit, out),
+        Format::Sarif | Format::Junit | Format::Markdown => Err(io::ErrorKind::Unsupported.into()),
+        Format::Csv => csv::render(audit, out),
+    }
+}

@@ -1,0 +1,360 @@
+//! JSON: everything, in the shape of `schemas/report-1.json`. Findings are written one by one, each on a line.
+
+use std::io::{self, Write};
+
+use seaworthy_core::audit::Audit;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::value::Value;
+use seaworthy_core::verdict::Verdict;
+use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::{Serialize, Serializer};
+
+use crate::words;
+
+/// The version of the shape.
+pub const SCHEMA: u32 = 1;
+
+/// Writes the report.
+pub fn render(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let formatter = Lines { depth: 0, first: true };
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
+    Report(audit).serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
+struct Report<'r, 'a>(&'r Audit<'a>);
+
+impl Serialize for Report<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let audit = self.0;
+        let nothing: [(); 0] = [];
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("schema", &SCHEMA)?;
+        map.serialize_entry("tool", &Tool { name: "seaworthy", version: env!("CARGO_PKG_VERSION") })?;
+        map.serialize_entry("collected_at", &words::instant(audit.snapshot.collected_at))?;
+        map.serialize_entry("targets", &Targets(audit))?;
+        map.serialize_entry("zones", &nothing)?;
+        map.serialize_entry("components", &Components(audit))?;
+        map.serialize_entry("flows", &nothing)?;
+        map.serialize_entry("coverage", &coverage(audit))?;
+        map.serialize_entry("summary", &summary(audit))?;
+        map.serialize_entry("findings", &Findings(audit))?;
+        map.serialize_entry("threats", &nothing)?;
+        map.serialize_entry("paths", &nothing)?;
+        map.serialize_entry("priorities", &nothing)?;
+        map.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Tool {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct TargetOut<'r> {
+    name: &'r str,
+    platform: &'r str,
+    address: &'r str,
+    about: &'r str,
+    took_ms: u64,
+}
+
+struct Targets<'r, 'a>(&'r Audit<'a>);
+
+impl Serialize for Targets<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.snapshot.targets.iter().map(|t| TargetOut {
+            name: &t.name,
+            platform: &t.platform,
+            address: &t.address,
+            about: &t.about,
+            took_ms: t.took_ms,
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct ComponentOut<'r> {
+    kind: &'r str,
+    id: &'r str,
+    name: &'r str,
+    target: &'r str,
+}
+
+struct Components<'r, 'a>(&'r Audit<'a>);
+
+impl Serialize for Components<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(None)?;
+        for target in &self.0.snapshot.targets {
+            for c in &target.components {
+                seq.serialize_element(&ComponentOut {
+                    kind: c.kind.name,
+                    id: &c.id,
+                    name: &c.name,
+                    target: &target.name,
+                })?;
+            }
+        }
+        seq.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Coverage<'r> {
+    gaps: Vec<GapOut<'r>>,
+    incomplete: Vec<IncompleteOut<'r>>,
+}
+
+#[derive(Serialize)]
+struct GapOut<'r> {
+    target: &'r str,
+    source: &'r str,
+    reason: &'r str,
+    affects: &'r str,
+}
+
+#[derive(Serialize)]
+struct IncompleteOut<'r> {
+    target: &'r str,
+    kind: &'r str,
+    reason: &'r str,
+}
+
+fn coverage<'r>(audit: &'r Audit<'_>) -> Coverage<'r> {
+    let mut out = Coverage { gaps: Vec::new(), incomplete: Vec::new() };
+    for target in &audit.snapshot.targets {
+        let name = target.name.as_str();
+        out.gaps.extend(target.gaps.iter().map(|g| GapOut {
+            target: name,
+            source: &g.source,
+            reason: &g.reason,
+            affects: &g.affects,
+        }));
+        let lists = target.incomplete.iter();
+        out.incomplete.extend(lists.map(|(kind, reason)| IncompleteOut { target: name, kind, reason }));
+    }
+    out
+}
+
+#[derive(Serialize)]
+struct Summary<'r> {
+    benchmark: BenchmarkOut<'r>,
+    findings: Counts,
+    waived: usize,
+    waiver_problems: &'r [String],
+}
+
+#[derive(Serialize)]
+struct BenchmarkOut<'r> {
+    id: &'r str,
+    title: &'r str,
+    counts: Counts,
+    controls: Vec<ControlOut<'r>>,
+}
+
+#[derive(Serialize)]
+struct ControlOut<'r> {
+    id: &'r str,
+    title: &'r str,
+    verdict: Verdict,
+    level: u8,
+    findings: usize,
+    /// Some of its checks were left out of this run: a pass speaks for the others alone.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    in_part: bool,
+}
+
+/// In the order of `words::VERDICTS`.
+struct Counts([usize; 5]);
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(words::VERDICTS.iter().map(|v| v.word()).zip(self.0))
+    }
+}
+
+fn summary<'r>(audit: &'r Audit<'_>) -> Summary<'r> {
+    let controls = audit.controls();
+    let benchmark = BenchmarkOut {
+        id: &audit.benchmark.id,
+        title: &audit.benchmark.title,
+        counts: Counts(words::counts(&controls)),
+        controls: controls
+            .iter()
+            .map(|c| ControlOut {
+                id: &c.control.id,
+                title: &c.control.title,
+                verdict: c.verdict,
+                level: c.control.level,
+                findings: c.findings.len(),
+                in_part: c.in_part,
+            })
+            .collect(),
+    };
+    Summary {
+        benchmark,
+        findings: Counts(words::finding_counts(audit)),
+        waived: audit.waived.iter().flatten().count(),
+        waiver_problems: &audit.waiver_problems,
+    }
+}
+
+struct Findings<'r, 'a>(&'r Audit<'a>);
+
+impl Serialize for Findings<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The controls of a check are the same in all of its findings.
+        let benchmark = &self.0.benchmark.id;
+        let named = |id: &str| -> Vec<String> {
+            self.0.controls_of(id).iter().map(|c| format!("{benchmark}/{}", c.id)).collect()
+        };
+        let controls: Vec<Vec<String>> = self.0.checks.iter().map(|c| named(&c.id)).collect();
+        let findings = self.0.findings.iter().enumerate();
+        serializer.collect_seq(findings.map(|(i, f)| finding(self.0, i, f, &controls[f.check])))
+    }
+}
+
+#[derive(Serialize)]
+struct FindingOut<'r> {
+    check: &'r str,
+    title: &'r str,
+    severity: &'r str,
+    verdict: Verdict,
+    controls: &'r [String],
+    component: ComponentOut<'r>,
+    facts: Vec<FactOut<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<RemedyOut<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiver: Option<WaiverOut<'r>>,
+    fingerprint: String,
+}
+
+#[derive(Serialize)]
+struct FactOut<'r> {
+    name: &'r str,
+    value: &'r Value,
+    source: String,
+}
+
+#[derive(Serialize)]
+struct RemedyOut<'r> {
+    safety: &'r str,
+    fix: &'r str,
+}
+
+#[derive(Serialize)]
+struct WaiverOut<'r> {
+    reason: &'r str,
+    owner: &'r str,
+    expires: &'r str,
+}
+
+fn finding<'r>(audit: &'r Audit<'_>, i: usize, finding: &'r Finding, controls: &'r [String]) -> FindingOut<'r> {
+    let check = audit.check(finding);
+    let verdict = finding.judgement.verdict;
+    let open = matches!(verdict, Verdict::Fail | Verdict::Manual | Verdict::Unknown);
+    let component = audit.component(finding);
+    FindingOut {
+        check: &check.id,
+        title: &check.title,
+        severity: check.severity.word(),
+        verdict,
+        controls,
+        component: ComponentOut {
+            kind: &check.about,
+            id: component.map_or("*", |c| &c.id),
+            name: audit.component_name(finding),
+            target: &audit.snapshot.targets[finding.target].name,
+        },
+        facts: audit
+            .facts(finding)
+            .into_iter()
+            .map(|(name, fact)| FactOut { name, value: &fact.value, source: fact.source.to_string() })
+            .collect(),
+        reason: finding.judgement.reason.as_deref(),
+        remedy: open.then(|| RemedyOut { safety: check.remedy.safety.word(), fix: &check.remedy.fix }),
+        waiver: audit.waived[i].map(|w| {
+            let waiver = &audit.waivers[w];
+            WaiverOut { reason: &waiver.reason, owner: &waiver.owner, expires: &waiver.expires }
+        }),
+        fingerprint: audit.fingerprint(finding),
+    }
+}
+
+/// JSON with a line for each entry of the top level and each element of its lists: readable, and neither long nor
+/// slow.
+pub struct Lines {
+    depth: usize,
+    first: bool,
+}
+
+impl Lines {
+    fn open(&mut self) {
+        self.depth += 1;
+        self.first = true;
+    }
+
+    fn close<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        let line = self.depth < 2 && !self.first;
+        self.first = false;
+        if line { self.line(out) } else { Ok(()) }
+    }
+
+    fn next<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        if !std::mem::replace(&mut self.first, false) {
+            out.write_all(b",")?;
+        }
+        if self.depth <= 2 { self.line(out) } else { Ok(()) }
+    }
+
+    fn line<W: ?Sized + Write>(&self, out: &mut W) -> io::Result<()> {
+        out.write_all(&b"\n    "[..1 + 2 * self.depth.min(1) + usize::from(self.depth > 1)])
+    }
+}
+
+impl serde_json::ser::Formatter for Lines {
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.open();
+        out.write_all(b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.close(out)?;
+        out.write_all(b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, _first: bool) -> io::Result<()> {
+        self.next(out)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.open();
+        out.write_all(b"{")
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.close(out)?;
+        out.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, _first: bool) -> io::Result<()> {
+        self.next(out)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _out: &mut W) -> io::Result<()> {
+        self.first = false;
+        Ok(())
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, _out: &mut W) -> io::Result<()> {
+        self.first = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! Words that several renderings share.
+
+use seaworthy_core::audit::{Audit, ControlResult};
+use seaworthy_core::benchmark::Section;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::snapshot::{Gap, Target};
+use seaworthy_core::verdict::Verdict;
+
+/// Verdicts in the order in which counts and groups are shown.
+pub const VERDICTS: [Verdict; 5] =
+    [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::Manual, Verdict::NotApplicable];
+
+/// A kind's short name: `container` for `docker.container`.
+pub fn kind(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, short)| short)
+}
+
+/// `1 container`, `2 containers`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A number with its thousands parted: `60,000`.
+pub fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The name of a finding's component, with its target's where there are several.
+pub fn component(audit: &Audit<'_>, finding: &Finding) -> String {
+    let name = audit.component_name(finding);
+    if audit.snapshot.targets.len() > 1 {
+        format!("{}/{name}", audit.snapshot.targets[finding.target].name)
+    } else {
+        name.to_owned()
+    }
+}
+
+/// How many controls have each verdict, in the order of `VERDICTS`. A pass in part is no pass of the control.
+pub fn counts<'a>(controls: impl IntoIterator<Item = &'a ControlResult<'a>>) -> [usize; 5] {
+    let mut out = [0; 5];
+    for control in controls {
+        if control.in_part && matches!(control.verdict, Verdict::Pass | Verdict::NotApplicable) {
+            continue;
+        }
+        if let Some(at) = VERDICTS.iter().position(|v| *v == control.verdict) {
+            out[at] += 1;
+        }
+    }
+    out
+}
+
+/// How many findings have each verdict, in the order of `VERDICTS`.
+pub fn finding_counts(audit: &Audit<'_>) -> [usize; 5] {
+    VERDICTS.map(|v| audit.count(v))
+}
+
+/// The controls of each section, in order; those of no section come last, without one.
+pub fn sections<'r, 'a>(
+    audit: &Audit<'a>,
+    controls: &'r [ControlResult<'a>],
+) -> Vec<(Option<&'a Section>, Vec<&'r ControlResult<'a>>)> {
+    let sections = &audit.benchmark.sections;
+    let mut out: Vec<(Option<&Section>, Vec<&ControlResult<'_>>)> =
+        sections.iter().map(|s| (Some(s), Vec::new())).chain([(None, Vec::new())]).collect();
+    for control in controls {
+        let under = |s: &&Section| control.control.id.strip_prefix(&s.id).is_some_and(|rest| rest.starts_with('.'));
+        let longest = sections.iter().filter(under).max_by_key(|s| s.id.len());
+        let at = longest.and_then(|l| sections.iter().position(|s| std::ptr::eq(s, l))).unwrap_or(sections.len());
+        out[at].1.push(control);
+    }
+    out.retain(|(_, controls)| !controls.is_empty());
+    out
+}
+
+/// The findings of checks that no control of the benchmark asks for, by position.
+pub fn beyond(audit: &Audit<'_>) -> Vec<usize> {
+    let beyond: Vec<bool> = audit.checks.iter().map(|c| audit.controls_of(&c.id).is_empty()).collect();
+    (0..audit.findings.len()).filter(|i| beyond[audit.findings[*i].check]).collect()
+}
+
+/// Everything that could not be read, incomplete lists too, with the target.
+pub fn gaps<'a>(audit: &Audit<'a>) -> Vec<(&'a Target, Gap)> {
+    let mut out = Vec::new();
+    for target in &audit.snapshot.targets {
+        out.extend(target.gaps.iter().map(|g| (target, g.clone())));
+        out.extend(target.incomplete.iter().map(|(name, reason)| {
+            let source = format!("the list of {}s", kind(name));
+            (target, Gap { source, reason: reason.clone(), affects: format!("checks of {}s", kind(name)) })
+        }));
+    }
+    out
+}
+
+/// Whether nothing at all could be collected.
+pub fn is_empty(audit: &Audit<'_>) -> bool {
+    audit.snapshot.targets.iter().all(|t| t.components.is_empty())
+}
+
+/// Seconds since 1970 as RFC 3339, UTC.
+pub fn instant(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!((count(1, "gap"), count(0, "gap")), ("1 gap".into(), "0 gaps".into()));
+        assert_eq!([7, 999, 1000, 60_000, 1_234_567].map(thousands), ["7", "999", "1,000", "60,000", "1,234,567"]);
+        assert_eq!(instant(0), "1970-01-01T00:00:00Z");
+    }
+}
