@@ -35,6 +35,21 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// True when mounts below it are seen by its peers too: `shared` or `rshared`.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// True when mounts of its master are seen below it: `slave` or `rslave`.
+    pub fn is_slave(&self) -> bool {
+        self.master.is_some()
+    }
+
+    /// Where it lies in the process's root.
+    pub fn point(&self) -> &str {
+        &self.point
+    }
+
     /// True when nothing can be written through it.
     pub fn effectively_read_only(&self) -> bool {
         self.read_only || self.super_read_only

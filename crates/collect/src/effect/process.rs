@@ -1,10 +1,11 @@
 //! One process: what is in effect for it.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::namespaces::Namespaces;
-use super::read::{Buffer, Datum, vanished};
+use super::read::{Buffer, Datum, open_dir, vanished};
 use super::sockets::{self, Listener};
 use super::status::{IdRange, Rlimits, Status, outside_id, parse_id_map};
 use crate::host::root::Unread;
@@ -20,6 +21,34 @@ pub enum Lsms {
 }
 
 impl Lsms {
+    /// Finds out which modules are in force below a host's root: by the kernel's list, or, where securityfs is not
+    /// mounted, by what AppArmor, SELinux and Smack show elsewhere. A kernel that has none of the three answers a
+    /// question for its own label with EINVAL.
+    pub fn read(root: &Path) -> Self {
+        let mut buffer = Buffer::default();
+        let dir = match open_dir(root) {
+            Ok(dir) => dir,
+            Err(gap) => return Self::Unknown(format!("{}: {gap}", root.display())),
+        };
+        match buffer.text(&dir, "sys/kernel/security/lsm") {
+            Ok(text) => {
+                return Self::Known(
+                    text.trim().split(',').filter(|n| !n.is_empty()).map(str::to_owned).take(64).collect(),
+                );
+            }
+            Err(Unread::Absent) => {}
+            Err(gap) => return Self::Unknown(format!("/sys/kernel/security/lsm: {gap}")),
+        }
+        let enabled = buffer.text(&dir, "sys/module/apparmor/parameters/enabled").map(|t| t.trim() == "Y");
+        let own = buffer.read(&dir, "proc/self/attr/current", 4096).map(<[u8]>::to_vec);
+        let silent = own.is_err_and(|gap| gap == Unread::from(rustix::io::Errno::INVAL));
+        match enabled {
+            Ok(true) => Self::Known(vec!["apparmor".into()]),
+            Ok(false) | Err(Unread::Absent) if silent => Self::Known(Vec::new()),
+            _ => Self::Unknown("/sys/kernel/security/lsm: not there (securityfs is not mounted)".into()),
+        }
+    }
+
     /// True when a module that labels processes is in force: AppArmor, SELinux or Smack; `None` when that is unknown.
     pub fn labels(&self) -> Option<bool> {
         match self {

@@ -23,6 +23,13 @@ pub struct Listener {
     pub port: u16,
 }
 
+impl Listener {
+    /// The port.
+    pub fn port(self) -> u16 {
+        self.port
+    }
+}
+
 /// The listening sockets of a namespace by inode.
 pub(super) type Table = Arc<BTreeMap<u64, Listener>>;
 

@@ -183,3 +183,14 @@ fn what_is_damaged_is_unknown_and_the_rest_is_read() {
     assert!(seen.init.listeners.value.is_err());
     assert!(seen.init.argv.value.is_ok() && seen.limits.is_ok());
 }
+
+#[test]
+fn modules_are_known_by_the_kernels_list_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(matches!(Lsms::read(dir.path()), Lsms::Unknown(_)));
+    std::fs::create_dir_all(dir.path().join("sys/kernel/security")).unwrap();
+    std::fs::write(dir.path().join("sys/kernel/security/lsm"), "capability,yama,apparmor").unwrap();
+    assert_eq!(Lsms::read(dir.path()).labels(), Some(true));
+    std::fs::write(dir.path().join("sys/kernel/security/lsm"), "capability,landlock").unwrap();
+    assert_eq!(Lsms::read(dir.path()).labels(), Some(false));
+}
