@@ -12,5 +12,3 @@ pub mod host;
 pub mod redact;
 
 pub use assemble::{Options, collect};
-
-

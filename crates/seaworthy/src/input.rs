@@ -45,7 +45,8 @@ pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
 fn name_apart(snapshot: &mut Snapshot) {
     for i in 1..snapshot.targets.len() {
         let name = snapshot.targets[i].name.clone();
-        let before = snapshot.targets[..i].iter().filter(|t| t.name == name || t.name.starts_with(&format!("{name}#"))).count();
+        let before =
+            snapshot.targets[..i].iter().filter(|t| t.name == name || t.name.starts_with(&format!("{name}#"))).count();
         if before > 0 {
             snapshot.targets[i].name = format!("{name}#{}", before + 1);
         }

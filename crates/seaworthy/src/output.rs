@@ -67,7 +67,11 @@ pub fn write(path: Option<&Path>, render: impl FnOnce(&mut dyn Write) -> io::Res
     result.with_context(context)
 }
 
-fn write_through(temporary: &Path, path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn write_through(
+    temporary: &Path,
+    path: &Path,
+    render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(temporary)?;
     let mut out = BufWriter::with_capacity(1 << 16, file);
     render(&mut out)?;

@@ -62,7 +62,11 @@ fn user(host: &Host, found: &UserClient) -> Component {
         plain.push("~/.dockercfg".into());
     }
     put("plain_credentials", of_config(Value::List(plain.iter().map(|r| bounded(r)).collect())), &path);
-    put("credential_store", of_config(config.and_then(|m| m.creds_store.as_deref()).map_or(Value::Null, bounded)), &path);
+    put(
+        "credential_store",
+        of_config(config.and_then(|m| m.creds_store.as_deref()).map_or(Value::Null, bounded)),
+        &path,
+    );
     put("proxy_credentials", of_config(config.is_some_and(|m| !m.proxies_with_credentials.is_empty()).into()), &path);
     let contexts = found.contexts.iter().map(|context| {
         let has = |file: &str| context.tls.iter().any(|t| t.path.ends_with(file));
@@ -92,11 +96,16 @@ fn user(host: &Host, found: &UserClient) -> Component {
     });
     put("key_files", of_config(Value::List(keys.collect())), &found.dir);
     let trust = match &found.content_trust {
-        Some(trust) => trust.in_effect().ok_or_else(|| format!("{}: it depends on what the shell decides", trust.at.path)),
+        Some(trust) => {
+            trust.in_effect().ok_or_else(|| format!("{}: it depends on what the shell decides", trust.at.path))
+        }
         None if found.environment_complete => Ok(false),
         None => Err("a profile could not be read".to_owned()),
     };
-    let place = found.content_trust.as_ref().map_or_else(|| "profiles and environment files".to_owned(), |t| format!("{}:{}", t.at.path, t.at.line));
+    let place = found
+        .content_trust
+        .as_ref()
+        .map_or_else(|| "profiles and environment files".to_owned(), |t| format!("{}:{}", t.at.path, t.at.line));
     put("content_trust", trust.map(Value::Bool), &place);
     let version = cli_version(&host.client, host);
     let honours = version.clone().and_then(|v| match v {

@@ -156,7 +156,9 @@ impl<'i> Sheet<'_, 'i> {
         let (path, changed) = match &file.state {
             State::Absent => (Ok(Value::Null), Ok(file.changed_since_start.is_some().into())),
             State::Unread(why) => (Ok(bounded(&file.path)), Err(why.clone())),
-            State::Read(_) | State::Refused(_) => (Ok(bounded(&file.path)), Ok(file.changed_since_start.is_some().into())),
+            State::Read(_) | State::Refused(_) => {
+                (Ok(bounded(&file.path)), Ok(file.changed_since_start.is_some().into()))
+            }
         };
         self.put("config_file", path, place);
         self.put("config_changed_since_start", changed, &format!("{}, start of process", file.path));
@@ -224,7 +226,10 @@ impl<'i> Sheet<'_, 'i> {
         let bounded = match driver.as_deref() {
             Some("json-file") => match self.c.value("log_options") {
                 Value::List(options) => {
-                    let limit = options.iter().filter_map(Value::as_str).any(|o| o.starts_with("max-size=") && o != "max-size=-1");
+                    let limit = options
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .any(|o| o.starts_with("max-size=") && o != "max-size=-1");
                     Ok(limit.into())
                 }
                 other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
@@ -298,7 +303,13 @@ impl<'i> Sheet<'_, 'i> {
             (_, Ok(tls)) => (*tls).into(),
             (_, Err(why)) => Value::unknown(why.as_str()),
         };
-        listener(format!("tcp://{address}"), "tcp".into(), tls, address.ip().to_canonical().is_loopback().into(), serves)
+        listener(
+            format!("tcp://{address}"),
+            "tcp".into(),
+            tls,
+            address.ip().to_canonical().is_loopback().into(),
+            serves,
+        )
     }
 
     /// What the settings say of listeners, where the sockets themselves may not be read.
@@ -316,7 +327,8 @@ impl<'i> Sheet<'_, 'i> {
                 (_, address) => {
                     let tls = tls.clone().map_or_else(Value::unknown, Value::from);
                     let name = address.rsplit_once(':').map_or(address, |(name, _)| name).trim_matches(['[', ']']);
-                    let loopback = name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+                    let loopback =
+                        name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
                     out.push(listener(format!("tcp://{address}"), "tcp".into(), tls, loopback.into(), "api"));
                 }
             }
@@ -336,11 +348,15 @@ impl<'i> Sheet<'_, 'i> {
         let allows = match (profile.as_str(), self.inputs.daemon) {
             (Some("builtin"), _) => Ok(false.into()),
             (Some("unconfined"), _) => Ok(true.into()),
-            (Some(path), Ok(daemon)) => daemon
-                .view()
-                .and_then(|root| root.read_text(path))
-                .map_err(|why| format!("{path}: {why}"))
-                .and_then(|text| effect::security::allows_all(&text).map(Value::from).ok_or_else(|| format!("{path}: not a seccomp profile"))),
+            (Some(path), Ok(daemon)) => {
+                daemon.view().and_then(|root| root.read_text(path)).map_err(|why| format!("{path}: {why}")).and_then(
+                    |text| {
+                        effect::security::allows_all(&text)
+                            .map(Value::from)
+                            .ok_or_else(|| format!("{path}: not a seccomp profile"))
+                    },
+                )
+            }
             (Some(_), Err(why)) => Err(why.to_owned()),
             (None, _) => Err("the profile is not known".to_owned()),
         };
@@ -361,7 +377,9 @@ impl<'i> Sheet<'_, 'i> {
         let exists = match &self.inputs.networks {
             Ok(networks) => {
                 let flag = |n: &Json| {
-                    pointer(n, "Options").and_then(|o| o.get("com.docker.network.bridge.default_bridge")).and_then(Json::as_str)
+                    pointer(n, "Options")
+                        .and_then(|o| o.get("com.docker.network.bridge.default_bridge"))
+                        .and_then(Json::as_str)
                         == Some("true")
                 };
                 Ok(networks.iter().any(|n| flag(n) || n.get("Name").and_then(Json::as_str) == Some("bridge")))

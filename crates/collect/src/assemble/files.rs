@@ -45,7 +45,8 @@ pub(super) fn components(inputs: &Inputs<'_>) -> Vec<Component> {
     let kernel = inputs.host.audit_kernel.as_ref().ok();
     let table = kernel.map(|k| Table::new(&inputs.host.root, &k.rules, Some(k.enabled)));
     let persistent = inputs.host.audit_files.persistent();
-    let on_disk = Table::new(&inputs.host.root, persistent.map_or(&[], |f| &f.rules), persistent.and_then(|f| f.enabled));
+    let on_disk =
+        Table::new(&inputs.host.root, persistent.map_or(&[], |f| &f.rules), persistent.and_then(|f| f.enabled));
     let mut work = Work { inputs, view, table, on_disk, out: Vec::new() };
     work.units();
     work.configuration();
@@ -127,7 +128,8 @@ impl Work<'_> {
                 let granting = entries.iter().filter(|e| e.grants != 0 && e.id != 0);
                 let text = granting.map(|e| {
                     let name = if e.group { host.group(e.id) } else { host.user(e.id) };
-                    let bits = [(4, 'r'), (2, 'w'), (1, 'x')].map(|(bit, letter)| if e.grants & bit != 0 { letter } else { '-' });
+                    let bits = [(4, 'r'), (2, 'w'), (1, 'x')]
+                        .map(|(bit, letter)| if e.grants & bit != 0 { letter } else { '-' });
                     format!("{} {name}: {}", if e.group { "group" } else { "user" }, bits.iter().collect::<String>())
                 });
                 Value::strings(text.collect::<Vec<_>>())
@@ -266,7 +268,8 @@ impl Work<'_> {
     fn programs(&mut self) {
         for role in PROGRAM_ROLES {
             let running = self.inputs.daemon.ok().filter(|_| role == "dockerd").and_then(|d| d.exe.clone());
-            let found = PROGRAMS.iter().map(|dir| format!("{dir}/{role}")).find(|p| self.inputs.host.root.stat(p).is_ok());
+            let found =
+                PROGRAMS.iter().map(|dir| format!("{dir}/{role}")).find(|p| self.inputs.host.root.stat(p).is_ok());
             let path = running.or(found).unwrap_or_else(|| format!("/usr/bin/{role}"));
             self.add(role, &path);
         }

@@ -52,7 +52,8 @@ impl Host {
     pub fn read(path: &Path, docker_config: Option<&str>) -> Result<Self, Unread> {
         let root = Root::open(path)?;
         let mut gaps = Vec::new();
-        let proc = Proc::open(&root).map_err(|why| gaps.push(gap(&path.join("proc").display(), &why, "processes"))).ok();
+        let proc =
+            Proc::open(&root).map_err(|why| gaps.push(gap(&path.join("proc").display(), &why, "processes"))).ok();
         let live = root.is_live();
         let (left, right) = std::thread::scope(|scope| {
             let left = scope.spawn(|| {
@@ -78,16 +79,50 @@ impl Host {
             Err("the kernel's rules are read where its own first process namespace is".to_owned())
         };
         let audit_files = audit::file::read(&root);
-        for list in [&accounts.gaps, &packages.gaps, &sudo.gaps, &sshd.gaps, &client.gaps, &certificates.gaps, &containerd.gaps, &kernel.gaps, &os_gaps] {
-            gaps.extend(list.iter().map(|g| Gap { source: g.source.clone(), reason: g.reason.clone(), affects: g.affects.clone() }));
+        for list in [
+            &accounts.gaps,
+            &packages.gaps,
+            &sudo.gaps,
+            &sshd.gaps,
+            &client.gaps,
+            &certificates.gaps,
+            &containerd.gaps,
+            &kernel.gaps,
+            &os_gaps,
+        ] {
+            gaps.extend(list.iter().map(|g| Gap {
+                source: g.source.clone(),
+                reason: g.reason.clone(),
+                affects: g.affects.clone(),
+            }));
         }
         for list in [&audit_files.loaded, &audit_files.parts].into_iter().flatten() {
-            gaps.extend(list.gaps.iter().map(|g| Gap { source: g.source.clone(), reason: g.reason.clone(), affects: g.affects.clone() }));
+            gaps.extend(list.gaps.iter().map(|g| Gap {
+                source: g.source.clone(),
+                reason: g.reason.clone(),
+                affects: g.affects.clone(),
+            }));
         }
         if let Err(why) = &audit_kernel {
             gaps.push(gap(&"kernel audit rules", why, "which accesses are logged"));
         }
-        Ok(Self { root, proc, accounts, packages, os, kernel, mounts, sudo, sshd, client, certificates, containerd, audit_kernel, audit_files, gaps })
+        Ok(Self {
+            root,
+            proc,
+            accounts,
+            packages,
+            os,
+            kernel,
+            mounts,
+            sudo,
+            sshd,
+            client,
+            certificates,
+            containerd,
+            audit_kernel,
+            audit_files,
+            gaps,
+        })
     }
 
     /// The name of a user, or its number.
@@ -185,7 +220,11 @@ impl Sheet<'_> {
         let bytes = |n: Option<u64>| n.and_then(|n| i64::try_from(n).ok()).ok_or_else(|| why("memory"));
         self.put("swap_total", bytes(k.swap), "/proc/meminfo: SwapTotal");
         self.put("memory_total", bytes(k.memory), "/proc/meminfo: MemTotal");
-        self.put("cpus", k.processors.map(i64::from).ok_or_else(|| why("processors")), "/sys/devices/system/cpu/online");
+        self.put(
+            "cpus",
+            k.processors.map(i64::from).ok_or_else(|| why("processors")),
+            "/sys/devices/system/cpu/online",
+        );
         let packages = if host.packages.managers.is_empty() && !host.packages.gaps.is_empty() {
             Err(host.packages.gaps[0].reason.clone())
         } else {
@@ -222,7 +261,10 @@ impl Sheet<'_> {
         });
         let grants: Vec<Value> = grants.collect();
         let sudo = if grants.is_empty() && !host.sudo.is_complete() {
-            let why = host.sudo.gaps.first().map_or_else(|| "rules come from further sources".to_owned(), |g| format!("{}: {}", g.source, g.reason));
+            let why = host.sudo.gaps.first().map_or_else(
+                || "rules come from further sources".to_owned(),
+                |g| format!("{}: {}", g.source, g.reason),
+            );
             Err(why)
         } else {
             Ok(Value::List(grants))
@@ -240,7 +282,11 @@ impl Sheet<'_> {
         self.put("sshd_installed", installed, "/usr/sbin/sshd");
         let place = sshd.config.clone().unwrap_or_else(|| "OpenSSH's defaults".into());
         let any = |keyword: &str| {
-            sshd.matches.iter().filter(|m| m.keyword.eq_ignore_ascii_case(keyword)).map(|m| m.value.to_lowercase()).collect::<Vec<_>>()
+            sshd.matches
+                .iter()
+                .filter(|m| m.keyword.eq_ignore_ascii_case(keyword))
+                .map(|m| m.value.to_lowercase())
+                .collect::<Vec<_>>()
         };
         let known = |keyword: &str| match sshd.setting(keyword) {
             Setting::Known { value, .. } => Ok(value),
@@ -252,7 +298,11 @@ impl Sheet<'_> {
                 return Ok(true);
             }
             own?;
-            if sshd.matches_complete { Ok(false) } else { Err("a file that may hold Match blocks could not be read".into()) }
+            if sshd.matches_complete {
+                Ok(false)
+            } else {
+                Err("a file that may hold Match blocks could not be read".into())
+            }
         };
         let password = match (yes("PasswordAuthentication"), yes("KbdInteractiveAuthentication")) {
             (Ok(true), _) | (_, Ok(true)) => Ok(true),
@@ -260,9 +310,15 @@ impl Sheet<'_> {
             (Ok(false), Ok(false)) => Ok(false),
         };
         self.put("ssh_password", password, place.clone());
-        let looseness = |v: &str| ["no", "forced-commands-only", "prohibit-password", "without-password", "yes"].iter().position(|k| *k == v).unwrap_or(4);
+        let looseness = |v: &str| {
+            ["no", "forced-commands-only", "prohibit-password", "without-password", "yes"]
+                .iter()
+                .position(|k| *k == v)
+                .unwrap_or(4)
+        };
         let root = known("PermitRootLogin").and_then(|own| {
-            let loosest = std::iter::once(own).chain(any("PermitRootLogin")).max_by_key(|v| looseness(v)).unwrap_or_default();
+            let loosest =
+                std::iter::once(own).chain(any("PermitRootLogin")).max_by_key(|v| looseness(v)).unwrap_or_default();
             let certain = sshd.matches_complete || loosest == "yes";
             if certain { Ok(loosest) } else { Err("a file that may hold Match blocks could not be read".into()) }
         });
@@ -296,7 +352,9 @@ impl Sheet<'_> {
 
     fn storage(&mut self, host: &Host, engine: &EngineView<'_>) {
         let root = match &engine.info {
-            Ok(info) => pointer(info, "DockerRootDir").and_then(Json::as_str).filter(|r| !r.is_empty()).map(str::to_owned),
+            Ok(info) => {
+                pointer(info, "DockerRootDir").and_then(Json::as_str).filter(|r| !r.is_empty()).map(str::to_owned)
+            }
             Err(_) => None,
         };
         let root = root.ok_or_else(|| "the engine did not say".to_owned());
@@ -309,7 +367,11 @@ impl Sheet<'_> {
             (Ok(false), root) => root.clone(),
             (Err(why), _) => Err(why.clone()),
         };
-        self.put("layers_dir", layers.clone().map(|l| bounded(&l)), "GET /info: DriverStatus; containerd's configuration");
+        self.put(
+            "layers_dir",
+            layers.clone().map(|l| bounded(&l)),
+            "GET /info: DriverStatus; containerd's configuration",
+        );
         let separate = |directory: &Result<String, String>| -> Result<bool, String> {
             let directory = directory.clone()?;
             match mounts::separate(&host.root, host.mounts.as_deref(), Path::new(&directory)) {
@@ -318,7 +380,9 @@ impl Sheet<'_> {
                 Err(why) => Err(format!("{directory}: {why}")),
             }
         };
-        let place = |d: &Result<String, String>| format!("device ids of {} and its parent", d.as_deref().unwrap_or("the directory"));
+        let place = |d: &Result<String, String>| {
+            format!("device ids of {} and its parent", d.as_deref().unwrap_or("the directory"))
+        };
         self.put("data_root_separate", separate(&root), place(&root));
         self.put("layers_separate", separate(&layers), place(&layers));
     }
@@ -326,7 +390,11 @@ impl Sheet<'_> {
     fn listeners(&mut self, host: &Host) {
         let place = "/proc/net/tcp, /proc/net/tcp6";
         let Some(proc) = host.proc.as_ref().filter(|p| p.numbers_are_ours()) else {
-            return self.put::<Value>("listeners", Err("the process file system is not this namespace's".into()), place);
+            return self.put::<Value>(
+                "listeners",
+                Err("the process file system is not this namespace's".into()),
+                place,
+            );
         };
         let found = sockets::tcp_table(proc, std::process::id()).map_err(|why| why.to_string());
         let found = found.map(|all| {
@@ -356,7 +424,11 @@ impl Sheet<'_> {
         self.put("cpus", number("NCPU"), place("NCPU"));
         self.put("data_root", text("DockerRootDir").ok_or_else(|| why.to_owned()), place("DockerRootDir"));
         let options = pointer(info, "SecurityOptions").and_then(Json::as_array);
-        let named = |name: &str| options.is_some_and(|o| o.iter().filter_map(Json::as_str).any(|o| o == name || o.starts_with(&format!("{name},"))));
+        let named = |name: &str| {
+            options.is_some_and(|o| {
+                o.iter().filter_map(Json::as_str).any(|o| o == name || o.starts_with(&format!("{name},")))
+            })
+        };
         // An engine that uses one proves that it is there; one that uses none proves nothing about the kernel.
         if named("name=apparmor") {
             self.put("apparmor", Ok(true), place("SecurityOptions"));
@@ -371,7 +443,11 @@ impl Sheet<'_> {
         let images = "GET /images/json";
         let containers = "GET /containers/json";
         self.put("images_total", counts.images.clone().map_err(|w| w.to_string()), images);
-        self.put("images_unused", counts.images_unused.clone().map_err(|w| w.to_string()), "GET /images/json, GET /containers/json");
+        self.put(
+            "images_unused",
+            counts.images_unused.clone().map_err(|w| w.to_string()),
+            "GET /images/json, GET /containers/json",
+        );
         self.put("containers_total", counts.containers.clone().map_err(|w| w.to_string()), containers);
         self.put("containers_running", counts.containers_running.clone().map_err(|w| w.to_string()), containers);
     }

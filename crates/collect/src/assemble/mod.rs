@@ -22,9 +22,10 @@ use crate::docker::context::{EngineFacts, HostView, NoHost, Running, Seccomp};
 use crate::docker::gather::{self, Gathered};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
-use crate::engine::{self, Engine, Environment, Failure, Limits, Resolved, Wanted};
 use crate::effect::{self, Lsms};
+use crate::engine::{self, Engine, Environment, Failure, Limits, Resolved, Wanted};
 use crate::host::packages::Owner;
+use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
 use host::{EngineView, Host};
@@ -174,7 +175,11 @@ impl Work {
             Err(failure) => {
                 target.gap(address, failure.to_string(), "everything about this engine");
                 for other in engine::other_sockets(&self.environment, &endpoint) {
-                    target.gap(other.path.display().to_string(), format!("a socket of {} is there; name it by --docker", other.kind), "another engine");
+                    target.gap(
+                        other.path.display().to_string(),
+                        format!("a socket of {} is there; name it by --docker", other.kind),
+                        "another engine",
+                    );
                 }
                 return target;
             }
@@ -188,7 +193,11 @@ impl Work {
         };
         self.put_together(&mut target, &engine, gathered, reading_result, decided);
         for other in engine::other_sockets(&self.environment, &endpoint) {
-            target.gap(other.path.display().to_string(), format!("a socket of {} is there and was not asked; name it by --docker", other.kind), "another engine");
+            target.gap(
+                other.path.display().to_string(),
+                format!("a socket of {} is there and was not asked; name it by --docker", other.kind),
+                "another engine",
+            );
         }
         target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         target
@@ -197,17 +206,8 @@ impl Work {
     /// Starts reading the machine that the engine runs on, where that is this one.
     fn machine(&self, resolved: &Resolved) -> Result<Reading, String> {
         let root = self.options.root.clone();
-        let local = match (&root, resolved.is_local) {
-            (Some(_), _) => true,
-            (None, true) => !in_container(),
-            (None, false) => false,
-        };
-        if !local {
-            return Err(if resolved.is_local {
-                "Seaworthy runs inside a container: mount the host's / and give it by --root /host".to_owned()
-            } else {
-                "the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned()
-            });
+        if root.is_none() && !resolved.is_local {
+            return Err("the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned());
         }
         let reading = Reading(Arc::default());
         let cell = Arc::clone(&reading.0);
@@ -216,7 +216,9 @@ impl Work {
         let docker_config = self.environment.config_dir().map(|d| d.to_string_lossy().into_owned());
         let path = root.unwrap_or_else(|| PathBuf::from("/"));
         std::thread::spawn(move || {
-            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| machine(&path, socket.as_deref(), docker_config.as_deref(), redactor)));
+            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                machine(&path, socket.as_deref(), docker_config.as_deref(), redactor)
+            }));
             let read = read.unwrap_or_else(|_| Err("reading the host failed".into()));
             // Nobody else sets it.
             drop(cell.set(read));
@@ -275,7 +277,8 @@ impl Work {
         };
         let info = gathered.info.as_ref().map_err(ToString::to_string);
         let networks = gathered.networks.as_ref().map_err(ToString::to_string);
-        let networks = networks.and_then(|n| n.as_array().map(Vec::as_slice).ok_or_else(|| "the list of networks is none".to_owned()));
+        let networks = networks
+            .and_then(|n| n.as_array().map(Vec::as_slice).ok_or_else(|| "the list of networks is none".to_owned()));
         let package = match (&machine, daemon) {
             (Ok(m), Ok(daemon)) => package_version(&m.host, daemon),
             (Err(why), _) => Err(why.clone()),
@@ -317,7 +320,14 @@ impl Work {
                     Value::Str(path) => Ok(path.to_string()),
                     other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
                 };
-                let inputs = files::Inputs { host: &m.host, daemon, settings: &settings, file: config.as_ref(), sockets, data_root };
+                let inputs = files::Inputs {
+                    host: &m.host,
+                    daemon,
+                    settings: &settings,
+                    file: config.as_ref(),
+                    sockets,
+                    data_root,
+                };
                 target.components.push(daemon_component);
                 target.components.extend(files::components(&inputs));
                 target.gaps.extend(m.host.gaps.iter().cloned());
@@ -356,14 +366,32 @@ fn convert(gap: &crate::host::gap::Gap) -> Gap {
     Gap { source: gap.source.clone(), reason: gap.reason.clone(), affects: gap.affects.clone() }
 }
 
-fn machine(root: &Path, socket: Option<&Path>, docker_config: Option<&str>, redactor: Arc<Redactor>) -> Result<Machine, Arc<str>> {
-    let host = Host::read(root, docker_config).map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
-    let host = Arc::new(host);
-    let daemon = match (socket, &host.proc) {
-        (Some(socket), Some(proc)) => find::find(&host.root, proc, &find::Endpoint::Unix(socket.to_path_buf())),
-        (None, _) => Err(crate::host::gap::Gap::new("the engine", "it was not reached by a socket of this machine", "the daemon's process")),
-        (_, None) => Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process")),
+fn machine(
+    root: &Path,
+    socket: Option<&Path>,
+    docker_config: Option<&str>,
+    redactor: Arc<Redactor>,
+) -> Result<Machine, Arc<str>> {
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
+    let opened = Root::open(root).map_err(failed)?;
+    let proc = Proc::open(&opened).ok();
+    let daemon = match (socket, &proc) {
+        (Some(socket), Some(proc)) => find::find(&opened, proc, &find::Endpoint::Unix(socket.to_path_buf())),
+        (None, _) => Err(crate::host::gap::Gap::new(
+            "the engine",
+            "it was not reached by a socket of this machine",
+            "the daemon's process",
+        )),
+        (_, None) => {
+            Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process"))
+        }
     };
+    // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
+    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true));
+    if opened.is_live() && !same && in_container() {
+        return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
+    }
+    let host = Arc::new(Host::read(root, docker_config).map_err(failed)?);
     let view = view(&host, daemon.as_ref().ok(), redactor)?;
     Ok(Machine { host, daemon, view })
 }
@@ -410,7 +438,12 @@ fn about(version: &Json) -> String {
 }
 
 /// The daemon's settings in effect, with the file that they were decided from.
-fn decide(version: &Json, info: &Read<Json>, networks: &Read<Json>, machine: Result<&Machine, &str>) -> (Settings, Option<ConfigFile>) {
+fn decide(
+    version: &Json,
+    info: &Read<Json>,
+    networks: &Read<Json>,
+    machine: Result<&Machine, &str>,
+) -> (Settings, Option<ConfigFile>) {
     let why = match machine {
         Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
         Err(why) => Some(why.to_owned()),
@@ -422,7 +455,8 @@ fn decide(version: &Json, info: &Read<Json>, networks: &Read<Json>, machine: Res
     let major = effective::major(Some(version));
     let file = daemon.ok().map(|d| file::read(d, major));
     let default = |n: &&Json| {
-        n.get("Name").and_then(Json::as_str) == Some("bridge") && n.get("Driver").and_then(Json::as_str) == Some("bridge")
+        n.get("Name").and_then(Json::as_str) == Some("bridge")
+            && n.get("Driver").and_then(Json::as_str) == Some("bridge")
     };
     let networks_why = networks.as_ref().err().map(ToString::to_string);
     let bridge = match networks {
@@ -465,7 +499,9 @@ fn finish(settings: &Settings, daemon: Option<&Daemon>, facts: &mut EngineFacts)
 fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
     let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
     match host.packages.owners(&host.root, &[exe]).pop() {
-        Some(Owner::Package { version, .. }) => version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read")),
+        Some(Owner::Package { version, .. }) => {
+            version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read"))
+        }
         Some(Owner::Nobody) => Ok(None),
         Some(Owner::Unknown(why)) => Err(why),
         None => Err("no package database could be read".to_owned()),
@@ -490,7 +526,12 @@ fn same_socket(known: &[String], path: &str) -> bool {
 }
 
 /// Days until the certificates of the API end: of the one that was shown to us, else of the file that it serves.
-fn certificates(engine: &Engine, settings: &Settings, daemon: Result<&Daemon, &str>, now: i64) -> Result<Vec<(String, i64)>, String> {
+fn certificates(
+    engine: &Engine,
+    settings: &Settings,
+    daemon: Result<&Daemon, &str>,
+    now: i64,
+) -> Result<Vec<(String, i64)>, String> {
     let days = |end: i64| (end - now).div_euclid(86_400);
     if let Some(peer) = engine.peer_certificate() {
         return Ok(vec![("the certificate that it showed".to_owned(), days(peer.not_after))]);
@@ -505,7 +546,11 @@ fn certificates(engine: &Engine, settings: &Settings, daemon: Result<&Daemon, &s
     let Some(Effective::Known(Json::String(path))) = known("tlscert") else {
         return Err("which certificate it serves is not known".to_owned());
     };
-    let bytes = daemon.map_err(str::to_owned)?.view().and_then(|r| r.read(&path, 1 << 20)).map_err(|why| format!("{path}: {why}"))?;
+    let bytes = daemon
+        .map_err(str::to_owned)?
+        .view()
+        .and_then(|r| r.read(&path, 1 << 20))
+        .map_err(|why| format!("{path}: {why}"))?;
     let end = x509_parser::pem::parse_x509_pem(&bytes)
         .ok()
         .and_then(|(_, pem)| pem.parse_x509().ok().map(|c| c.validity().not_after.timestamp()))

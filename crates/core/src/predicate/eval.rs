@@ -95,7 +95,9 @@ impl<'a> Eval<'a> {
             Expr::Or(a, b) => self.both(a, b, true),
             Expr::If(c, a, b) => self.conditional(c, a, b),
             Expr::Equal(a, b) => match (&**a, &**b) {
-                (Expr::Size(list), Expr::Int(n)) | (Expr::Int(n), Expr::Size(list)) => self.size_against(None, list, *n),
+                (Expr::Size(list), Expr::Int(n)) | (Expr::Int(n), Expr::Size(list)) => {
+                    self.size_against(None, list, *n)
+                }
                 _ => self.with_two(a, b, |a, b| Some(Value::Bool(a == b))),
             },
             Expr::Compare(order, a, b) => match (&**a, &**b) {

@@ -37,7 +37,11 @@ pub fn run(arguments: &ExplainArguments) -> Result<Exit> {
 fn explain_control(control: &ControlRef<'_>, others: &[ControlRef<'_>], out: &mut dyn Write) -> io::Result<()> {
     let (benchmark, control) = (control.benchmark, control.control);
     let how = if control.automated { "automated" } else { "manual" };
-    writeln!(out, "{} of {}: {} (level {}, {how} in the benchmark)", control.id, benchmark.title, control.title, control.level)?;
+    writeln!(
+        out,
+        "{} of {}: {} (level {}, {how} in the benchmark)",
+        control.id, benchmark.title, control.title, control.level
+    )?;
     let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
     for other in others.iter().filter(|o| o.control.checks != control.checks) {
         match said.iter_mut().find(|(title, _)| *title == other.control.title) {
@@ -63,7 +67,8 @@ fn explain_check(catalog: &Catalog, check: &Check, out: &mut dyn Write) -> io::R
     if let Some(manual) = &check.manual {
         writeln!(out, "by hand    {manual}")?;
     }
-    let ids: Vec<String> = catalog.answered_by(&check.id).map(|c| format!("{}@{}", c.control.id, c.benchmark.version())).collect();
+    let ids: Vec<String> =
+        catalog.answered_by(&check.id).map(|c| format!("{}@{}", c.control.id, c.benchmark.version())).collect();
     if !ids.is_empty() {
         writeln!(out, "answers    {}", ids.join(" "))?;
     }
@@ -71,7 +76,10 @@ fn explain_check(catalog: &Catalog, check: &Check, out: &mut dyn Write) -> io::R
     writeln!(out, "Fix ({})\n  {}\n", check.remedy.safety.word(), check.remedy.fix.replace('\n', "\n  "))?;
     writeln!(out, "Facts")?;
     let predicates = [&check.select, &check.when, &check.require];
-    let mut facts = predicates.into_iter().flatten().fold(Default::default(), |set: seaworthy_core::predicate::FactSet, p| set.union(p.facts()));
+    let mut facts = predicates
+        .into_iter()
+        .flatten()
+        .fold(Default::default(), |set: seaworthy_core::predicate::FactSet, p| set.union(p.facts()));
     let kind = check.kind();
     for name in &check.show {
         facts = kind.index(name).map_or(facts, |i| facts.union(seaworthy_core::predicate::FactSet::one(i)));

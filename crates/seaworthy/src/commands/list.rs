@@ -21,7 +21,14 @@ pub fn run(arguments: &ListArguments) -> Result<Exit> {
                         .filter(|c| c.checks.contains(&check.id))
                         .map(|c| c.id.as_str())
                         .collect();
-                    writeln!(out, "{:<48} {:<8} {:<7} {}", check.id, check.severity.word(), ids.join(","), check.title)?;
+                    writeln!(
+                        out,
+                        "{:<48} {:<8} {:<7} {}",
+                        check.id,
+                        check.severity.word(),
+                        ids.join(","),
+                        check.title
+                    )?;
                 }
             }
             Listed::Benchmarks => {
