@@ -141,7 +141,7 @@ fn what_the_next_start_would_refuse_is_said() {
 fn events_prove_a_reload_or_its_absence_only_while_all_are_kept() {
     let other = json!({"Type": "container", "Action": "start"});
     let reload = json!({"Type": "daemon", "Action": "reload"});
-    assert_eq!(reloaded(&[other.clone()]), Some(false));
+    assert_eq!(reloaded(std::slice::from_ref(&other)), Some(false));
     assert_eq!(reloaded(&[other.clone(), reload]), Some(true));
     assert_eq!(reloaded(&vec![other; 256]), None);
     assert_eq!(reloaded(&[]), Some(false));
