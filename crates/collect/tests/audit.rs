@@ -32,7 +32,7 @@ fn the_kernel_gives_back_the_meaning_that_a_file_has() {
         std::fs::create_dir(dir.path().join(name)).unwrap();
         std::fs::write(dir.path().join(name).join("file"), "").unwrap();
     }
-    let rules = vec![
+    let rules = [
         format!("-a never,exit -F path={at}/watched/file -F perm=x"),
         format!("-w {at}/watched -p wa -k one"),
         format!("-a always,exit -F dir={at}/narrow -F perm=wa -F exe=/usr/bin/true -F auid!=unset -k two -k three"),

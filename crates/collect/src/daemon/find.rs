@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::argv::{self, Flags};
+use super::environment::{Environment, config_path, environment};
 use crate::host::gap::Gap;
 use crate::host::process::{Owner, Proc, Process, started_at};
 use crate::host::root::{Root, Unread};
@@ -37,25 +38,6 @@ pub enum Found {
     Holder,
     /// A pid file names it, and it holds the socket.
     PidFile(String),
-}
-
-/// The variables of its environment that change its settings, without their secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Environment {
-    /// It runs in RootlessKit (`ROOTLESSKIT_STATE_DIR`).
-    pub rootlesskit: bool,
-    /// `DOCKER_TLS_VERIFY` is set.
-    pub tls_verify: bool,
-    /// Where TLS files are looked for when no option names them.
-    pub cert_dir: Option<String>,
-    /// The user's configuration directory (`XDG_CONFIG_HOME`, else `HOME/.config`).
-    pub config_home: Option<String>,
-    /// The user's run-time directory (`XDG_RUNTIME_DIR`).
-    pub runtime_dir: Option<String>,
-    /// The storage driver by `DOCKER_DRIVER`.
-    pub storage_driver: Option<String>,
-    /// The proxy variables that are set, and whether each carries a user part.
-    pub proxies: Vec<(String, bool)>,
 }
 
 /// What a daemon listens on.
@@ -377,72 +359,6 @@ fn own_namespace(kind: &str) -> Option<u64> {
     link.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
 }
 
-fn environment(proc: &Proc, pid: u32) -> Result<Environment, Unread> {
-    const NAMES: [&str; 15] = [
-        "ROOTLESSKIT_STATE_DIR",
-        "DOCKER_TLS_VERIFY",
-        "DOCKER_CERT_PATH",
-        "DOCKER_CONFIG",
-        "DOCKER_DRIVER",
-        "HOME",
-        "XDG_CONFIG_HOME",
-        "XDG_RUNTIME_DIR",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "NO_PROXY",
-        "http_proxy",
-        "https_proxy",
-        "no_proxy",
-        "ALL_PROXY",
-    ];
-    let variables = proc.variables(pid, &NAMES)?;
-    let get = |name: &str| variables.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.clone());
-    let home = get("HOME");
-    let proxies = variables.iter().filter(|(n, v)| n.to_ascii_lowercase().ends_with("_proxy") && !v.is_empty());
-    Ok(Environment {
-        rootlesskit: get("ROOTLESSKIT_STATE_DIR").is_some(),
-        tls_verify: get("DOCKER_TLS_VERIFY").is_some(),
-        cert_dir: get("DOCKER_CERT_PATH")
-            .or_else(|| get("DOCKER_CONFIG"))
-            .or_else(|| home.as_ref().map(|h| format!("{h}/.docker"))),
-        config_home: get("XDG_CONFIG_HOME").or_else(|| home.map(|h| format!("{h}/.config"))),
-        runtime_dir: get("XDG_RUNTIME_DIR"),
-        storage_driver: get("DOCKER_DRIVER"),
-        proxies: proxies.map(|(n, v)| (n.clone(), v.contains('@'))).collect(),
-    })
-}
-
-fn config_path(
-    program: Program,
-    flags: &Flags,
-    environment: Option<&Environment>,
-    owner: Owner,
-    cwd: Option<&str>,
-) -> Result<String, String> {
-    if program == Program::Podman {
-        return Err("Podman has no daemon.json".into());
-    }
-    if let Some(path) = flags.last("config-file") {
-        return match (path.starts_with('/'), cwd) {
-            (true, _) => Ok(path.to_owned()),
-            (false, Some(cwd)) => Ok(format!("{cwd}/{path}")),
-            (false, None) => Err("its path is relative, and the daemon's working directory may not be read".into()),
-        };
-    }
-    match environment {
-        Some(Environment { rootlesskit: true, config_home: Some(home), .. }) => {
-            Ok(format!("{home}/docker/daemon.json"))
-        }
-        Some(Environment { rootlesskit: true, config_home: None, .. }) => {
-            Err("the rootless daemon has no HOME, so where its daemon.json lies is not known".into())
-        }
-        None if owner.uid != 0 => {
-            Err("where it lies depends on the daemon's environment, which may not be read".into())
-        }
-        _ => Ok("/etc/docker/daemon.json".into()),
-    }
-}
-
 fn listeners(proc: &Proc, pid: u32, own_network: bool) -> Result<Listeners, Unread> {
     let held = proc.sockets(pid)?;
     let (unix, tcp) = sockets::held(proc, pid, &held, own_network)?;
@@ -480,20 +396,5 @@ mod tests {
         let gap = find(&root, &proc, &Endpoint::Unix(path.clone())).unwrap_err();
         assert!(gap.reason.contains("no container engine"), "{gap:?}");
         assert_eq!(gap.source, path.display().to_string());
-    }
-
-    #[test]
-    fn where_the_file_lies() {
-        let owner = Owner { uid: 0, effective_uid: 0, effective_gid: 0 };
-        let path = |line: &str, environment: Option<Environment>, uid: u32| {
-            let flags = argv::parse(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-            config_path(Program::Dockerd, &flags, environment.as_ref(), Owner { uid, ..owner }, Some("/srv"))
-        };
-        let rootless =
-            Environment { rootlesskit: true, config_home: Some("/home/a/.config".into()), ..Default::default() };
-        assert_eq!(path("dockerd", Some(Environment::default()), 0).unwrap(), "/etc/docker/daemon.json");
-        assert_eq!(path("dockerd --config-file d.json", None, 0).unwrap(), "/srv/d.json");
-        assert_eq!(path("dockerd", Some(rootless), 1000).unwrap(), "/home/a/.config/docker/daemon.json");
-        assert!(path("dockerd", None, 1000).is_err());
     }
 }

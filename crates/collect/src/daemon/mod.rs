@@ -4,6 +4,7 @@
 pub mod argv;
 pub mod config;
 pub mod effective;
+pub mod environment;
 pub mod file;
 pub mod find;
 pub mod go;

@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::config::Content;
+use super::environment::Environment;
 use super::file::{ConfigFile, State};
-use super::find::{Daemon, Environment, Program};
+use super::find::{Daemon, Program};
 
 /// The values of the two sources, with the reason where they may not be taken for what is in
 /// effect.

@@ -3,5 +3,6 @@
 
 pub mod coverage;
 pub mod file;
+pub mod log;
 pub mod netlink;
 pub mod rules;

@@ -1,0 +1,294 @@
+//! The groups of settings, each by how the engine reports it.
+
+use serde_json::{Map, Value, json};
+
+use super::super::go;
+use super::super::keys::without_credentials;
+use super::super::stated::{self, Sourced};
+use super::Work;
+
+impl<'a> Work<'a> {
+    pub(super) fn reported(&mut self) {
+        for (name, key) in
+            [("debug", "Debug"), ("live-restore", "LiveRestoreEnabled"), ("experimental", "ExperimentalBuild")]
+        {
+            let value = self.typed(key, Value::is_boolean);
+            self.add(name, value, self.configured(name));
+        }
+        let value = self.typed("LoggingDriver", Value::is_string).and_then(|(value, source)| {
+            if value == "" { Err("the engine names no logging driver".into()) } else { Ok((value, source)) }
+        });
+        self.add("log-driver", value, self.configured("log-driver"));
+        let value = self.typed("DefaultRuntime", Value::is_string);
+        self.add("default-runtime", value, self.configured("default-runtime"));
+        let value = self.typed("CgroupDriver", Value::is_string);
+        self.add("cgroup-driver", value, None);
+        let value = self.typed("DockerRootDir", Value::is_string);
+        self.add("data-root", value, self.configured_root());
+        let runtimes = self.typed("Runtimes", Value::is_object).map(|(value, source)| {
+            let path = |v: &Value| v.get("path").and_then(Value::as_str).map(without_credentials).unwrap_or_default();
+            let names = value.as_object().into_iter().flatten().map(|(n, v)| (n.clone(), json!(path(v))));
+            (Value::Object(names.collect()), source)
+        });
+        self.add("runtimes", runtimes, None);
+        let mode = match self.info("CgroupVersion").and_then(Value::as_str) {
+            Some("2") => Ok(json!("private")),
+            Some("1") => Ok(json!("host")),
+            _ => Err("the engine does not tell the version of its cgroups".to_owned()),
+        };
+        let name = "default-cgroupns-mode";
+        let value = if self.podman { self.sources(name) } else { self.stated.in_effect(name, || mode.clone()) };
+        let configured = match self.stated.configured(name) {
+            Ok(Some((value, _))) => Some(value),
+            Ok(None) => mode.ok(),
+            Err(_) => None,
+        };
+        self.add(name, value, configured);
+    }
+
+    /// The root directory as configured; the engine adds a directory for remapped users.
+    fn configured_root(&self) -> Option<Value> {
+        let remapped = self.option("userns").ok().is_none_or(|o| o.is_some());
+        if remapped { None } else { self.configured("data-root") }
+    }
+
+    /// An entry of `SecurityOptions` by its name, with the rest of it.
+    fn option(&self, name: &str) -> Result<Option<&'a str>, String> {
+        let info = self.inputs.info.ok_or("the engine's GET /info could not be read")?;
+        let options = match info.get("SecurityOptions") {
+            Some(Value::Array(options)) => options,
+            // Go's nil slice: no option at all.
+            Some(Value::Null) => return Ok(None),
+            _ => return Err("the engine's GET /info has no SecurityOptions".into()),
+        };
+        let mut texts = options.iter().filter_map(Value::as_str);
+        Ok(texts.find_map(|t| {
+            let rest = t.strip_prefix("name=")?.strip_prefix(name)?;
+            if rest.is_empty() { Some("") } else { rest.strip_prefix(',') }
+        }))
+    }
+
+    pub(super) fn security(&mut self) {
+        const SOURCE: &str = "GET /info SecurityOptions";
+        let present = |option: Result<Option<&str>, String>| option.map(|o| (json!(o.is_some()), SOURCE.to_owned()));
+        let remapped = self.configured("userns-remap").map(|v| json!(v != ""));
+        self.add("userns-remap", present(self.option("userns")), remapped);
+        self.add("rootless", present(self.option("rootless")), None);
+        self.add("selinux-enabled", present(self.option("selinux")), self.configured("selinux-enabled"));
+        let seccomp = self.option("seccomp").map(|o| {
+            let profile = o.map_or("not supported", |o| o.strip_prefix("profile=").unwrap_or("default"));
+            (json!(profile), SOURCE.to_owned())
+        });
+        let same = |v: &Value| v == "default" || v == "builtin" || v == "";
+        let configured = self.configured("seccomp-profile").map(|c| match &seccomp {
+            Ok((active, _)) if same(active) && same(&c) => active.clone(),
+            _ => c,
+        });
+        self.add("seccomp-profile", seccomp, configured);
+        // Reported from 24.0 on (API 1.43).
+        let value = match self.option("no-new-privileges") {
+            Ok(Some(_)) => Ok((json!(true), SOURCE.to_owned())),
+            Ok(None) if self.major >= 24 && !self.podman => Ok((json!(false), SOURCE.to_owned())),
+            _ => self.sources("no-new-privileges"),
+        };
+        self.add("no-new-privileges", value, self.configured("no-new-privileges"));
+        let value = self.plugins();
+        self.add("authorization-plugins", value, self.configured("authorization-plugins"));
+    }
+
+    fn plugins(&self) -> Result<Sourced, String> {
+        if self.podman {
+            return Err("Podman does not report this setting".into());
+        }
+        let (plugins, _) = self.info_value("Plugins")?;
+        let listed = match plugins.get("Authorization") {
+            Some(Value::Array(names)) => Value::Array(names.clone()),
+            Some(Value::Null) => json!([]),
+            _ => return Err("the engine's GET /info has no Plugins.Authorization".into()),
+        };
+        let by_flag = self.inputs.daemon.is_ok_and(|d| d.flags.given("authorization-plugins"));
+        let source = "GET /info Plugins.Authorization".to_owned();
+        match (by_flag || self.inputs.daemon.is_err(), listed == json!([]), self.inputs.reloaded) {
+            (true, false, Some(true)) => Err("plugins given by a flag are switched off by a reload, while GET /info \
+                still lists them, and the daemon was reloaded"
+                .into()),
+            (true, false, None) => {
+                Err("GET /info lists them, but a reload (SIGHUP) switches off those that were given \
+                by a flag, and whether there was one is not known"
+                    .into())
+            }
+            _ => Ok((listed, source)),
+        }
+    }
+
+    pub(super) fn registries(&mut self) {
+        let insecure = self.typed("RegistryConfig", Value::is_object).map(|(config, source)| {
+            let networks = config.get("InsecureRegistryCIDRs").and_then(Value::as_array);
+            let networks = networks.into_iter().flatten().filter_map(Value::as_str);
+            let mut names: Vec<String> =
+                networks.filter(|n| !matches!(*n, "127.0.0.0/8" | "::1/128")).map(str::to_owned).collect();
+            let hosts = config.get("IndexConfigs").and_then(Value::as_object).into_iter().flatten();
+            names.extend(hosts.filter(|(_, v)| v.get("Secure") == Some(&json!(false))).map(|(n, _)| n.clone()));
+            names.sort();
+            names.dedup();
+            (json!(names), format!("{source}.InsecureRegistryCIDRs and .IndexConfigs, without loopback"))
+        });
+        let configured = self.configured("insecure-registries").map(sorted);
+        self.add("insecure-registries", insecure, configured);
+        let mirrors = self.typed("RegistryConfig", Value::is_object).and_then(|(config, source)| {
+            let mirrors = match config.get("Mirrors") {
+                Some(Value::Array(mirrors)) => mirrors.clone(),
+                Some(Value::Null) => Vec::new(),
+                _ => return Err("the engine's GET /info has no RegistryConfig.Mirrors".to_owned()),
+            };
+            let shown = mirrors.iter().filter_map(Value::as_str).map(|m| json!(slashed(m)));
+            Ok((shown.collect(), format!("{source}.Mirrors")))
+        });
+        let configured = self.configured("registry-mirrors").map(|v| {
+            let texts = v.as_array().into_iter().flatten().filter_map(Value::as_str);
+            texts.map(|m| json!(slashed(m))).collect::<Value>()
+        });
+        self.add("registry-mirrors", mirrors, configured);
+    }
+
+    pub(super) fn storage(&mut self) {
+        let driver = self.typed("Driver", Value::is_string);
+        let configured = self.configured("storage-driver").filter(|v| *v != "");
+        self.add("storage-driver", driver, configured);
+        let store = match self.info("DriverStatus") {
+            Some(Value::Array(pairs)) => {
+                let containerd = pairs.iter().any(|p| {
+                    p.get(0).and_then(Value::as_str) == Some("driver-type")
+                        && p.get(1).and_then(Value::as_str) == Some("io.containerd.snapshotter.v1")
+                });
+                Ok((json!(containerd), "GET /info DriverStatus".to_owned()))
+            }
+            Some(Value::Null) => Ok((json!(false), "GET /info DriverStatus".to_owned())),
+            _ => Err("the engine's GET /info has no DriverStatus".to_owned()),
+        };
+        self.add("containerd-image-store", store, None);
+    }
+
+    pub(super) fn networking(&mut self) {
+        let icc = match self.inputs.bridge {
+            Err(why) => Err(format!("the default bridge could not be read: {why}")),
+            // A daemon without a default bridge has only what it was told.
+            Ok(None) => self.sources("icc"),
+            Ok(Some(bridge)) => {
+                let option = bridge.get("Options").and_then(|o| o.get("com.docker.network.bridge.enable_icc"));
+                match option.and_then(Value::as_str).and_then(go::boolean) {
+                    Some(icc) => Ok((json!(icc), "GET /networks/bridge Options enable_icc".to_owned())),
+                    None => Err("the default bridge does not report enable_icc".to_owned()),
+                }
+            }
+        };
+        self.add("icc", icc, self.configured("icc"));
+        // Reported as an entry when it is on, from 29.5 on; nothing tells it off before that.
+        let entries = self.info("FirewallBackend").and_then(|f| f.get("Info")).and_then(Value::as_array);
+        let on = entries.is_some_and(|all| all.iter().any(|e| *e == json!(["EnableUserlandProxy", "true"])));
+        let reports = self.info("FirewallBackend").is_some_and(Value::is_object) && self.api >= 56;
+        let source = "GET /info FirewallBackend.Info".to_owned();
+        let proxy = match (on, reports) {
+            (true, _) => Ok((json!(true), source)),
+            (false, true) => Ok((json!(false), source)),
+            (false, false) => self.sources("userland-proxy"),
+        };
+        self.add("userland-proxy", proxy, self.configured("userland-proxy"));
+    }
+
+    pub(super) fn logging(&mut self) {
+        let level = self.sources("log-level").map(|(level, source)| {
+            if self.info("Debug") == Some(&json!(true)) {
+                return (json!("debug"), "GET /info Debug, which sets the log level, too".to_owned());
+            }
+            (level, source)
+        });
+        let configured = match self.configured("debug") {
+            Some(Value::Bool(true)) => Some(json!("debug")),
+            _ => self.configured("log-level"),
+        };
+        self.add("log-level", level, configured);
+    }
+
+    pub(super) fn tls(&mut self) {
+        for name in ["tlscacert", "tlscert", "tlskey"] {
+            let file = match name {
+                "tlscacert" => "ca.pem",
+                "tlscert" => "cert.pem",
+                _ => "key.pem",
+            };
+            let directory = self.stated.environment().map(|e| e.cert_dir.clone());
+            let default = || match directory {
+                Ok(Some(directory)) => Ok(json!(format!("{directory}/{file}"))),
+                Ok(None) => Ok(Value::Null),
+                Err(why) => Err(why),
+            };
+            let value = if self.podman { self.sources(name) } else { self.stated.in_effect(name, default) };
+            self.add(name, value, None);
+        }
+        let resolved = self.resolve_tls();
+        for (name, pick) in [("tls", (|t| t.on) as fn(&stated::Tls) -> bool), ("tlsverify", |t| t.verify)] {
+            let value = resolved.clone().map(|(tls, source)| (json!(pick(&tls)), source));
+            self.add(name, value, None);
+        }
+    }
+
+    fn resolve_tls(&self) -> Result<(stated::Tls, String), String> {
+        let daemon = self.inputs.daemon.map_err(str::to_owned)?;
+        if self.podman {
+            return Err("Podman does not report this setting".into());
+        }
+        let flag = |name| match daemon.flags.boolean(name) {
+            None => Ok(None),
+            Some(Some(value)) => Ok(Some(value)),
+            Some(None) => Err(format!("the value of --{name} makes no sense")),
+        };
+        let flags = (flag("tls")?, flag("tlsverify")?);
+        let environment = self.stated.environment()?.tls_verify;
+        let mut sources = Vec::new();
+        let mut file = |name: &str| -> Result<Option<bool>, String> {
+            if daemon.flags.given(name) {
+                sources.push(format!("command line of process {}", daemon.pid));
+                return Ok(None);
+            }
+            let (value, source) = self.stated.in_effect(name, || Ok(Value::Null))?;
+            sources.push(source);
+            Ok(value.as_bool())
+        };
+        let file = (file("tls")?, file("tlsverify")?);
+        sources.dedup();
+        Ok((stated::tls(flags, file, environment, self.major), sources.join(" and ")))
+    }
+
+    /// Which proxies are set and whether one carries a user part: never their addresses' secrets.
+    pub(super) fn proxies(&mut self) {
+        let Some(info) = self.inputs.info else {
+            return self.add("proxies", Err("the engine's GET /info could not be read".into()), None);
+        };
+        let mut set = Map::new();
+        for key in ["HttpProxy", "HttpsProxy", "NoProxy"] {
+            match info.get(key) {
+                Some(Value::String(text)) if text.is_empty() => {}
+                // The engine hides the user part itself, and leaves the @.
+                Some(Value::String(text)) => {
+                    set.insert(key.to_owned(), json!({"credentials": text.contains('@') && key != "NoProxy"}));
+                }
+                _ => return self.add("proxies", Err(format!("the engine's GET /info has no {key}")), None),
+            }
+        }
+        self.add("proxies", Ok((Value::Object(set), "GET /info HttpProxy, HttpsProxy, NoProxy".into())), None);
+    }
+}
+
+fn sorted(value: Value) -> Value {
+    let Value::Array(mut items) = value else { return value };
+    items.retain(|i| !matches!(i.as_str(), Some("127.0.0.0/8" | "::1/128")));
+    items.sort_by_key(Value::to_string);
+    items.dedup();
+    Value::Array(items)
+}
+
+fn slashed(mirror: &str) -> String {
+    let shown = without_credentials(mirror);
+    if shown.ends_with('/') { shown } else { format!("{shown}/") }
+}
