@@ -69,6 +69,8 @@ fn networks(sheet: &mut Sheet, c: &Reading<'_>, mode: Read<&str>) {
 /// The runtime: its own, else the engine's default.
 fn runtime<'a>(c: &'a Reading<'_>) -> Read<&'a str> {
     match c.host.get("Runtime").text_or_empty()? {
+        // Podman calls whatever runs its containers `oci`.
+        "" | "oci" if c.podman() => c.ctx.engine.default_runtime.as_deref().map_err(std::sync::Arc::clone),
         "" => c.ctx.engine.default_runtime.as_deref().map_err(std::sync::Arc::clone),
         name => Ok(name),
     }
