@@ -25,10 +25,11 @@ use super::observed::Observed;
 use super::secrets::{Secrets, environment};
 use super::sheet::Sheet;
 
+pub(super) use identity::layers;
 pub use identity::user_number;
 pub use joins::{Mode, Modes, resolve_joins};
 pub use ports::{ServicePorts, add_service_ports};
-pub use security::{SecurityOptions, seccomp_allows_all};
+pub use security::SecurityOptions;
 pub use vanished::vanished;
 
 /// A container that was read, with what is needed to finish it once all the others are known.

@@ -407,7 +407,7 @@ async fn one_image(shared: &Shared, listed: &Json) -> (Component, Vec<Problem>) 
         }
     };
     let history = shared.get(&format!("/images/{id}/history"), false).await.map_err(|lost| lost.reason("the image"));
-    let component = image::image(&inspect, &history, &shared.redactor, shared.collected_at);
+    let component = image::image(&inspect, &history, &shared.redactor, &*shared.host, shared.collected_at);
     let problem = history.err().map(|reason| Problem {
         source: "GET /images/ID/history",
         name: component.name.to_string(),

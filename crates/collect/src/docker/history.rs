@@ -100,7 +100,6 @@ impl Found {
             // A base image begins with the ADD of its root file system, which no COPY could do.
             "ADD" if is_remote(step.text) => self.remote_adds.push(kept.into()),
             "ADD" if oldest && into_root(step.text) => {}
-            "ADD" if is_archive(step.text) => {}
             "ADD" => self.adds.push(kept.into()),
             "ENV" | "ARG" | "LABEL" => {
                 for pair in pairs(step.text) {
@@ -276,14 +275,6 @@ fn is_remote(text: &str) -> bool {
 /// Whether the destination is `/`: `file:… in /` of the classic builder, `rootfs.tar /` of BuildKit.
 fn into_root(text: &str) -> bool {
     text.split_whitespace().next_back() == Some("/")
-}
-
-/// Archives are unpacked by ADD: COPY would not do.
-fn is_archive(text: &str) -> bool {
-    const ENDS: [&str; 10] =
-        [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".tbz", ".tar.lzma"];
-    let mut sources = sources(text).peekable();
-    sources.peek().is_some() && sources.all(|source| ENDS.iter().any(|end| source.ends_with(end)))
 }
 
 /// The commands of a shell line, each as its words.

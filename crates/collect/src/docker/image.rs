@@ -8,7 +8,8 @@ use seaworthy_core::schema::docker::IMAGE;
 use seaworthy_core::value::Value;
 use serde_json::{Map, Value as Json};
 
-use super::container::user_number;
+use super::container::{layers, user_number};
+use super::context::HostView;
 use super::history::history;
 use super::json::{Node, Read, cut, left_out, other_type, strings, value};
 use super::secrets::{Secrets, environment};
@@ -29,7 +30,13 @@ const PROVENANCE: [&str; 8] = [
 
 /// An image from `GET /images/ID/json` and `GET /images/ID/history`. The containers that use it are added by
 /// [`set_used_by`].
-pub fn image(inspect: &Json, steps: &Read<Json>, redactor: &Redactor, collected_at: i64) -> Component {
+pub fn image(
+    inspect: &Json,
+    steps: &Read<Json>,
+    redactor: &Redactor,
+    host: &dyn HostView,
+    collected_at: i64,
+) -> Component {
     let doc = Node::of(inspect);
     let id = doc.get("Id").text().unwrap_or("");
     let tags = names(doc, "RepoTags");
@@ -42,6 +49,7 @@ pub fn image(inspect: &Json, steps: &Read<Json>, redactor: &Redactor, collected_
     sheet.read("created_days", "Created", created_days(doc.get("Created"), collected_at));
     sheet.read("size", "Size", doc.get("Size").int());
     configuration(&mut sheet, doc.get("Config"), redactor);
+    sheet.read("root_user", "Config.User", root_user(doc, host));
     sheet.set("setuid_files", "", Value::Null);
     build_steps(&mut sheet, steps, redactor);
     sheet.component
@@ -125,11 +133,6 @@ fn created_days(created: Node<'_>, now: i64) -> Read<Option<i64>> {
 fn configuration(sheet: &mut Sheet, config: Node<'_>, redactor: &Redactor) {
     // From API 1.50 on the engine leaves out what is empty in here.
     let user = config.get("User").text_or_empty();
-    let root = user.clone().and_then(|user| match user_number(user) {
-        Some(number) => Ok(number == 0),
-        None => Err(format!("the user {} has no number in the image's configuration", cut(user)).into()),
-    });
-    sheet.read("root_user", "Config.User", root);
     sheet.read("user", "Config.User", user.map(cut));
     let test = config.get("Healthcheck").opt("Test").texts_or_empty();
     let test = if matches!(config, Node::Is(Json::Object(_))) { test } else { Err(left_out()) };
@@ -146,6 +149,18 @@ fn configuration(sheet: &mut Sheet, config: Node<'_>, redactor: &Redactor) {
     sheet.read("label_secrets", "Config.Labels", labels.clone().map(|labels| label_secrets(labels, redactor)));
     sheet.read("provenance", "Config.Labels", labels.clone().map(|labels| provenance(labels, redactor)));
     sheet.read("base", "Config.Labels", labels.map(|labels| base(labels, redactor)));
+}
+
+/// Whether it starts as user 0: by number, or by the passwd of its layers where they can be seen.
+fn root_user(doc: Node<'_>, host: &dyn HostView) -> Read<bool> {
+    let user = doc.get("Config").get("User").text_or_empty()?;
+    if let Some(number) = user_number(user) {
+        return Ok(number == 0);
+    }
+    let name = user.split(':').next().unwrap_or("");
+    host.user_number(&layers(doc), name)
+        .map(|number| number == 0)
+        .map_err(|why| format!("the user {} is a name without a number: {why}", cut(name)).into())
 }
 
 fn label_secrets(labels: &Map<String, Json>, redactor: &Redactor) -> Value {
@@ -206,6 +221,7 @@ fn build_steps(sheet: &mut Sheet, steps: &Read<Json>, redactor: &Redactor) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::context::NoHost;
     use serde_json::json;
 
     const NOW: i64 = 1_795_256_100;
@@ -223,7 +239,11 @@ mod tests {
         };
         let inspects: Vec<Json> = serde_json::from_str(inspects).expect("a fixture");
         let histories: Vec<Json> = serde_json::from_str(histories).expect("a fixture");
-        inspects.iter().zip(histories).map(|(i, h)| image(i, &Ok(h), &Redactor::new(), NOW)).collect()
+        inspects
+            .iter()
+            .zip(histories)
+            .map(|(i, h)| image(i, &Ok(h), &Redactor::new(), &NoHost::new("not seen"), NOW))
+            .collect()
     }
 
     #[test]
@@ -291,7 +311,13 @@ mod tests {
 
     #[test]
     fn an_image_without_configuration_is_unknown() {
-        let image = image(&json!({"Id": "sha256:abc"}), &Err("it vanished".into()), &Redactor::new(), NOW);
+        let image = image(
+            &json!({"Id": "sha256:abc"}),
+            &Err("it vanished".into()),
+            &Redactor::new(),
+            &NoHost::new("not seen"),
+            NOW,
+        );
         for fact in
             ["user", "root_user", "healthcheck", "env_secrets", "history", "history_complete", "size", "volumes"]
         {

@@ -169,7 +169,7 @@ mod tests {
         assert_eq!((all.apparmor, all.userns, all.no_new_privileges), (Ok(true), Ok(true), Ok(true)));
         assert!(all.seccomp.is_err());
         assert_eq!(facts(json!(["name=seccomp,profile=unconfined"])).seccomp, Ok(Seccomp::Unconfined));
-        assert_eq!(facts(json!(["seccomp"])).seccomp.is_err(), true);
+        assert!(facts(json!(["seccomp"])).seccomp.is_err());
         assert_eq!(facts(json!(null)).seccomp, Ok(Seccomp::Unconfined));
         let silent = engine_facts(&Ok(json!({})), (1, 45), false);
         assert!(silent.userns.is_err() && silent.seccomp.is_err() && silent.no_new_privileges.is_err());

@@ -111,7 +111,7 @@ pub fn swarm(info: &Json, answers: &Answers, networks: &Read<&[Component]>) -> C
 }
 
 fn counts(sheet: &mut Sheet, answers: &Answers) {
-    let services = answers.services.as_ref().map_err(Arc::clone).and_then(|services| count(services));
+    let services = answers.services.as_ref().map_err(Arc::clone).and_then(count);
     for (fact, place, read) in [
         ("services", "GET /services", services),
         ("secrets", "GET /secrets", answers.secrets.clone()),

@@ -7,6 +7,7 @@ use super::super::json::{Node, Read, cut, other_type};
 use super::super::paths::normalise;
 use super::super::sheet::Sheet;
 use super::Reading;
+use crate::effect::devices::{DeviceClass, device_class};
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     const FIELD: &str = "HostConfig.Devices, DeviceRequests, DeviceCgroupRules";
@@ -78,13 +79,8 @@ fn class_of_rule(rule: &str) -> &'static str {
     let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).unwrap_or(("*", "*"));
     let usable = words.next().is_none_or(|permissions| permissions.contains(['r', 'w']));
     match (kind, major, minor) {
-        ("a", ..) | (_, "*", _) => {
-            if usable {
-                "all"
-            } else {
-                "other"
-            }
-        }
+        ("a", ..) | (_, "*", _) if usable => "all",
+        ("a", ..) | (_, "*", _) => "other",
         ("b", ..) => "disk",
         (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
         (_, "1", "4") => "port",
@@ -101,32 +97,10 @@ fn class_of_rule(rule: &str) -> &'static str {
 
 /// What a device is, by its path on the host.
 fn class_of_path(path: &str) -> &'static str {
-    let path = normalise(path);
-    let Some(name) = path.strip_prefix("/dev/") else {
-        return if path == "/dev" || path == "/" { "all" } else { "other" };
-    };
-    let first = name.split('/').next().unwrap_or(name);
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| first.starts_with(prefix));
-    match first {
-        "null" | "zero" | "full" | "random" | "urandom" | "tty" | "ptmx" | "pts" | "shm" => "harmless",
-        "mem" | "kmem" => "memory",
-        "port" => "port",
-        "kvm" => "kvm",
-        "fuse" => "fuse",
-        "net" | "tun" => "tun",
-        "dri" | "kfd" | "dxg" => "gpu",
-        "snd" | "dsp" | "audio" => "sound",
-        "input" | "uinput" => "input",
-        "mapper" | "disk" | "block" | "zfs" => "disk",
-        _ if starts(&["nvidia", "mali"]) => "gpu",
-        _ if starts(&[
-            "nvme", "sd", "vd", "xvd", "hd", "dm-", "md", "loop", "mmcblk", "nbd", "ram", "zd", "sr", "st", "sg",
-            "bsg", "rbd", "drbd", "bcache", "pmem", "mtd",
-        ]) =>
-        {
-            "disk"
-        }
-        _ => "other",
+    match device_class(path) {
+        DeviceClass::Graphics => "gpu",
+        DeviceClass::Video | DeviceClass::Bus | DeviceClass::Other => "other",
+        class => class.name(),
     }
 }
 
@@ -158,6 +132,7 @@ mod tests {
             ("/dev/disk/by-id/x", "disk"),
             ("/dev/net/tun", "tun"),
             ("/dev/ttyUSB0", "other"),
+            ("/dev/dri/card0", "gpu"),
         ] {
             assert_eq!(class_of_path(path), class, "{path}");
         }

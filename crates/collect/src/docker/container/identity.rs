@@ -90,7 +90,7 @@ fn root_user(c: &Reading<'_>, user: Read<&str>) -> Read<bool> {
 }
 
 /// The directories of its root file system, topmost first, as a graph driver names them.
-fn layers(doc: Node<'_>) -> Vec<&str> {
+pub(in super::super) fn layers(doc: Node<'_>) -> Vec<&str> {
     let data = doc.get("GraphDriver").get("Data");
     let upper = data.get("UpperDir").text();
     let lower = data.get("LowerDir").text().unwrap_or("");

@@ -27,25 +27,19 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
 /// machine's first process: such a mode is the host's whatever the kernel shows. A container that is joined is
 /// resolved once all of them are known.
 fn namespaces(sheet: &mut Sheet, c: &Reading<'_>) {
-    let modes: [(&'static str, &'static str, (&'static str, fn(&Observed) -> &Read<bool>), Read<bool>); 5] = [
-        ("host_network", "HostConfig.NetworkMode", ("ns/net", |o| &o.host_network), mode(c, "NetworkMode")),
-        ("host_pid", "HostConfig.PidMode", ("ns/pid", |o| &o.host_pid), mode(c, "PidMode")),
-        ("host_ipc", "HostConfig.IpcMode", ("ns/ipc", |o| &o.host_ipc), mode(c, "IpcMode")),
-        ("host_uts", "HostConfig.UTSMode", ("ns/uts", |o| &o.host_uts), mode(c, "UTSMode")),
-        (
-            "host_cgroupns",
-            "HostConfig.CgroupnsMode",
-            ("ns/cgroup", |o| &o.host_cgroupns),
-            cgroup_namespace(c.host.get("CgroupnsMode")),
-        ),
-    ];
-    for (fact, field, seen, configured) in modes {
+    let mut set = |fact, field, seen: (&'static str, fn(&Observed) -> &Read<bool>), configured: Read<bool>| {
         if configured == Ok(true) {
             sheet.read(fact, field, configured);
         } else {
             c.effect(sheet, fact, seen, (field, || configured));
         }
-    }
+    };
+    set("host_network", "HostConfig.NetworkMode", ("ns/net", |o| &o.host_network), mode(c, "NetworkMode"));
+    set("host_pid", "HostConfig.PidMode", ("ns/pid", |o| &o.host_pid), mode(c, "PidMode"));
+    set("host_ipc", "HostConfig.IpcMode", ("ns/ipc", |o| &o.host_ipc), mode(c, "IpcMode"));
+    set("host_uts", "HostConfig.UTSMode", ("ns/uts", |o| &o.host_uts), mode(c, "UTSMode"));
+    let cgroup = cgroup_namespace(c.host.get("CgroupnsMode"));
+    set("host_cgroupns", "HostConfig.CgroupnsMode", ("ns/cgroup", |o| &o.host_cgroupns), cgroup);
 }
 
 fn mode(c: &Reading<'_>, key: &str) -> Read<bool> {
@@ -75,6 +69,8 @@ fn networks(sheet: &mut Sheet, c: &Reading<'_>, mode: Read<&str>) {
 /// The runtime: its own, else the engine's default.
 fn runtime<'a>(c: &'a Reading<'_>) -> Read<&'a str> {
     match c.host.get("Runtime").text_or_empty()? {
+        // Podman calls whatever runs its containers `oci`.
+        "" | "oci" if c.podman() => c.ctx.engine.default_runtime.as_deref().map_err(std::sync::Arc::clone),
         "" => c.ctx.engine.default_runtime.as_deref().map_err(std::sync::Arc::clone),
         name => Ok(name),
     }

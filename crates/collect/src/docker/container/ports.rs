@@ -112,6 +112,10 @@ pub type ServicePorts = HashMap<Box<str>, Vec<(i64, i64, Box<str>)>>;
 pub fn add_service_ports(containers: &mut [Mapped], services: &Read<ServicePorts>) {
     for mapped in containers {
         let Some(service) = &mapped.swarm_service else { continue };
+        // Swarm replaces a task that has ended and never starts it again.
+        if mapped.component.value("running").as_bool() == Some(false) {
+            continue;
+        }
         let added: Vec<Value> = match services {
             Ok(services) => match services.get(service) {
                 Some(ports) => ports.iter().map(ingress).collect(),

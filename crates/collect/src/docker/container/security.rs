@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::super::context::Seccomp;
 use super::super::json::{Node, Read, cut, podman_hides};
 use super::super::sheet::Sheet;
 use super::Reading;
+use crate::effect::security::{allows_all, go_bool};
 
 /// The options of `--security-opt` as the engine reads them; the last one of a kind wins.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,15 +43,6 @@ impl<'a> SecurityOptions<'a> {
             }
         }
         out
-    }
-}
-
-/// A boolean as Go's `strconv.ParseBool` reads it.
-fn go_bool(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
-        _ => None,
     }
 }
 
@@ -137,7 +128,7 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         Some("unconfined") => Ok(Seccomp::Unconfined),
         Some(_) if privileged && (c.podman() || c.ctx.engine.api < (1, 42)) => Ok(Seccomp::Unconfined),
         Some("builtin" | "default") => Ok(Seccomp::Default),
-        Some(profile) => match seccomp_allows_all(profile) {
+        Some(profile) => match allows_all(profile) {
             Some(true) => Ok(Seccomp::Unconfined),
             Some(false) => Ok(Seccomp::Custom),
             None => Err("the profile that it names could not be read".into()),
@@ -145,30 +136,6 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         None if privileged => Ok(Seccomp::Unconfined),
         None => c.ctx.engine.seccomp.clone(),
     }
-}
-
-/// Whether a seccomp profile (its JSON text) lets every call through; none where it is no profile.
-pub fn seccomp_allows_all(profile: &str) -> Option<bool> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Profile<'a> {
-        #[serde(borrow)]
-        default_action: std::borrow::Cow<'a, str>,
-        #[serde(default, borrow)]
-        syscalls: Option<Vec<Rule<'a>>>,
-    }
-    #[derive(Deserialize)]
-    struct Rule<'a> {
-        #[serde(borrow)]
-        action: std::borrow::Cow<'a, str>,
-    }
-    if profile.len() > 1 << 20 {
-        return None;
-    }
-    let lets_through = |action: &str| matches!(action, "SCMP_ACT_ALLOW" | "SCMP_ACT_LOG");
-    let profile: Profile<'_> = serde_json::from_str(profile).ok()?;
-    let rules = profile.syscalls.unwrap_or_default();
-    Some(lets_through(&profile.default_action) && rules.iter().all(|rule| lets_through(&rule.action)))
 }
 
 /// The AppArmor profile by configuration; none where neither engine nor kernel has AppArmor.
@@ -254,20 +221,5 @@ mod tests {
             SecurityOptions::parse(["no-new-privileges", "no-new-privileges=false"]).no_new_privileges,
             Some(false)
         );
-    }
-
-    #[test]
-    fn a_profile_that_holds_nothing_back_is_found() {
-        let all = |text| seccomp_allows_all(text);
-        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#), Some(true));
-        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":null}"#), Some(true));
-        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_LOG","syscalls":[{"action":"SCMP_ACT_ALLOW"}]}"#), Some(true));
-        assert_eq!(
-            all(r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["ptrace"],"action":"SCMP_ACT_ERRNO"}]}"#),
-            Some(false)
-        );
-        assert_eq!(all(r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}"#), Some(false));
-        assert_eq!(all("/etc/profile.json"), None);
-        assert_eq!(all("{}"), None);
     }
 }

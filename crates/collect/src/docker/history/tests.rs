@@ -51,11 +51,11 @@ fn only_the_authors_adds_count() {
     let history = of(&[
         "ADD app.conf /etc/ # buildkit",
         "ADD https://example.org/x /x # buildkit",
-        "ADD rootfs.tar.xz / # buildkit",
+        "ADD app.tar.xz /opt/ # buildkit",
         "COPY a /a # buildkit",
         "/bin/sh -c #(nop) ADD file:abc in / ",
     ]);
-    assert_eq!(history.adds.to_string(), "[ADD app.conf /etc/ # buildkit]");
+    assert_eq!(history.adds.to_string(), "[ADD app.conf /etc/ # buildkit, ADD app.tar.xz /opt/ # buildkit]");
     assert_eq!(history.remote_adds.to_string(), "[ADD https://example.org/x /x # buildkit]");
     let scratch = of(&["CMD [\"x\"]", "ADD rootfs.tar.xz / # buildkit"]);
     assert_eq!(scratch.adds.to_string(), "[]");
