@@ -363,3 +363,6 @@ impl serde_json::ser::Formatter for Lines {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ mod text;
 mod words;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod testing;
 
 use std::fmt;

@@ -72,7 +72,7 @@ fn controls(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "|---|---|---:|---|---:|")?;
     for result in audit.controls() {
         let control = result.control;
-        let (id, title) = (escape(&control.id), escape(&control.title));
+        let (id, title) = (escape(&control.id), own(&control.title));
         let part = if result.in_part { " (in part)" } else { "" };
         let (verdict, findings) = (result.verdict.word(), result.findings.len());
         writeln!(out, "| {id} | {title} | {} | {verdict}{part} | {findings} |", control.level)?;
@@ -115,10 +115,10 @@ fn heading(audit: &Audit<'_>, group: &Group<'_, '_>, verdict: Verdict, out: &mut
         [one] => format!("control {one}"),
         many => format!("controls {}", many.join(", ")),
     };
-    writeln!(out, "### {}\n", escape(&check.title))?;
+    writeln!(out, "### {}\n", own(&check.title))?;
     writeln!(out, "{} ({}; {answers}).", code(&check.id), check.severity.word())?;
     if matches!(verdict, Verdict::Fail | Verdict::Manual) && !check.remedy.fix.trim().is_empty() {
-        writeln!(out, "\nFix ({}): {}", check.remedy.safety.word(), escape(check.remedy.fix.trim()))?;
+        writeln!(out, "\nFix ({}): {}", check.remedy.safety.word(), own(&check.remedy.fix))?;
     }
     writeln!(out)
 }
@@ -130,7 +130,8 @@ fn entry(audit: &Audit<'_>, group: &Group<'_, '_>, out: &mut dyn Write) -> io::R
         names.push(format!("and {} more", group.members.len() - NAMES));
     }
     writeln!(out, "- {}", names.join(", "))?;
-    if let Some(reason) = group.reason {
+    let said_by_fact = group.facts.iter().any(|(_, f)| f.value.reason().map(AsRef::as_ref) == group.reason);
+    if let Some(reason) = group.reason.filter(|_| !said_by_fact) {
         writeln!(out, "  - {}", sentence(reason))?;
     }
     for (name, fact) in &group.facts {
@@ -197,8 +198,8 @@ fn sentence(text: &str) -> String {
     escape(&format!("{first}{}{end}", chars.as_str()))
 }
 
-/// A text of which Markdown and HTML make nothing, on one line. What could begin a link by itself (`https://`, `www.`,
-/// an address, a mention) is broken by an escape, since some renderers make links of bare text.
+/// A text of which Markdown and HTML make nothing, on one line. What some renderers make a link or a mention of by
+/// itself (`https://`, `www.`, `@`) is broken too.
 fn escape(text: &str) -> String {
     let text = one_line(text);
     let mut out = String::with_capacity(text.len() + 16);
@@ -208,22 +209,31 @@ fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '@' => out.push_str("&#64;"),
-            ':' => out.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '+' | '!' | '|' | '~' | '$' | '=' => {
                 out.push('\\');
                 out.push(c);
             }
+            '-' if out.is_empty() => out.push_str("\\-"),
             c => out.push(c),
         }
     }
-    out
+    out.replace("://", "&#58;//").replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
+}
+
+/// A text of the catalogue, which is Markdown already, on one line: only what is no code is kept from being HTML.
+fn own(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(&line);
+    let parts = line.split('`').enumerate();
+    let parts = parts.map(|(i, part)| if i % 2 == 0 { part.replace('<', "&lt;") } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("`").replace('|', "\\|")
 }
 
 /// A text as code: no backtick and no bar is left in it, since neither can be escaped in there.
 fn code(text: &str) -> String {
     let text = bounded(text, NAME).replace('`', "'").replace('|', "¦");
     let text = text.trim();
-    if text.is_empty() { "``(empty)``".replace("``", "`") } else { format!("`{text}`") }
+    if text.is_empty() { "`(empty)`".to_owned() } else { format!("`{text}`") }
 }
 
 #[cfg(test)]
@@ -243,7 +253,9 @@ mod tests {
     fn hostile_names_stay_names() {
         assert_eq!(escape("<b>|`x`\n[a](b)"), "&lt;b&gt;\\|\\`x\\`\\\\n\\[a\\](b)");
         assert_eq!(code("a`b|c\n"), "`a'b¦c\\n`");
+        assert_eq!(escape("- see https://x www.y @z"), "\\- see https&#58;//x www&#46;y &#64;z");
         assert_eq!(code(""), "`(empty)`");
+        assert_eq!(own("Run `a <b>`,\n not <b> | c"), "Run `a <b>`, not &lt;b> \\| c");
         assert_eq!(sentence("it is so"), "It is so.");
     }
 }
