@@ -54,7 +54,8 @@ fn survives(text: &str) {
             quick_xml::events::Event::Start(e) | quick_xml::events::Event::Empty(e) => {
                 cases += usize::from(e.name().as_ref() == b"testcase");
                 for attribute in e.attributes() {
-                    attribute.unwrap().unescape_value().unwrap();
+                    let value = attribute.unwrap().value;
+                    quick_xml::escape::unescape(std::str::from_utf8(&value).unwrap()).unwrap();
                 }
             }
             _ => {}
@@ -120,12 +121,12 @@ proptest! {
 }
 
 #[test]
-fn a_megabyte_stays_short() {
-    let world = hostile(&"x\x1b".repeat(1 << 19));
+fn long_texts_stay_short() {
+    let world = hostile(&"x\x1b".repeat(1 << 15));
     let options = Options { all: true, gaps: true, ..Options::default() };
     for format in [Format::Text, Format::Junit, Format::Markdown, Format::Csv, Format::Sarif] {
         let length = rendered(format, View::Audit, &world, &options).len();
-        assert!(length < 3 << 20, "{format:?}: {length}");
+        assert!(length < 1 << 20, "{format:?}: {length}");
     }
 }
 

@@ -28,13 +28,15 @@ const FACTS: usize = 8;
 /// Writes the log.
 pub fn render(audit: &Audit<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, json::Lines::down_to(4));
-    Log { audit, all: options.all }.serialize(&mut serializer)?;
+    Log { audit, all: options.all, most: RESULTS }.serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 
 struct Log<'r, 'a> {
     audit: &'r Audit<'a>,
     all: bool,
+    /// The most results of one run.
+    most: usize,
 }
 
 impl Serialize for Log<'_, '_> {
@@ -94,8 +96,8 @@ impl<'r, 'a> Run<'r, 'a> {
             };
             (verdict, Reverse(audit.check(finding).severity))
         });
-        let cut = findings.len().saturating_sub(RESULTS);
-        findings.truncate(RESULTS);
+        let cut = findings.len().saturating_sub(log.most);
+        findings.truncate(log.most);
         let rules = rule::Rules::of(audit, &findings);
         Self { audit, target, findings, cut, rules }
     }
@@ -113,7 +115,7 @@ impl<'r, 'a> Run<'r, 'a> {
             notifications.push(Notification::new("waiver", "warning", &one_line(problem)));
         }
         if self.cut > 0 {
-            let (cut, most) = (words::thousands(self.cut), words::thousands(RESULTS));
+            let (cut, most) = (words::thousands(self.cut), words::thousands(self.findings.len()));
             let text = format!("{cut} results are left out, the least grave, since GitHub takes {most}; JSON has all");
             notifications.push(Notification::new("cut", "warning", &text));
         }
