@@ -16,8 +16,7 @@ pub const SCHEMA: u32 = 1;
 
 /// Writes the report.
 pub fn render(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let formatter = Lines { depth: 0, first: true };
-    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Lines::down_to(2));
     Report(audit).serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
@@ -287,22 +286,28 @@ fn finding<'r>(audit: &'r Audit<'_>, i: usize, finding: &'r Finding, controls: &
     }
 }
 
-/// JSON with a line for each entry of the top level and each element of its lists: readable, and neither long nor
-/// slow.
+/// JSON with a line for each element down to a depth, and the rest of each on its line: readable, and neither long
+/// nor slow.
 pub struct Lines {
     depth: usize,
+    deepest: usize,
     first: bool,
 }
 
 impl Lines {
+    /// Lines down to a depth; that of the outermost braces is 1.
+    pub fn down_to(deepest: usize) -> Self {
+        Self { depth: 0, deepest, first: true }
+    }
+
     fn open(&mut self) {
         self.depth += 1;
         self.first = true;
     }
 
     fn close<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
-        self.depth -= 1;
-        let line = self.depth < 2 && !self.first;
+        let line = self.depth <= self.deepest && !self.first;
+        self.depth = self.depth.saturating_sub(1);
         self.first = false;
         if line { self.line(out) } else { Ok(()) }
     }
@@ -311,11 +316,11 @@ impl Lines {
         if !std::mem::replace(&mut self.first, false) {
             out.write_all(b",")?;
         }
-        if self.depth <= 2 { self.line(out) } else { Ok(()) }
+        if self.depth <= self.deepest { self.line(out) } else { Ok(()) }
     }
 
     fn line<W: ?Sized + Write>(&self, out: &mut W) -> io::Result<()> {
-        out.write_all(&b"\n    "[..1 + 2 * self.depth.min(1) + usize::from(self.depth > 1)])
+        out.write_all(&b"\n        "[..1 + self.depth.min(8)])
     }
 }
 
@@ -358,3 +363,6 @@ impl serde_json::ser::Formatter for Lines {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,15 @@ mod clean;
 mod csv;
 mod group;
 mod json;
+mod junit;
 mod layout;
+mod markdown;
+mod sarif;
 mod text;
 mod words;
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod testing;
 
@@ -120,7 +125,9 @@ pub fn render(
     match format {
         Format::Text => text::render(view, audit, options, out),
         Format::Json => json::render(audit, out),
-        Format::Sarif | Format::Junit | Format::Markdown => Err(io::ErrorKind::Unsupported.into()),
+        Format::Sarif => sarif::render(audit, options, out),
+        Format::Junit => junit::render(audit, out),
+        Format::Markdown => markdown::render(audit, options, out),
         Format::Csv => csv::render(audit, out),
     }
 }

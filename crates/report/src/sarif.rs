@@ -1,0 +1,264 @@
+//! SARIF 2.1.0, as GitHub and other scanning services take it: one run per target.
+//!
+//! Nothing of a host is a file of a repository, and yet GitHub refuses a result without one: each component gets a
+//! stable relative path of its own, `docker/local/container/web`.
+
+mod log;
+mod rule;
+
+use std::cmp::Reverse;
+use std::io::{self, Write};
+
+use seaworthy_core::audit::Audit;
+use seaworthy_core::snapshot::Target;
+use seaworthy_core::verdict::{Severity, Verdict};
+use serde::Serialize;
+use serde::ser::{SerializeMap as _, SerializeSeq as _, Serializer};
+
+use crate::clean::{bounded, one_line, shown, value};
+use crate::{Options, json, words};
+use log::{Artifact, Invocation, Location, LogicalLocation, Message, Notification, Physical, Region, Suppression};
+
+/// The most results that GitHub takes of one run.
+const RESULTS: usize = 25_000;
+
+/// The most facts that a message names.
+const FACTS: usize = 8;
+
+/// Writes the log.
+pub fn render(audit: &Audit<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut *out, json::Lines::down_to(4));
+    Log { audit, all: options.all, most: RESULTS }.serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
+struct Log<'r, 'a> {
+    audit: &'r Audit<'a>,
+    all: bool,
+    /// The most results of one run.
+    most: usize,
+}
+
+impl Serialize for Log<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("$schema", "https://json.schemastore.org/sarif-2.1.0.json")?;
+        map.serialize_entry("version", "2.1.0")?;
+        map.serialize_entry("runs", &Runs(self))?;
+        map.end()
+    }
+}
+
+struct Runs<'l, 'r, 'a>(&'l Log<'r, 'a>);
+
+impl Serialize for Runs<'_, '_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let targets = &self.0.audit.snapshot.targets;
+        let mut seq = serializer.serialize_seq(Some(targets.len()))?;
+        for (index, target) in targets.iter().enumerate() {
+            seq.serialize_element(&Run::new(self.0, index, target))?;
+        }
+        seq.end()
+    }
+}
+
+/// What is said of one target.
+struct Run<'r, 'a> {
+    audit: &'r Audit<'a>,
+    target: &'a Target,
+    /// The findings, by position, gravest first.
+    findings: Vec<usize>,
+    /// How many are left out, so that GitHub takes the log.
+    cut: usize,
+    rules: rule::Rules<'a>,
+}
+
+impl<'r, 'a> Run<'r, 'a> {
+    fn new(log: &Log<'r, 'a>, index: usize, target: &'a Target) -> Self {
+        let audit = log.audit;
+        let told = |i: &usize| {
+            let finding = &audit.findings[*i];
+            finding.target == index
+                && match finding.judgement.verdict {
+                    Verdict::Fail | Verdict::Unknown | Verdict::Manual => true,
+                    Verdict::Pass => log.all,
+                    Verdict::NotApplicable => false,
+                }
+        };
+        let mut findings: Vec<usize> = (0..audit.findings.len()).filter(told).collect();
+        findings.sort_by_key(|i| {
+            let finding = &audit.findings[*i];
+            let verdict = match finding.judgement.verdict {
+                Verdict::Fail => u8::from(audit.waived[*i].is_some()),
+                Verdict::Unknown => 2,
+                Verdict::Manual => 3,
+                Verdict::Pass | Verdict::NotApplicable => 4,
+            };
+            (verdict, Reverse(audit.check(finding).severity))
+        });
+        let cut = findings.len().saturating_sub(log.most);
+        findings.truncate(log.most);
+        let rules = rule::Rules::of(audit, &findings);
+        Self { audit, target, findings, cut, rules }
+    }
+
+    fn invocation(&self) -> Invocation {
+        let mut notifications: Vec<Notification> = Vec::new();
+        for (target, gap) in words::gaps(self.audit) {
+            if std::ptr::eq(target, self.target) {
+                let (source, reason) = (one_line(&gap.source), one_line(&gap.reason));
+                let text = format!("{source} could not be read: {reason}; unknown for it: {}", one_line(&gap.affects));
+                notifications.push(Notification::new("gap", "warning", &text));
+            }
+        }
+        for problem in &self.audit.waiver_problems {
+            notifications.push(Notification::new("waiver", "warning", &one_line(problem)));
+        }
+        if self.cut > 0 {
+            let (cut, most) = (words::thousands(self.cut), words::thousands(self.findings.len()));
+            let text = format!("{cut} results are left out, the least grave, since GitHub takes {most}; JSON has all");
+            notifications.push(Notification::new("cut", "warning", &text));
+        }
+        Invocation {
+            execution_successful: !self.target.components.is_empty(),
+            end_time_utc: words::instant(self.audit.snapshot.collected_at),
+            tool_execution_notifications: notifications,
+        }
+    }
+}
+
+impl Serialize for Run<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("tool", &self.rules.tool(self.audit))?;
+        map.serialize_entry(
+            "automationDetails",
+            &log::Automation { id: format!("seaworthy/{}/", segments(&self.target.name)) },
+        )?;
+        map.serialize_entry("invocations", &[self.invocation()])?;
+        map.serialize_entry("results", &Results(self))?;
+        map.end()
+    }
+}
+
+struct Results<'n, 'r, 'a>(&'n Run<'r, 'a>);
+
+impl Serialize for Results<'_, '_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.findings.iter().map(|i| result(self.0, *i)))
+    }
+}
+
+fn result<'r>(run: &Run<'r, '_>, i: usize) -> log::ResultOut<'r> {
+    let audit = run.audit;
+    let finding = &audit.findings[i];
+    let check = audit.check(finding);
+    let (kind, level) = match finding.judgement.verdict {
+        Verdict::Fail => ("fail", level(check.severity)),
+        Verdict::Unknown => ("open", "none"),
+        Verdict::Manual => ("review", "none"),
+        Verdict::Pass => ("pass", "none"),
+        Verdict::NotApplicable => ("notApplicable", "none"),
+    };
+    let name = audit.component_name(finding);
+    let kind_of = words::kind(&check.about);
+    let platform = segments(&run.target.platform);
+    let path = format!("{platform}/{}/{kind_of}/{}", segments(&run.target.name), segments(name));
+    let fingerprint = audit.fingerprint(finding);
+    let suppressions = audit.waived[i].map(|w| {
+        let waiver = &audit.waivers[w];
+        let (reason, owner) = (one_line(&waiver.reason), one_line(&waiver.owner));
+        vec![Suppression {
+            kind: "external",
+            status: "accepted",
+            justification: format!("{reason} (accepted by {owner} until {})", one_line(&waiver.expires)),
+        }]
+    });
+    log::ResultOut {
+        rule_id: &check.id,
+        rule_index: run.rules.index(finding.check),
+        kind,
+        level,
+        message: message(audit, i),
+        locations: [Location {
+            physical_location: Physical {
+                artifact_location: Artifact { uri: path.clone() },
+                region: Region { start_line: 1 },
+            },
+            logical_locations: [LogicalLocation {
+                name: bounded(name, NAME).into_owned(),
+                kind: kind_of,
+                fully_qualified_name: path,
+            }],
+        }],
+        partial_fingerprints: log::Fingerprints { line: format!("{fingerprint}:1"), own: fingerprint },
+        suppressions,
+    }
+}
+
+/// The most characters of a component's name in a location.
+const NAME: usize = 300;
+
+/// SARIF's level of a failure.
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low => "note",
+    }
+}
+
+/// `ci: fail: Containers are not privileged. privileged = true (inspect ci: HostConfig.Privileged)`.
+fn message(audit: &Audit<'_>, i: usize) -> Message {
+    let finding = &audit.findings[i];
+    let check = audit.check(finding);
+    let word = finding.judgement.verdict.word();
+    let name = bounded(audit.component_name(finding), NAME);
+    let mut text = format!("{name}: {word}: {}.", one_line(&check.title).trim_end_matches('.'));
+    if let Some(reason) = &finding.judgement.reason {
+        text.push_str(&format!(" {}.", one_line(reason).trim_end_matches('.')));
+    }
+    let facts = audit.facts(finding);
+    for (name, fact) in facts.iter().take(FACTS) {
+        text.push_str(&format!(" {name} = {} ({}).", value(&fact.value), shown(&fact.source, 200)));
+    }
+    Message { text: literal(&text) }
+}
+
+/// A text in which SARIF finds neither a link nor a placeholder.
+fn literal(text: &str) -> String {
+    let mut out = text.to_owned();
+    if out.contains("](") {
+        out = out.replace('[', "\\[").replace(']', "\\]");
+    }
+    let placeholder = |(at, _): (usize, &str)| out[at + 1..].starts_with(|c: char| c.is_ascii_digit());
+    if out.match_indices('{').any(placeholder) {
+        out = out.replace('{', "{{").replace('}', "}}");
+    }
+    out
+}
+
+/// A name as segments of a relative path, percent-encoded: none is empty, `.` or `..`.
+fn segments(name: &str) -> String {
+    let name: String = name.chars().take(NAME).collect();
+    let parts: Vec<String> = name.split('/').filter(|s| !s.is_empty()).map(segment).collect();
+    if parts.is_empty() { "_".to_owned() } else { parts.join("/") }
+}
+
+fn segment(text: &str) -> String {
+    if text.bytes().all(|b| b == b'.') {
+        return text.replace('.', "%2E");
+    }
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;
