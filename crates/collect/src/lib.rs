@@ -9,6 +9,8 @@ pub mod docker;
 pub mod effect;
 pub mod engine;
 pub mod host;
+mod packed;
 pub mod redact;
 
 pub use assemble::{Options, collect};
+pub use packed::{LARGEST, read_snapshot};

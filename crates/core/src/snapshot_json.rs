@@ -16,6 +16,9 @@ use crate::schema::{self, Type};
 use crate::snapshot::{Gap, SCHEMA, Snapshot, Target};
 use crate::value::Value;
 
+/// The most values that are read: about what 10,000 containers have.
+const MOST_VALUES: usize = 16_000_000;
+
 /// Why a snapshot could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotError(pub String);
@@ -94,6 +97,10 @@ fn write_target(target: &Target, out: &mut impl Write) -> std::io::Result<()> {
 /// # Errors
 /// In one line: another schema, or what in it is not as the schema says.
 pub fn read(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
+    // A value takes far more memory than the two bytes that it may have here.
+    if bytes.iter().filter(|b| matches!(b, b',' | b'[' | b'{')).count() > MOST_VALUES {
+        return Err(SnapshotError(format!("not a snapshot: it holds more than {MOST_VALUES} values")));
+    }
     let json: Json = serde_json::from_slice(bytes).map_err(|e| SnapshotError(format!("not a snapshot: {e}")))?;
     let version = json.get("schema").and_then(Json::as_u64).ok_or_else(|| missing("schema"))?;
     if version != u64::from(SCHEMA) {

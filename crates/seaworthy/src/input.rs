@@ -4,15 +4,12 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use seaworthy_collect::{LARGEST, read_snapshot};
 use seaworthy_core::snapshot::Snapshot;
-use seaworthy_core::snapshot_json;
 
 use crate::arguments::TargetArguments;
 use crate::progress::Progress;
-
-/// The most bytes of a snapshot, unpacked: 512 MiB.
-const LARGEST: u64 = 512 << 20;
 
 /// The recorded demonstration.
 static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
@@ -20,7 +17,7 @@ static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
 /// Everything that was asked for, as one snapshot.
 pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     if arguments.demo {
-        return parse(DEMO).context("the demonstration");
+        return read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"));
     }
     let mut snapshots = Vec::new();
     for path in &arguments.from {
@@ -77,21 +74,5 @@ fn read(path: &Path) -> Result<Snapshot> {
         let file = std::fs::File::open(path).with_context(context)?;
         file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;
     }
-    parse(&bytes).with_context(context)
-}
-
-fn parse(bytes: &[u8]) -> Result<Snapshot> {
-    if bytes.len() as u64 > LARGEST {
-        bail!("larger than {LARGEST} bytes");
-    }
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(snapshot_json::read(bytes)?);
-    }
-    let mut unpacked = Vec::new();
-    let unpacker = flate2::read::GzDecoder::new(bytes);
-    unpacker.take(LARGEST + 1).read_to_end(&mut unpacked).context("it is damaged")?;
-    if unpacked.len() as u64 > LARGEST {
-        bail!("larger than {LARGEST} bytes when unpacked");
-    }
-    Ok(snapshot_json::read(&unpacked)?)
+    read_snapshot(&bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
 }

@@ -24,7 +24,7 @@ impl Progress {
             let bar = indicatif::ProgressBar::new_spinner().with_message(message);
             bar.enable_steady_tick(Duration::from_millis(100));
             // Ends when the sender is dropped.
-            drop(waiting.recv());
+            let _ = waiting.recv();
             bar.finish_and_clear();
         });
         Self { done: Some(done), thread: Some(thread) }

@@ -4,7 +4,9 @@ mod clients;
 mod daemon;
 mod files;
 mod host;
+mod remote;
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -23,12 +25,13 @@ use crate::docker::gather::{self, Gathered};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::effect::{self, Lsms};
-use crate::engine::{self, Engine, Environment, Failure, Limits, Resolved, Wanted};
+use crate::engine::{self, Endpoint, Engine, Environment, Failure, Limits, Resolved, Transport, Wanted};
 use crate::host::packages::Owner;
 use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
 use host::{EngineView, Host};
+use remote::Refused;
 
 /// What to collect, and how.
 #[derive(Clone, Debug)]
@@ -168,19 +171,27 @@ impl Work {
         for note in &resolved.notes {
             target.gap(resolved.origin.as_str(), note.as_str(), "which engine is meant");
         }
-        let reading = self.machine(&resolved);
+        let mut host_unread = None;
+        if let Transport::Ssh(ssh) = &endpoint.transport {
+            match remote::collect(ssh, &address, &self.options).await {
+                Ok(there) => return from_there(target, there, began),
+                Err(Refused::Ssh(failure)) => {
+                    target.gap(address, failure.to_string(), "everything about this engine");
+                    return target;
+                }
+                Err(Refused::Seaworthy(why)) => host_unread = Some(why),
+            }
+        }
+        let reading = match host_unread {
+            Some(why) => Err(why),
+            None => self.machine(&resolved),
+        };
         let limits = Limits { request: self.options.timeout, connect: self.options.timeout, ..Limits::default() };
         let engine = match Engine::connect(&endpoint, limits).await {
             Ok(engine) => engine,
             Err(failure) => {
                 target.gap(address, failure.to_string(), "everything about this engine");
-                for other in engine::other_sockets(&self.environment, &endpoint) {
-                    target.gap(
-                        other.path.display().to_string(),
-                        format!("a socket of {} is there; name it by --docker", other.kind),
-                        "another engine",
-                    );
-                }
+                self.name_others(&mut target, &endpoint);
                 return target;
             }
         };
@@ -192,32 +203,56 @@ impl Work {
             Err(why) => Err(why.clone()),
         };
         self.put_together(&mut target, &engine, gathered, reading_result, decided);
-        for other in engine::other_sockets(&self.environment, &endpoint) {
+        self.name_others(&mut target, &endpoint);
+        target.took_ms = took(began);
+        target
+    }
+
+    /// Names the engines of this machine that were not asked, where nobody said which to ask.
+    fn name_others(&self, target: &mut Target, endpoint: &Endpoint) {
+        if !self.options.hosts.is_empty() || self.options.context.is_some() || !endpoint.is_local() {
+            return;
+        }
+        for other in engine::other_sockets(&self.environment, endpoint) {
             target.gap(
                 other.path.display().to_string(),
                 format!("a socket of {} is there and was not asked; name it by --docker", other.kind),
                 "another engine",
             );
         }
-        target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        target
     }
 
-    /// Starts reading the machine that the engine runs on, where that is this one.
+    /// Starts reading the machine that the engine runs on, where that is this one: it was reached by a socket of this
+    /// machine, or by an address of its own that a daemon of this machine proves to hold. Nothing else is certain.
     fn machine(&self, resolved: &Resolved) -> Result<Reading, String> {
         let root = self.options.root.clone();
-        if root.is_none() && !resolved.is_local {
-            return Err("the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned());
-        }
+        let tcp = match &resolved.endpoint.transport {
+            Transport::Unix(_) => None,
+            Transport::Tcp { host, port, .. } => Some((own_address(host, *port), root.is_some())),
+            Transport::Ssh(_) => return Err("the engine is on another machine".to_owned()),
+        };
+        let tcp = match tcp {
+            None => None,
+            Some((Some(address), false)) => Some(address),
+            Some((_, true)) => {
+                return Err("nothing proves that an engine reached over the network runs on the host under --root; \
+                            name its socket by --docker unix://PATH"
+                    .to_owned());
+            }
+            Some((None, false)) => {
+                return Err("the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned());
+            }
+        };
         let reading = Reading(Arc::default());
         let cell = Arc::clone(&reading.0);
         let redactor = Arc::clone(&self.redactor);
-        let socket = resolved.endpoint.socket_path().map(Path::to_path_buf);
+        let socket = resolved.endpoint.socket_path().map(|path| find::Endpoint::Unix(path.to_path_buf()));
+        let endpoint = tcp.map(find::Endpoint::Tcp).or(socket);
         let docker_config = self.environment.config_dir().map(|d| d.to_string_lossy().into_owned());
         let path = root.unwrap_or_else(|| PathBuf::from("/"));
         std::thread::spawn(move || {
             let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                machine(&path, socket.as_deref(), docker_config.as_deref(), redactor)
+                machine(&path, endpoint, docker_config.as_deref(), redactor)
             }));
             let read = read.unwrap_or_else(|_| Err("reading the host failed".into()));
             // Nobody else sets it.
@@ -368,15 +403,15 @@ fn convert(gap: &crate::host::gap::Gap) -> Gap {
 
 fn machine(
     root: &Path,
-    socket: Option<&Path>,
+    endpoint: Option<find::Endpoint>,
     docker_config: Option<&str>,
     redactor: Arc<Redactor>,
 ) -> Result<Machine, Arc<str>> {
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
     let opened = Root::open(root).map_err(failed)?;
     let proc = Proc::open(&opened).ok();
-    let daemon = match (socket, &proc) {
-        (Some(socket), Some(proc)) => find::find(&opened, proc, &find::Endpoint::Unix(socket.to_path_buf())),
+    let daemon = match (&endpoint, &proc) {
+        (Some(endpoint), Some(proc)) => find::find(&opened, proc, endpoint),
         (None, _) => Err(crate::host::gap::Gap::new(
             "the engine",
             "it was not reached by a socket of this machine",
@@ -386,6 +421,13 @@ fn machine(
             Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process"))
         }
     };
+    if let (Some(find::Endpoint::Tcp(address)), Err(_)) = (&endpoint, &daemon) {
+        return Err(format!(
+            "no engine of this machine is seen to hold {address}, so it may be another machine's behind a tunnel; \
+             name its socket by --docker unix://PATH, or run Seaworthy as root where it runs"
+        )
+        .into());
+    }
     // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
     let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true));
     if opened.is_live() && !same && in_container() {
@@ -412,6 +454,23 @@ fn view(host: &Host, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result
         Some(daemon) => view.with_daemon(daemon.pid),
         None => view,
     })
+}
+
+/// The address of this machine's own that a host string names; none where it is not certainly one.
+fn own_address(host: &str, port: u16) -> Option<SocketAddr> {
+    let ip: IpAddr = host.parse().ok()?;
+    ip.is_loopback().then(|| SocketAddr::new(ip, port))
+}
+
+/// What Seaworthy at the other end collected, under the name that the user gave.
+fn from_there(mut target: Target, there: Target, began: Instant) -> Target {
+    target.gaps.extend(there.gaps);
+    target.took_ms = took(began);
+    Target { gaps: target.gaps, name: target.name, address: target.address, took_ms: target.took_ms, ..there }
+}
+
+fn took(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whether this program runs inside a container, whose `/` is not the host's.

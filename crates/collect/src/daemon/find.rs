@@ -256,11 +256,13 @@ fn inodes(proc: &Proc, endpoint: &Endpoint, maker: Option<u32>) -> Vec<u64> {
         }
         Endpoint::Tcp(address) if proc.numbers_are_ours() => {
             let listeners = sockets::tcp_listeners().or_else(|_| sockets::tcp_table(proc, own)).unwrap_or_default();
-            let here = |l: &&sockets::TcpListener| {
-                l.address.port() == address.port()
-                    && (l.address.ip() == address.ip() || l.address.ip().is_unspecified())
+            // The kernel gives a connection to the listener of the very address before that of all addresses.
+            let at = |wanted: &dyn Fn(&SocketAddr) -> bool| -> Vec<u64> {
+                let here = |l: &&sockets::TcpListener| l.address.port() == address.port() && wanted(&l.address);
+                listeners.iter().filter(here).map(|l| l.inode).collect()
             };
-            listeners.iter().filter(here).map(|l| l.inode).collect()
+            let exact = at(&|l| l.ip() == address.ip());
+            if exact.is_empty() { at(&|l| l.ip().is_unspecified()) } else { exact }
         }
         Endpoint::Tcp(_) => Vec::new(),
     }

@@ -17,7 +17,7 @@ mod lane;
 mod negotiate;
 mod pool;
 mod sockets;
-mod ssh;
+pub(crate) mod ssh;
 mod text;
 mod tls;
 

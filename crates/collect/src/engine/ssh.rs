@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::text::{PEER_TEXT_LIMIT, sanitize};
 
 /// The time that `ssh` gets for connecting and logging in, as the CLI's `ConnectTimeout`.
-pub(super) const CONNECT: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT: Duration = Duration::from_secs(30);
 /// The most of `ssh`'s standard error that is kept, in bytes: its end, where the reason stands.
 const COMPLAINTS: usize = 8 << 10;
 
@@ -27,13 +27,13 @@ pub(super) struct Pipe {
 }
 
 /// What `ssh` writes on its standard error.
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
     text: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
 impl Complaints {
-    fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
+    pub(crate) fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&text);
         let reader = tokio::spawn(async move {
@@ -50,7 +50,7 @@ impl Complaints {
     }
 
     /// Its last words, once it has ended or after a moment; `None` if it said nothing.
-    pub(super) async fn reason(&mut self) -> Option<String> {
+    pub(crate) async fn reason(&mut self) -> Option<String> {
         let _ = timeout(Duration::from_millis(500), &mut self.reader).await;
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(&text);
@@ -74,11 +74,32 @@ impl Drop for Complaints {
 
 /// Starts `ssh`.
 pub(super) fn open(ssh: &Ssh, at: &str) -> Result<(Pipe, Complaints), Failure> {
+    let mut child = start(ssh, dial_stdio(ssh), at)?;
+    match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+        (Some(input), Some(out), Some(stderr)) => Ok((Pipe { _child: child, out, input }, Complaints::of(stderr))),
+        _ => Err(Failure::Ssh { at: at.to_owned(), why: "has no standard streams".into() }),
+    }
+}
+
+/// The command that connects to the engine at the other end.
+fn dial_stdio(ssh: &Ssh) -> String {
+    match &ssh.socket {
+        Some(path) => format!("docker {} system dial-stdio", quote(&format!("--host=unix://{path}"))),
+        None => "docker system dial-stdio".to_owned(),
+    }
+}
+
+/// Starts `ssh` with a command for the shell at the other end, its three streams piped. The process is killed when the
+/// child is dropped.
+///
+/// # Errors
+/// Where there is no `ssh` or it does not start.
+pub(crate) fn start(ssh: &Ssh, command: String, at: &str) -> Result<Child, Failure> {
     let failed = |why: String| Failure::Ssh { at: at.to_owned(), why };
     let program =
         ssh.program.as_ref().ok_or_else(|| failed("no ssh program is in PATH; install an OpenSSH client".into()))?;
-    let mut child = Command::new(program)
-        .args(arguments(ssh))
+    Command::new(program)
+        .args(arguments(ssh, command))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -86,15 +107,11 @@ pub(super) fn open(ssh: &Ssh, at: &str) -> Result<(Pipe, Complaints), Failure> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| failed(format!("{} does not start: {error}", program.display())))?;
-    match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
-        (Some(input), Some(out), Some(stderr)) => Ok((Pipe { _child: child, out, input }, Complaints::of(stderr))),
-        _ => Err(failed("has no standard streams".into())),
-    }
+        .map_err(|error| failed(format!("{} does not start: {error}", program.display())))
 }
 
 /// The arguments of `ssh`, in the CLI's order. No shell on this side sees them.
-fn arguments(ssh: &Ssh) -> Vec<String> {
+fn arguments(ssh: &Ssh, command: String) -> Vec<String> {
     let mut args = Vec::new();
     if let Some(user) = &ssh.user {
         args.extend(["-l".to_owned(), user.clone()]);
@@ -106,15 +123,12 @@ fn arguments(ssh: &Ssh) -> Vec<String> {
     // The CLI starts ssh without a terminal, so that it cannot ask; ours would keep one.
     args.extend(["-o", "BatchMode=yes", "-T", "--"].map(str::to_owned));
     args.push(ssh.host.clone());
-    args.push(match &ssh.socket {
-        Some(path) => format!("docker {} system dial-stdio", quote(&format!("--host=unix://{path}"))),
-        None => "docker system dial-stdio".to_owned(),
-    });
+    args.push(command);
     args
 }
 
 /// Quotes a word for the POSIX shell at the other end.
-fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+:,./@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
@@ -157,6 +171,10 @@ mod stream {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn arguments(ssh: &Ssh) -> Vec<String> {
+        super::arguments(ssh, dial_stdio(ssh))
+    }
 
     fn plain(host: &str) -> Ssh {
         Ssh { program: None, user: None, host: host.into(), port: None, socket: None }

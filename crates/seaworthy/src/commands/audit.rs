@@ -5,12 +5,11 @@ use std::collections::HashSet;
 use anyhow::{Context as _, Result};
 use seaworthy_catalog::Catalog;
 use seaworthy_core::audit::Audit;
-use seaworthy_core::derive::derive;
+use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::verdict::{Severity, Verdict};
 use seaworthy_report::{Options, View, render};
 
 use crate::arguments::AuditArguments;
-use crate::config::Config;
 use crate::exit::Exit;
 use crate::{input, output};
 
@@ -31,7 +30,11 @@ pub fn run(arguments: &AuditArguments, view: View) -> Result<Exit> {
     let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
 
     let mut snapshot = input::snapshot(&arguments.target, arguments.common.quiet)?;
+    if super::is_nothing(&snapshot) {
+        return Err(super::nothing(&snapshot));
+    }
     derive(&mut snapshot, &catalog.flaws);
+    registries(&mut snapshot, config.registries.allowed.as_deref());
     let wanted = |id: &str| chosen.as_ref().is_none_or(|c| c.contains(id)) && !skipped.contains(id);
     let mut audit =
         Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, benchmark, &config.waivers, |c| wanted(&c.id));
@@ -71,12 +74,9 @@ fn chosen_or_none<'a>(catalog: &Catalog, names: impl Iterator<Item = &'a String>
     Ok(out)
 }
 
-/// A gate never opens because something could not be read: no target is a failure, findings go before what is
-/// unknown.
+/// A gate never opens because something could not be read; findings go before what is unknown. Of several targets one
+/// that could not be read at all is unknown at every severity.
 fn exit(arguments: &AuditArguments, audit: &Audit<'_>) -> Exit {
-    if audit.snapshot.targets.iter().all(|t| t.components.is_empty()) {
-        return Exit::Failure;
-    }
     let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || !t.incomplete.is_empty());
     if let Some(limit) = arguments.fail_on.map(Severity::from) {
         if audit.worst(Verdict::Fail).is_some_and(|s| s >= limit) {

@@ -30,6 +30,6 @@ pub fn run(arguments: &CollectArguments) -> Result<Exit> {
         packer.write_all(&bytes)?;
         packer.finish().map(drop)
     })?;
-    let nothing = snapshot.targets.iter().all(|t| t.components.is_empty());
-    Ok(if nothing { Exit::Failure } else { Exit::Clean })
+    // The snapshot is written all the same: it says of every target why it is empty.
+    if super::is_nothing(&snapshot) { Err(super::nothing(&snapshot)) } else { Ok(Exit::Clean) }
 }

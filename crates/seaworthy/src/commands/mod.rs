@@ -6,8 +6,9 @@ pub mod explain;
 pub mod list;
 pub mod shell;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use seaworthy_catalog::Catalog;
+use seaworthy_core::snapshot::{Snapshot, Target};
 
 use crate::arguments::CommonArguments;
 use crate::config::Config;
@@ -26,4 +27,38 @@ fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
         })?;
     }
     Ok((catalog, config))
+}
+
+/// The most targets whose reasons are told where none could be read.
+const MOST_REASONS: usize = 3;
+
+/// Whether nothing at all could be read.
+fn is_nothing(snapshot: &Snapshot) -> bool {
+    snapshot.targets.iter().all(|t| t.components.is_empty())
+}
+
+/// Says in one line why nothing could be read, and what can be seen without an engine.
+fn nothing(snapshot: &Snapshot) -> anyhow::Error {
+    let reasons: Vec<String> = snapshot.targets.iter().take(MOST_REASONS).map(why_not).collect();
+    let more = match snapshot.targets.len().saturating_sub(MOST_REASONS) {
+        0 => String::new(),
+        more => format!(" (and {more} more targets)"),
+    };
+    let reasons = if reasons.is_empty() { "there is no target in it".to_owned() } else { reasons.join("; ") };
+    anyhow!("no engine could be read: {reasons}{more}; `seaworthy assess --demo` shows a recorded host")
+}
+
+/// Why a target has nothing, with the engines that might have been meant.
+fn why_not(target: &Target) -> String {
+    let of_itself = target.gaps.iter().find(|gap| gap.affects.starts_with("everything")).or(target.gaps.first());
+    let mut line = match of_itself {
+        // Failures of an engine begin with its address.
+        Some(gap) if gap.reason.starts_with(&gap.source) => gap.reason.clone(),
+        Some(gap) => format!("{}: {}", gap.source, gap.reason),
+        None => format!("{}: nothing was read", target.address),
+    };
+    for other in target.gaps.iter().filter(|gap| gap.affects == "another engine") {
+        line.push_str(&format!("; {}: {}", other.source, other.reason));
+    }
+    line
 }
