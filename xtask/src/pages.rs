@@ -140,7 +140,8 @@ mod tests {
         for path in documents(&root()) {
             let text = fs::read_to_string(root().join(&path)).unwrap();
             let folder = root().join(&path).parent().unwrap().to_path_buf();
-            let links = markdown::links(&text).into_iter().filter(|link| !link.contains("://") && !link.starts_with('#'));
+            let links =
+                markdown::links(&text).into_iter().filter(|link| !link.contains("://") && !link.starts_with('#'));
             for link in links {
                 let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
                 let there = fs::read_to_string(folder.join(file));

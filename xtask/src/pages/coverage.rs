@@ -10,7 +10,10 @@ use super::markdown::{Table, text};
 
 /// Findings with the ids by which they are quoted; what answers each is looked up.
 const QUOTED: [(&str, &[&str]); 13] = [
-    ("audit rules for Docker's directories and files", &["1.2.4@1.2.0", "1.2.5@1.2.0", "1.2.6@1.2.0", "1.2.8@1.2.0", "1.2.9@1.2.0"]),
+    (
+        "audit rules for Docker's directories and files",
+        &["1.2.4@1.2.0", "1.2.5@1.2.0", "1.2.6@1.2.0", "1.2.8@1.2.0", "1.2.9@1.2.0"],
+    ),
     ("traffic between containers on the default bridge", &["2.1@1.2.0", "2.2@1.8.0"]),
     ("no-new-privileges for the daemon", &["2.17b@1.2.0", "2.15@1.8.0"]),
     ("userland proxy", &["2.14@1.2.0", "2.17@1.8.0"]),
@@ -55,7 +58,8 @@ pub fn page(catalog: &Catalog) -> Result<String> {
         table.row(&row);
     }
     out.push_str(&table.finish());
-    let legacy = catalog.check("docker/daemon/no-legacy-registry").context("the catalogue has no no-legacy-registry")?;
+    let legacy =
+        catalog.check("docker/daemon/no-legacy-registry").context("the catalogue has no no-legacy-registry")?;
     let _ = writeln!(
         out,
         "\nThe legacy registry, which early versions ask about, is gone from present engines: {} says that it is not \

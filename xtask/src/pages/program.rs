@@ -50,7 +50,8 @@ fn run(root: &Path, args: &[&str]) -> Result<String> {
 fn put(text: &str, name: &str, block: &str) -> Result<String> {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->\n"));
     let parts = text.split_once(&start).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.with_context(|| format!("there must be a line {} and a line {}", start.trim(), end.trim()))?;
+    let (before, after) =
+        parts.with_context(|| format!("there must be a line {} and a line {}", start.trim(), end.trim()))?;
     Ok(format!("{before}{start}{block}{end}{after}"))
 }
 
