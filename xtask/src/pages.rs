@@ -59,9 +59,11 @@ pub fn run(args: &[String]) -> Result<bool> {
     let mut pages = from_catalog(&load(&root)?)?;
     let mut fresh = bring_up_to_date(&root, &pages, write)?;
     // These run the program, which takes a build: what needs none is written before.
-    let more = program::pages(&root)?;
-    fresh &= bring_up_to_date(&root, &more, write)?;
-    pages.extend(more);
+    for page in [program::commands, program::readme] {
+        let page = page(&root)?;
+        fresh &= bring_up_to_date(&root, std::slice::from_ref(&page), write)?;
+        pages.push(page);
+    }
     for left in left_behind(&root.join("docs"), &root, &pages)? {
         eprintln!("{}: nothing derives it any more; remove it", left.display());
         fresh = false;

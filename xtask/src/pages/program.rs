@@ -9,24 +9,28 @@ use anyhow::{Context as _, Result, bail};
 use super::Page;
 use super::markdown::block;
 
-/// Commands whose help is documented, in the order of the program's own help.
-const COMMANDS: [&str; 7] = ["assess", "audit", "collect", "list", "explain", "completions", "man"];
-
-/// The pages for which the program must run.
+/// The help of every command.
 ///
 /// # Errors
-/// When it cannot be built, fails, or the README has no place for the demonstration.
-pub fn pages(root: &Path) -> Result<Vec<Page>> {
-    let readme = fs::read_to_string(root.join("README.md")).context("README.md")?;
-    let demo = run(root, &["assess", "--demo"])?;
-    let readme = put(&readme, "demo", &block(&demo)).context("README.md")?;
-    let mut help = String::from("# Commands\n\n");
-    help.push_str(&block(&run(root, &["--help"])?));
-    for command in COMMANDS {
+/// When the program cannot be built or fails.
+pub fn commands(root: &Path) -> Result<Page> {
+    let overview = run(root, &["--help"])?;
+    let mut help = format!("# Commands\n\n{}", block(&overview));
+    for command in listed(&overview) {
         help.push_str(&format!("\n## seaworthy {command}\n\n"));
         help.push_str(&block(&run(root, &[command, "--help"])?));
     }
-    Ok(vec![Page { path: "README.md".into(), text: readme }, Page::whole("docs/commands.md", &help)])
+    Ok(Page::whole("docs/commands.md", &help))
+}
+
+/// The README, with what the program says of the demonstration.
+///
+/// # Errors
+/// When the program cannot be built or fails, or the README has no place for it.
+pub fn readme(root: &Path) -> Result<Page> {
+    let readme = fs::read_to_string(root.join("README.md")).context("README.md")?;
+    let text = put(&readme, "demo", &block(&run(root, &["assess", "--demo"])?)).context("README.md")?;
+    Ok(Page { path: "README.md".into(), text })
 }
 
 /// What the program prints: in 100 columns, without colour, without anybody's configuration.
@@ -46,6 +50,14 @@ fn run(root: &Path, args: &[&str]) -> Result<String> {
     Ok(text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"))
 }
 
+/// The commands that the program's own help lists.
+fn listed(help: &str) -> impl Iterator<Item = &str> {
+    let list = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
+    let entries = list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  "));
+    // A line that begins deeper goes on with the entry above it.
+    entries.filter(|entry| !entry.starts_with(' ')).filter_map(|entry| entry.split(' ').next())
+}
+
 /// A text with what stands between `<!-- NAME -->` and `<!-- end NAME -->` replaced.
 fn put(text: &str, name: &str, block: &str) -> Result<String> {
     let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end {name} -->\n"));
@@ -57,7 +69,14 @@ fn put(text: &str, name: &str, block: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::put;
+    use super::{listed, put};
+
+    #[test]
+    fn finds_the_commands_in_the_help() {
+        let help = "About\n\nUsage: x\n\nCommands:\n  assess  Judge\n          and tell\n  man     Print\n\nOptions:\n  -h  Help\n";
+        assert_eq!(listed(help).collect::<Vec<_>>(), ["assess", "man"]);
+        assert_eq!(listed("Usage: x\n").count(), 0);
+    }
 
     #[test]
     fn replaces_only_what_stands_between_the_marks() {
