@@ -106,19 +106,22 @@ impl<'a> Audit<'a> {
         self.component(finding).map_or("(not listed)", |c| &c.name)
     }
 
-    /// The facts that decided a finding, and those that its check shows beside them, without repeats.
+    /// The facts that decided a finding, then those that its check shows beside them, without repeats.
     pub fn facts(&self, finding: &Finding) -> Vec<(&'static str, &'a Fact)> {
         let Some(component) = self.component(finding) else { return Vec::new() };
-        let mut set = finding.judgement.facts;
-        for name in &self.check(finding).show {
-            if let Some(i) = component.kind.index(name) {
-                set = set.union(crate::predicate::FactSet::one(i));
-            }
-        }
-        set.iter()
-            .filter(|i| *i < component.kind.facts.len())
-            .map(|i| (component.kind.facts[i].name, component.fact_at(i)))
-            .collect()
+        let decided = finding.judgement.facts;
+        let shown = self.check(finding).show.iter().filter_map(|name| component.kind.index(name));
+        let order = decided.iter().chain(shown.filter(|i| !decided.contains(*i)));
+        let known = order.filter(|i| *i < component.kind.facts.len());
+        known.map(|i| (component.kind.facts[i].name, component.fact_at(i))).collect()
+    }
+
+    /// The facts that decided a finding, without those that are only shown.
+    pub fn deciding(&self, finding: &Finding) -> Vec<(&'static str, &'a Fact)> {
+        let decided = finding.judgement.facts.iter().count();
+        let mut facts = self.facts(finding);
+        facts.truncate(decided);
+        facts
     }
 
     /// A finding's fingerprint: the same for the same check on the same component, also after it was re-created.

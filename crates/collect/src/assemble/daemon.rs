@@ -1,5 +1,7 @@
 //! The daemon as a component: its settings in effect, its process, its listeners.
 
+mod listeners;
+
 use std::sync::Arc;
 
 use seaworthy_core::component::Component;
@@ -39,9 +41,6 @@ pub(super) struct Inputs<'a> {
     /// Takes secrets out.
     pub redactor: &'a Redactor,
 }
-
-/// Drivers that keep logs on the host in files that this engine manages.
-const LOCAL_LOGS: [&str; 3] = ["json-file", "local", "none"];
 
 /// The daemon's component.
 pub(super) fn component(inputs: &Inputs<'_>) -> Component {
@@ -98,6 +97,15 @@ impl<'i> Sheet<'_, 'i> {
         };
         let place = if setting.source.is_empty() { name } else { &setting.source };
         self.put(fact, value, place);
+    }
+
+    /// A setting's value in effect, or why it is not known.
+    fn known(&self, name: &str) -> Result<&'i Json, String> {
+        match self.inputs.settings.get(name).map(|s| &s.value) {
+            Some(Effective::Known(value)) => Ok(value),
+            Some(Effective::Unknown(why)) => Err(why.clone()),
+            None => Err("the setting was not decided".to_owned()),
+        }
     }
 
     fn versions(&mut self) {
@@ -221,7 +229,9 @@ impl<'i> Sheet<'_, 'i> {
             };
             Some(Value::strings(v.as_object()?.iter().map(shown).collect::<Vec<_>>()))
         });
-        self.setting("log_central", "log-driver", |v| Some((!LOCAL_LOGS.contains(&v.as_str()?)).into()));
+        let (driver, options) = (self.known("log-driver"), self.known("log-opts"));
+        let central = driver.and_then(|driver| super::logs::leave_host(driver.as_str().unwrap_or_default(), options));
+        self.put("log_central", central.map(Value::Bool), "the log driver and its options");
         let driver = self.c.value("log_driver").as_str().map(str::to_owned);
         let bounded = match driver.as_deref() {
             Some("json-file") => match self.c.value("log_options") {
@@ -238,102 +248,6 @@ impl<'i> Sheet<'_, 'i> {
             None => Err("the log driver is not known".to_owned()),
         };
         self.put("log_bounded", bounded, "the log driver and its options");
-    }
-
-    fn listeners(&mut self) {
-        let tls = self.tls();
-        let value = match self.inputs.daemon {
-            Ok(daemon) => match &daemon.listeners {
-                Some(found) => {
-                    let unix = found.unix.iter().map(|p| self.unix_listener(p));
-                    let tcp = found.tcp.iter().map(|a| self.tcp_listener(*a, &tls));
-                    Ok(Value::List(unix.chain(tcp).collect()))
-                }
-                None => self.stated_listeners(&tls),
-            },
-            Err(why) => Err(why.to_owned()),
-        };
-        self.put("listeners", value, "the daemon's sockets");
-        let certificates = self.inputs.certificates.clone().map(|all| {
-            let one = |(path, days): (String, i64)| {
-                Value::Object(vec![("path", bounded(&path)), ("expires_in_days", days.into())])
-            };
-            Value::List(all.into_iter().map(one).collect())
-        });
-        self.put("api_certificates", certificates, "the certificates that it serves");
-    }
-
-    /// `none`, `tls` or `mutual` for TCP listeners of the API.
-    fn tls(&self) -> Result<&'static str, String> {
-        let known = |name: &str| match self.inputs.settings.get(name).map(|s| &s.value) {
-            Some(Effective::Known(Json::Bool(on))) => Ok(*on),
-            Some(Effective::Unknown(why)) => Err(why.clone()),
-            _ => Err("its TLS settings are not known".to_owned()),
-        };
-        Ok(match (known("tls")?, known("tlsverify")?) {
-            (_, true) => "mutual",
-            (true, false) => "tls",
-            (false, false) => "none",
-        })
-    }
-
-    fn unix_listener(&self, path: &str) -> Value {
-        let api = self.inputs.address.strip_prefix("unix://") == Some(path);
-        let internal = ["libnetwork", "metrics.sock", "containerd", "buildkit", "/plugins/"];
-        let serves = if !api && internal.iter().any(|i| path.contains(i)) { "internal" } else { "api" };
-        listener(format!("unix://{path}"), "unix".into(), "none".into(), true.into(), serves)
-    }
-
-    fn tcp_listener(&self, address: std::net::SocketAddr, tls: &Result<&'static str, String>) -> Value {
-        let metrics = match self.c.value("metrics_address") {
-            Value::Str(metrics) => metrics.parse().is_ok_and(|m: std::net::SocketAddr| m == address),
-            _ => false,
-        };
-        let swarming = self.inputs.info.as_ref().is_ok_and(|i| {
-            !matches!(pointer(i, "Swarm.LocalNodeState").and_then(Json::as_str), None | Some("inactive" | ""))
-        });
-        let serves = match address.port() {
-            _ if metrics => "metrics",
-            2377 | 7946 if swarming => "swarm",
-            _ => "api",
-        };
-        let tls = match (serves, tls) {
-            ("swarm", _) => "mutual".into(),
-            ("metrics", _) => "none".into(),
-            (_, Ok(tls)) => (*tls).into(),
-            (_, Err(why)) => Value::unknown(why.as_str()),
-        };
-        listener(
-            format!("tcp://{address}"),
-            "tcp".into(),
-            tls,
-            address.ip().to_canonical().is_loopback().into(),
-            serves,
-        )
-    }
-
-    /// What the settings say of listeners, where the sockets themselves may not be read.
-    fn stated_listeners(&self, tls: &Result<&'static str, String>) -> Result<Value, String> {
-        let hosts = match self.inputs.settings.get("hosts").map(|s| &s.value) {
-            Some(Effective::Known(Json::Array(hosts))) => hosts,
-            Some(Effective::Unknown(why)) => return Err(why.clone()),
-            _ => return Err("its sockets may not be read (needs root)".into()),
-        };
-        let mut out = Vec::new();
-        for host in hosts.iter().filter_map(Json::as_str) {
-            match host.split_once("://").unwrap_or(("tcp", host)) {
-                ("unix", path) => out.push(self.unix_listener(path)),
-                ("fd", _) => return Err("systemd made its sockets, and they may not be read (needs root)".into()),
-                (_, address) => {
-                    let tls = tls.clone().map_or_else(Value::unknown, Value::from);
-                    let name = address.rsplit_once(':').map_or(address, |(name, _)| name).trim_matches(['[', ']']);
-                    let loopback =
-                        name == "localhost" || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-                    out.push(listener(format!("tcp://{address}"), "tcp".into(), tls, loopback.into(), "api"));
-                }
-            }
-        }
-        Ok(Value::List(out))
     }
 
     fn security(&mut self) {
@@ -424,16 +338,6 @@ impl<'i> Sheet<'_, 'i> {
         };
         self.put("plugins", plugins, "GET /plugins");
     }
-}
-
-fn listener(address: String, transport: Value, tls: Value, loopback: Value, serves: &str) -> Value {
-    Value::Object(vec![
-        ("address", bounded(&address)),
-        ("transport", transport),
-        ("tls", tls),
-        ("loopback", loopback),
-        ("serves", serves.into()),
-    ])
 }
 
 /// Settings that are configured otherwise than they are in effect.

@@ -4,6 +4,7 @@ mod clients;
 mod daemon;
 mod files;
 mod host;
+mod logs;
 mod remote;
 
 use std::net::{IpAddr, SocketAddr};
@@ -440,16 +441,16 @@ fn machine(
 
 /// What containers need of the host: its processes, and files as the daemon sees them.
 fn view(host: &Host, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
-    let unknown = || Lsms::Unknown("the list of security modules could not be read".into());
-    let lsms = || host.kernel.modules.clone().map_or_else(unknown, Lsms::Known);
+    // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
+    let lsms = Lsms::read(host.root.path());
     let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
     let files = match files {
         Some(files) => Ok(files),
         None => Root::open(host.root.path()),
     };
     let failed = |why: Unread| Arc::from(format!("{}: {why}", host.root.path().display()));
-    let proc = effect::Proc::open(host.root.path(), lsms()).map_err(failed)?;
-    let view = LocalHost::new(proc, files.map_err(failed)?, lsms(), redactor);
+    let proc = effect::Proc::open(host.root.path(), lsms.clone()).map_err(failed)?;
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms, redactor);
     Ok(match daemon {
         Some(daemon) => view.with_daemon(daemon.pid),
         None => view,

@@ -160,8 +160,8 @@ fn keep(key: &Key, value: &str) -> String {
     match (key.keep, key.file) {
         (Keep::Value, _) => without_credentials(value),
         (Keep::Names, file) => match value.split_once('=') {
-            Some((name, value)) if file == "log-opts" && keys::harmless(name) => {
-                format!("{name}={}", without_credentials(value))
+            Some((name, value)) if file == "log-opts" => {
+                format!("{name}={}", keys::log_option(name, value).unwrap_or_else(|| HIDDEN.into()))
             }
             // The value of a runtime is the path of its executable.
             Some((name, path)) if file == "runtimes" => format!("{name}={}", without_credentials(path)),

@@ -253,8 +253,10 @@ fn entries_kept(name: &str, map: Map<String, Value>) -> Option<Map<String, Value
     let keep = |(option, value): (String, Value)| {
         let value = match (name, value) {
             ("features", value @ Value::Bool(_)) => value,
-            ("log-opts", Value::String(text)) if keys::harmless(&option) => Value::from(without_credentials(&text)),
-            ("log-opts" | "cluster-store-opts", Value::String(_)) => Value::from(HIDDEN),
+            ("log-opts", Value::String(text)) => {
+                Value::from(keys::log_option(&option, &text).unwrap_or_else(|| HIDDEN.into()))
+            }
+            ("cluster-store-opts", Value::String(_)) => Value::from(HIDDEN),
             ("runtimes", Value::Object(runtime)) => {
                 let kept = runtime.into_iter().map(|(k, v)| {
                     let known = ["path", "runtimeType"].iter().any(|n| k.eq_ignore_ascii_case(n));

@@ -212,8 +212,23 @@ const HARMLESS: [&str; 24] = [
     "splunk-verify-connection",
 ];
 
+/// Options of log drivers whose values are addresses: where the logs go.
+const ADDRESSES: [&str; 4] = ["fluentd-address", "gelf-address", "splunk-url", "syslog-address"];
+
+/// What may be kept of the value of a log driver's option; `None` where it may be a secret.
+pub fn log_option(option: &str, value: &str) -> Option<String> {
+    if ADDRESSES.contains(&option) {
+        let shown = without_credentials(value);
+        // What follows the host may be anything; the path of a local socket is its address.
+        let (scheme, rest) = shown.split_once("://").map_or(("", shown.as_str()), |(s, r)| (s, r));
+        let host = if scheme.starts_with("unix") { rest } else { rest.split('/').next().unwrap_or_default() };
+        return Some(if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") });
+    }
+    harmless(option).then(|| without_credentials(value))
+}
+
 /// True for an option of a log driver whose value may be kept.
-pub fn harmless(option: &str) -> bool {
+fn harmless(option: &str) -> bool {
     HARMLESS.contains(&option)
 }
 

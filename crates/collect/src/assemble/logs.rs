@@ -1,0 +1,78 @@
+//! Whether the default log driver takes logs off the host.
+
+use std::net::IpAddr;
+
+use serde_json::Value as Json;
+
+/// Drivers that come with the engine and send nothing away: to files of its own, or to the journal of the host.
+const LOCAL: [&str; 5] = ["json-file", "local", "none", "journald", "etwlogs"];
+/// Drivers whose service is elsewhere by its nature.
+const REMOTE: [&str; 3] = ["awslogs", "gcplogs", "logentries"];
+
+/// Whether a driver with these options sends logs off the host: a socket or an address of the host itself does not.
+///
+/// # Errors
+/// Why that is not known: options that are not known, or a plugin, which may do anything.
+pub(super) fn leave_host(driver: &str, options: Result<&Json, String>) -> Result<bool, String> {
+    let option = match driver {
+        _ if LOCAL.contains(&driver) => return Ok(false),
+        _ if REMOTE.contains(&driver) => return Ok(true),
+        "syslog" => "syslog-address",
+        "fluentd" => "fluentd-address",
+        "gelf" => "gelf-address",
+        "splunk" => "splunk-url",
+        _ => return Err("where this plugin sends logs is not known".to_owned()),
+    };
+    // Without an address syslog and fluentd take the host's own; the others would not start containers.
+    Ok(options?.get(option).and_then(Json::as_str).is_some_and(|address| !is_local(address)))
+}
+
+/// Whether an address (`tcp://host:514`, `unix:///dev/log`, `host:24224`) is one of the host itself.
+fn is_local(address: &str) -> bool {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    if scheme.starts_with("unix") {
+        return true;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    let host = host.trim_end_matches('.').to_lowercase();
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => ip.is_loopback() || ip.is_unspecified(),
+        Err(_) => host.is_empty() || host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_relay_on_the_host_is_not_central() {
+        for (driver, options, expected) in [
+            ("json-file", json!({}), Ok(false)),
+            ("none", json!({}), Ok(false)),
+            ("journald", json!({}), Ok(false)),
+            ("syslog", json!({}), Ok(false)),
+            ("syslog", json!({"syslog-address": "unix:///dev/log"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "unixgram:///dev/log"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "udp://127.0.0.1:514"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "tcp://[::1]:514"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "tcp://localhost"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "udp://:514"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "tcp+tls://logs.example.com:6514"}), Ok(true)),
+            ("fluentd", json!({"fluentd-address": "10.0.0.9:24224"}), Ok(true)),
+            ("fluentd", json!({"fluentd-address": "localhost:24224"}), Ok(false)),
+            ("gelf", json!({"gelf-address": "udp://192.0.2.9:12201"}), Ok(true)),
+            ("awslogs", json!({}), Ok(true)),
+        ] {
+            assert_eq!(leave_host(driver, Ok(&options)), expected, "{driver} {options}");
+        }
+        assert!(leave_host("loki", Ok(&json!({}))).is_err());
+        assert!(leave_host("syslog", Err("the file changed".into())).is_err());
+        assert_eq!(leave_host("local", Err("the file changed".into())), Ok(false));
+    }
+}

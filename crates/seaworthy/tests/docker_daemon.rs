@@ -1,0 +1,284 @@
+//! Section 2 and 7 of the benchmark, and our own checks of the daemon, on real engines.
+
+mod support;
+
+use seaworthy_bed::{Daemon, Spec, Version};
+use support::{audit, side_by_side};
+
+type Row = (&'static str, &'static str, &'static str);
+
+fn args(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn json(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// Starts an engine, lets `then` change something, audits it and compares.
+fn case(
+    name: &'static str,
+    version: Version,
+    spec: Spec,
+    then: impl FnOnce(&mut Daemon) + Send + 'static,
+    table: Vec<Row>,
+) -> Box<dyn FnOnce() + Send> {
+    Box::new(move || {
+        let Some(mut daemon) = Daemon::require(version, spec) else { return };
+        then(&mut daemon);
+        audit(&daemon.host(), &[]).expect(&format!("{} {name}", version.name()), &table);
+    })
+}
+
+fn nothing(_: &mut Daemon) {}
+
+const ALLOW_ALL: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#;
+const SOME: &str = r#"{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","write"],"action":"SCMP_ACT_ALLOW"}]}"#;
+
+fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
+    let old = version == Version::V20;
+    let mut all = Vec::new();
+    // What an engine does that was told nothing.
+    all.push(case("defaults", version, Spec::default(), nothing, vec![
+        ("2.1", "daemon", "fail"),
+        ("2.2", "daemon", "fail"),
+        ("2.3", "daemon", "pass"),
+        ("2.4", "daemon", "pass"),
+        ("2.5", "daemon", "pass"),
+        ("2.6", "daemon", "pass"),
+        ("2.7", "daemon", "pass"),
+        ("2.8", "daemon", "pass"),
+        ("2.9", "daemon", "manual"),
+        ("2.10", "daemon", "fail"),
+        ("2.11", "daemon", "pass"),
+        ("2.12", "daemon", "not-applicable"),
+        ("2.13", "daemon", "fail"),
+        ("2.14", "daemon", "fail"),
+        ("2.15", "daemon", "fail"),
+        ("2.16", "daemon", "fail"),
+        ("2.17", "daemon", "fail"),
+        ("2.18", "daemon", "pass"),
+        ("2.19", "daemon", "pass"),
+        ("5.1", "daemon", "pass"),
+        ("daemon/debug-off", "daemon", "pass"),
+        ("daemon/metrics-local", "daemon", "pass"),
+        ("daemon/settings-active", "daemon", "pass"),
+        ("daemon/mirrors-verified", "daemon", "pass"),
+        ("daemon/log-bounded", "daemon", "fail"),
+        ("daemon/private-ipc", "daemon", "pass"),
+        ("daemon/no-proxy-credentials", "daemon", "pass"),
+        ("daemon/api-bound", "daemon", "pass"),
+        ("daemon/socket-not-mounted", "daemon", "pass"),
+        ("daemon/plugins-known", "daemon", "pass"),
+        ("daemon/no-config-secrets", "daemon", "pass"),
+        ("daemon/certificates-valid", "daemon", "pass"),
+        ("host/audit-enabled", "host", "fail"),
+    ]));
+    // Everything good, by flags, as Go spells booleans.
+    let spec = Spec {
+        args: args(
+            "--icc=0 -l info --default-ulimit nofile=1024:2048 --log-driver syslog \
+             --log-opt syslog-address=tcp://192.0.2.1:514 --no-new-privileges --live-restore=T --userland-proxy=F \
+             --cgroup-parent=/docker --experimental=FALSE --debug=f --log-opt max-size=1 --metrics-addr=127.0.0.1:9323",
+        ),
+        ..Spec::default()
+    };
+    let mut spec = spec;
+    spec.args.retain(|a| a != "max-size=1");
+    let at = spec.args.iter().rposition(|a| a == "--log-opt").unwrap();
+    spec.args.remove(at);
+    all.push(case("good by flags", version, spec, nothing, good()));
+    // The same by the file.
+    let file = r#"{"icc": false, "log-level": "info", "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}},
+        "log-driver": "syslog", "log-opts": {"syslog-address": "tcp://192.0.2.1:514"}, "no-new-privileges": true,
+        "live-restore": true, "userland-proxy": false, "cgroup-parent": "", "experimental": false,
+        "metrics-addr": "127.0.0.1:9323", "seccomp-profile": "{dir}/some.json"}"#;
+    let spec = Spec {
+        daemon_json: json(file),
+        files: vec![("some.json".into(), SOME.into())],
+        ..Spec::default()
+    };
+    all.push(case("good by the file", version, spec, nothing, good()));
+    // Everything bad, by flags.
+    let spec = Spec {
+        args: args(
+            "--icc=true --log-level debug --iptables=F --insecure-registry 10.0.0.0/8 --insecure-registry \
+             reg.example.com:5000 --registry-mirror http://mirror.example.com --log-driver none --live-restore=0 \
+             --userland-proxy=1 --seccomp-profile {dir}/all.json --cgroup-parent /other --experimental \
+             --metrics-addr 0.0.0.0:9323 --storage-driver vfs --no-new-privileges=false",
+        ),
+        files: vec![("all.json".into(), ALLOW_ALL.into())],
+        ..Spec::default()
+    };
+    all.push(case("bad by flags", version, spec, nothing, bad()));
+    let file = r#"{"icc": true, "log-level": "debug", "iptables": false, "ip6tables": false,
+        "insecure-registries": ["10.0.0.0/8", "reg.example.com:5000"], "registry-mirrors": ["http://mirror.example.com"],
+        "log-driver": "none", "live-restore": false, "userland-proxy": true, "seccomp-profile": "{dir}/all.json",
+        "cgroup-parent": "/other", "experimental": true, "metrics-addr": "0.0.0.0:9323", "storage-driver": "vfs",
+        "no-new-privileges": false}"#;
+    let file = if old { file.replace("\"ip6tables\": false,", "") } else { file.to_owned() };
+    let spec = Spec { daemon_json: Some(file), files: vec![("all.json".into(), ALLOW_ALL.into())], ..Spec::default() };
+    all.push(case("bad by the file", version, spec, nothing, bad()));
+    // The file was edited after the start: what the engine reports stands, the rest is unknown.
+    let edit = |daemon: &mut Daemon| {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        std::fs::write(
+            daemon.daemon_json(),
+            r#"{"icc": false, "log-level": "warn", "no-new-privileges": true, "live-restore": true,
+               "userland-proxy": false, "iptables": true, "log-driver": "syslog"}"#,
+        )
+        .unwrap();
+    };
+    all.push(case("file changed", version, Spec::default(), edit, vec![
+        ("2.2", "daemon", "fail"),
+        ("2.3", "daemon", "unknown"),
+        ("2.4", "daemon", "unknown"),
+        ("2.9", "daemon", "unknown"),
+        ("2.11", "daemon", "unknown"),
+        ("2.14", "daemon", "fail"),
+        ("2.15", "daemon", if old { "unknown" } else { "fail" }),
+        ("2.16", "daemon", "fail"),
+        ("2.17", "daemon", if old { "unknown" } else { "fail" }),
+        ("2.18", "daemon", "pass"),
+        ("2.19", "daemon", "pass"),
+        ("2.8", "daemon", "pass"),
+        ("daemon/settings-active", "daemon", "fail"),
+        ("daemon/metrics-local", "daemon", "unknown"),
+    ]));
+    // Nested settings count, a duplicate's last value does, an unknown key would stop the engine.
+    let file = r#"{"icc": true, "icc": false, "x": {"live-restore": true, "userland-proxy": "F"}, "log-level": ""}"#;
+    let file = file.replace("\"x\":", "\"features-of-ours\":");
+    let spec = Spec { daemon_json: Some(file), ..Spec::default() };
+    all.push(case("nested and double", version, spec, nothing, vec![
+        ("2.2", "daemon", "pass"),
+        ("2.3", "daemon", "pass"),
+        ("2.16", "daemon", "pass"),
+        ("daemon/settings-active", "daemon", "pass"),
+    ]));
+    // Logs to a socket of the host.
+    let spec = Spec {
+        daemon_json: json(r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix:///dev/log"}, "debug": true}"#),
+        ..Spec::default()
+    };
+    all.push(case("local syslog and debug", version, spec, nothing, vec![
+        ("2.14", "daemon", "fail"),
+        ("2.3", "daemon", "fail"),
+        ("daemon/debug-off", "daemon", "fail"),
+        ("daemon/log-bounded", "daemon", "pass"),
+    ]));
+    let spec = Spec {
+        daemon_json: json(
+            r#"{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}, "log-level": "warn"}"#,
+        ),
+        args: args("--bridge=none"),
+        ..Spec::default()
+    };
+    all.push(case("bounded logs, no bridge", version, spec, nothing, vec![
+        ("2.2", "daemon", "pass"),
+        ("2.3", "daemon", "fail"),
+        ("2.14", "daemon", "fail"),
+        ("daemon/log-bounded", "daemon", "pass"),
+    ]));
+    // TCP.
+    let open = Spec {
+        hosts: vec!["tcp://0.0.0.0:2375".into(), "tcp://127.0.0.1:2378".into()],
+        args: args("--metrics-addr 0.0.0.0:9323"),
+        ..Spec::default()
+    };
+    all.push(case("open TCP", version, open, nothing, vec![
+        ("2.8", "daemon", "fail"),
+        ("daemon/api-bound", "daemon", "fail"),
+        ("daemon/metrics-local", "daemon", "fail"),
+    ]));
+    let metrics = Spec { args: args("--metrics-addr 0.0.0.0:9323"), ..Spec::default() };
+    all.push(case("metrics", version, metrics, nothing, vec![
+        ("2.8", "daemon", "pass"),
+        ("daemon/api-bound", "daemon", "pass"),
+        ("daemon/metrics-local", "daemon", "fail"),
+    ]));
+    // Swarm.
+    let swarm = |address: &'static str, spec: serde_json::Value| {
+        move |daemon: &mut Daemon| {
+            let body = serde_json::json!({"ListenAddr": address, "AdvertiseAddr": "127.0.0.1", "Spec": spec});
+            let (status, answer) = daemon.request("POST", "/swarm/init", Some(&body));
+            assert_eq!(status, 200, "{answer}");
+        }
+    };
+    let strict = serde_json::json!({"EncryptionConfig": {"AutoLockManagers": true}, "CAConfig": {"NodeCertExpiry": 2_592_000_000_000_000u64}});
+    all.push(case("swarm on one address", version, Spec::default(), swarm("127.0.0.1:3377", strict), vec![
+        ("5.1", "daemon", "manual"),
+        ("2.8", "daemon", "pass"),
+        ("2.16", "daemon", "not-applicable"),
+        ("7.1", "swarm", "manual"),
+        ("swarm/autolock", "", "pass"),
+        ("swarm/node-certificates", "", "pass"),
+        ("swarm/unlock-key-rotated", "", "manual"),
+    ]));
+    all.push(case("swarm on all", version, Spec::default(), swarm("0.0.0.0:2377", serde_json::json!({})), vec![
+        ("5.1", "daemon", "manual"),
+        ("2.8", "daemon", "pass"),
+        ("daemon/api-bound", "daemon", "pass"),
+        ("swarm/autolock", "", "fail"),
+        ("swarm/bound-interface", "", "fail"),
+        ("swarm/node-certificates", "", "pass"),
+        ("swarm/overlays-encrypted", "", "fail"),
+        ("swarm/unlock-key-rotated", "", "not-applicable"),
+        ("swarm/secrets-managed", "", "pass"),
+        ("swarm/planes-separate", "", "fail"),
+    ]));
+    all
+}
+
+fn good() -> Vec<Row> {
+    vec![
+        ("2.2", "daemon", "pass"),
+        ("2.3", "daemon", "pass"),
+        ("2.4", "daemon", "pass"),
+        ("2.5", "daemon", "pass"),
+        ("2.9", "daemon", "pass"),
+        ("2.11", "daemon", "pass"),
+        ("2.14", "daemon", "pass"),
+        ("2.15", "daemon", "pass"),
+        ("2.16", "daemon", "pass"),
+        ("2.17", "daemon", "pass"),
+        ("2.18", "daemon", "pass"),
+        ("2.19", "daemon", "pass"),
+        ("2.8", "daemon", "pass"),
+        ("daemon/log-bounded", "daemon", "pass"),
+        ("daemon/debug-off", "daemon", "pass"),
+        ("daemon/metrics-local", "daemon", "pass"),
+        ("daemon/settings-active", "daemon", "pass"),
+    ]
+}
+
+fn bad() -> Vec<Row> {
+    vec![
+        ("2.2", "daemon", "fail"),
+        ("2.3", "daemon", "fail"),
+        ("2.4", "daemon", "fail"),
+        ("2.5", "daemon", "fail"),
+        ("2.6", "daemon", "pass"),
+        ("2.8", "daemon", "pass"),
+        ("2.9", "daemon", "manual"),
+        ("2.11", "daemon", "fail"),
+        ("2.14", "daemon", "fail"),
+        ("2.15", "daemon", "fail"),
+        ("2.16", "daemon", "fail"),
+        ("2.17", "daemon", "fail"),
+        ("2.18", "daemon", "fail"),
+        ("2.19", "daemon", "fail"),
+        ("daemon/mirrors-verified", "daemon", "fail"),
+        ("daemon/metrics-local", "daemon", "fail"),
+        ("daemon/settings-active", "daemon", "pass"),
+    ]
+}
+
+#[test]
+fn settings_of_20_10() {
+    side_by_side(cases(Version::V20));
+}
+
+#[test]
+fn settings_of_29() {
+    side_by_side(cases(Version::V29));
+}
