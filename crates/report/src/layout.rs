@@ -154,6 +154,12 @@ const NARROW: usize = 72;
 /// The deepest indent of what then stands under it.
 const STACKED: usize = 28;
 
+/// As many spaces as asked for, of the 400 that the widest page has: padding by `format!` writes them one by one.
+fn spaces(many: usize) -> &'static str {
+    const ALL: [u8; 400] = [b' '; 400];
+    std::str::from_utf8(&ALL[..many.min(ALL.len())]).unwrap_or_default()
+}
+
 /// Columns between left and right.
 const GUTTER: usize = 2;
 
@@ -179,7 +185,7 @@ impl Page {
             if i == 0 {
                 writeln!(out, "{lead}{line}")?;
             } else {
-                writeln!(out, "{:indent$}{line}", "")?;
+                writeln!(out, "{}{line}", spaces(indent))?;
             }
         }
         Ok(())
@@ -209,7 +215,7 @@ impl Page {
             if i == 0 {
                 out.write_all(lead.as_bytes())?;
             } else {
-                write!(out, "{:indent$}", "")?;
+                out.write_all(spaces(indent).as_bytes())?;
             }
             out.write_all(left.as_bytes())?;
             match rights.get(i) {
@@ -217,7 +223,7 @@ impl Page {
                 Some(text) => {
                     let gap = room.saturating_sub(width(left)) + GUTTER;
                     let text = if dim { self.paint.dim(text) } else { (*text).to_owned() };
-                    writeln!(out, "{:gap$}{text}", "")?;
+                    writeln!(out, "{}{text}", spaces(gap))?;
                 }
             }
         }
