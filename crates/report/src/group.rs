@@ -33,7 +33,11 @@ pub fn groups<'r, 'a>(audit: &'r Audit<'a>, findings: impl IntoIterator<Item = u
     let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
     for i in findings {
         let finding = &audit.findings[i];
-        let facts = audit.facts(finding);
+        // What is only shown beside would tear apart what one fact decided alike; a person who must decide needs it.
+        let facts = match finding.judgement.verdict {
+            Verdict::Manual => audit.facts(finding),
+            Verdict::Pass | Verdict::Fail | Verdict::Unknown | Verdict::NotApplicable => audit.deciding(finding),
+        };
         let same = known.entry(hash(audit.waived[i], finding, &facts)).or_default();
         let fits = |g: &&usize| is_same(audit, &out[**g], i, &facts);
         if let Some(at) = same.iter().find(fits).copied() {

@@ -167,7 +167,7 @@ pub(super) fn component(host: Result<&Host, &str>, engine: &EngineView<'_>) -> C
             sheet.storage(host, engine);
             sheet.listeners(host);
         }
-        Err(why) => sheet.from_engine(engine, why),
+        Err(why) => sheet.told_by(engine, why),
     }
     sheet.counts(engine);
     let reason = host.err().unwrap_or("it was not read").into();
@@ -411,7 +411,7 @@ impl Sheet<'_> {
     }
 
     /// What an engine elsewhere says of its host.
-    fn from_engine(&mut self, engine: &EngineView<'_>, why: &str) {
+    fn told_by(&mut self, engine: &EngineView<'_>, why: &str) {
         let Ok(info) = &engine.info else { return };
         let text = |field: &str| pointer(info, field).and_then(Json::as_str).filter(|t| !t.is_empty()).map(bounded);
         let place = |field: &str| format!("GET /info: {field}");

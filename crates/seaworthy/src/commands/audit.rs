@@ -39,7 +39,7 @@ pub fn run(arguments: &AuditArguments, view: View) -> Result<Exit> {
     let mut audit =
         Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, benchmark, &config.waivers, |c| wanted(&c.id));
     if let Some(known) = known {
-        audit.retain(|audit, finding| !known.contains(&audit.fingerprint(finding)));
+        audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
     }
     let options = Options {
         width: output::width(),
