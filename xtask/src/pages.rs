@@ -133,7 +133,7 @@ mod tests {
         let pages = from_catalog(&load(&root()).unwrap()).unwrap();
         assert!(bring_up_to_date(&root(), &pages, false).unwrap(), "run cargo xtask pages --write");
         assert_eq!(left_behind(&root().join("docs/benchmarks"), &root(), &pages).unwrap(), Vec::<PathBuf>::new());
-        assert_eq!(left_behind(&root().join("docs/benchmarks"), &root(), &[]).unwrap().len(), 2);
+        assert!(!left_behind(&root().join("docs/benchmarks"), &root(), &[]).unwrap().is_empty(), "sees derived pages");
     }
 
     #[test]
