@@ -79,13 +79,21 @@ impl Socket {
     }
 }
 
+/// Whether an answer has come to its end.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
+    /// More datagrams follow.
     More,
+    /// That was all.
     Complete,
 }
 
-fn walk(
+/// Hands every message of a datagram that answers request number `sequence` to `each` (type, payload), and counts
+/// all of them in `seen`.
+///
+/// # Errors
+/// As [`Socket::ask`].
+pub fn walk(
     datagram: &[u8],
     sequence: u32,
     flags: u16,
