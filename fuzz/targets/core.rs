@@ -7,7 +7,7 @@ use seaworthy_core::component::Component;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::fact::Source;
 use seaworthy_core::flaw::FlawTable;
-use seaworthy_core::predicate::{Predicate, path_is_under};
+use seaworthy_core::predicate::{Predicate, Truth, path_is_under};
 use seaworthy_core::schema::{Kind, Type, kinds};
 use seaworthy_core::snapshot::Snapshot;
 use seaworthy_core::value::Value;
@@ -18,41 +18,74 @@ use seaworthy_core::{identity, snapshot_json, waiver};
 pub const ALL: &[(&str, fn(&[u8]))] =
     &[("expression", expression), ("snapshot", snapshot), ("version", version), ("waiver", patterns)];
 
-/// A component of which every fact is known; lists have two elements.
-fn full(kind: &'static Kind) -> Component {
-    fn value(ty: &Type) -> Value {
+/// A component with a value for every fact. `number` is every number and decides over the rest; of `rest` each list has
+/// one more element.
+fn component(kind: &'static Kind, number: i64, rest: &[Value]) -> Component {
+    fn value(ty: &Type, number: i64, rest: &[Value]) -> Value {
         match ty {
-            Type::Bool => Value::Bool(true),
-            Type::Int => Value::Int(i64::MAX),
-            Type::Str => "/var/run/docker.sock".into(),
-            Type::List(inner) => Value::List(vec![value(inner), Value::unknown("lost")]),
-            Type::Object(fields) => Value::Object(fields.iter().map(|f| (f.name, value(&f.ty))).collect()),
-            Type::Optional(inner) => value(inner),
+            Type::Bool => Value::Bool(number > 0),
+            Type::Int => Value::Int(number),
+            Type::Str => if number > 0 { "/var/run/docker.sock" } else { "" }.into(),
+            Type::List(inner) => {
+                let known = (number != 0).then(|| value(inner, number, rest));
+                let more = rest.iter().map(|v| if v.is_unknown() { v.clone() } else { value(inner, 7, &[]) });
+                Value::List(known.into_iter().chain(more).collect())
+            }
+            Type::Object(fields) => {
+                Value::Object(fields.iter().map(|f| (f.name, value(&f.ty, number, rest))).collect())
+            }
+            Type::Optional(_) if number < 0 => Value::Null,
+            Type::Optional(inner) => value(inner, number, rest),
         }
     }
     let mut component = Component::new(kind, "id", "name");
     for fact in kind.facts {
-        component.set(fact.name, value(&fact.ty), Source::place("made up"));
+        component.set(fact.name, value(&fact.ty, number, rest), Source::place("made up"));
     }
     component
 }
 
-/// An expression over the facts of a container: it compiles or is refused, and gives an answer on any component.
+/// A component that knows less, and others that know the same and more.
+type Levels = (Component, Vec<Component>);
+
+fn levels(kind: &'static Kind) -> Vec<Levels> {
+    let lost = [Value::unknown("lost")];
+    let numbers = [i64::MAX, 1, 0, -1, i64::MIN];
+    let mut all = vec![(Component::new(kind, "id", "name"), Vec::new())];
+    for number in numbers {
+        let less = component(kind, number, &lost);
+        let more = [0, 1, 2].map(|n| component(kind, number, &vec![Value::Null; n])).to_vec();
+        all[0].1.extend(more.iter().cloned().chain([less.clone()]));
+        all.push((less, more));
+    }
+    all
+}
+
+/// An expression over the facts of a container: it compiles or is refused; and what it answers while facts are unknown
+/// it answers still when they are known, whatever they are.
 fn expression(data: &[u8]) {
-    static KINDS: LazyLock<Vec<(&'static Kind, Component)>> = LazyLock::new(|| {
+    static KINDS: LazyLock<Vec<(&'static Kind, Vec<Levels>)>> = LazyLock::new(|| {
         let wanted = ["docker.container", "docker.daemon", "docker.host"];
-        kinds().iter().filter(|k| wanted.contains(&k.name)).map(|k| (*k, full(k))).collect()
+        kinds().iter().filter(|k| wanted.contains(&k.name)).map(|k| (*k, levels(k))).collect()
     });
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for (kind, full) in KINDS.iter() {
-        match Predicate::compile(text, kind) {
-            Ok(predicate) => {
-                let nothing = predicate.evaluate(&Component::new(kind, "id", "name"));
-                assert_eq!(nothing, predicate.evaluate(&Component::new(kind, "id", "name")));
-                predicate.evaluate(full);
-                predicate.facts();
+    for (kind, levels) in KINDS.iter() {
+        let predicate = match Predicate::compile(text, kind) {
+            Ok(predicate) => predicate,
+            Err(error) => {
+                assert!(!error.message.is_empty() && error.offset <= text.len(), "{error:?}");
+                continue;
             }
-            Err(error) => assert!(!error.message.is_empty() && error.offset <= text.len(), "{error:?}"),
+        };
+        predicate.facts();
+        for (less, more) in levels {
+            let answer = predicate.evaluate(less);
+            if matches!(answer.truth, Truth::Unknown(_)) {
+                continue;
+            }
+            for more in more {
+                assert_eq!(answer.truth, predicate.evaluate(more).truth, "{text} was decided by less");
+            }
         }
     }
 }
