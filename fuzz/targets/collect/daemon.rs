@@ -64,6 +64,6 @@ pub fn values(data: &[u8]) {
         assert!(!name.is_empty() && (hard == -1 || (soft != -1 && soft <= hard)));
     }
     let planted = format!("http://user:pl4nted-w0rd@{text}");
-    assert!(!keys::without_credentials(&planted).contains("pl4nted-w0rd"));
+    assert!(text.contains("pl4nted") || !keys::without_credentials(&planted).contains("pl4nted-w0rd"));
     keys::without_credentials(text);
 }

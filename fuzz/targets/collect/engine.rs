@@ -168,9 +168,10 @@ pub fn body(data: &[u8]) {
     }
     let text = String::from_utf8_lossy(data);
     one_line(&sanitize(&text, 200));
-    without_userinfo(&text);
-    path_segment(&text);
-    ApiVersion::parse(&text);
+    assert!(!path_segment(&text).contains(|c: char| c.is_control() || "/?# ".contains(c)));
+    let planted = format!("http://user:pl4nted-w0rd@{text}");
+    assert!(!without_userinfo(&planted).contains("pl4nted-w0rd") || text.contains("pl4nted-w0rd"));
+    let _: Option<ApiVersion> = ApiVersion::parse(&text);
 }
 
 fn one_line(text: &str) {

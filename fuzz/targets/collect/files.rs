@@ -69,7 +69,9 @@ pub fn sudoers(data: &[u8]) {
     host(&files, |root| {
         let accounts = Accounts::read(root);
         let reach = Reach::read(root, &accounts, "docker");
-        reach.people(&accounts);
+        for grant in &reach.grants {
+            grant.people(&accounts);
+        }
         reach.is_complete();
     });
 }

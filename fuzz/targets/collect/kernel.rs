@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rustix::io::Errno;
 use seaworthy_collect::effect::{self, cgroup, status as statuses};
 use seaworthy_collect::host::netlink::{ACK, DUMP, attributes, walk};
-use seaworthy_collect::host::{audit, kernel as _, mounts as tables, network, paths, process, sockets as listeners};
+use seaworthy_collect::host::{audit, mounts as tables, network, paths, process, sockets as listeners};
 
 /// One rule of the kernel's audit table.
 pub fn audit_message(data: &[u8]) {
@@ -31,8 +30,8 @@ pub fn netlink(data: &[u8]) {
     decode(data);
     for flags in [0, ACK, DUMP] {
         let mut seen = 0;
-        let result = walk(data, 1, flags, &mut |_, body| decode(body), &mut seen);
-        assert!(seen <= data.len() / 16 && result != Err(Errno::from_raw_os_error(0)));
+        let _ = walk(data, 1, flags, &mut |_, body| decode(body), &mut seen);
+        assert!(seen <= data.len() / 16);
     }
 }
 

@@ -117,7 +117,9 @@ pub fn walk(
                 NLMSG_ERROR => {
                     let code = body.get(..4).map_or(0, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
                     if code != 0 {
-                        return Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(i32::MAX)));
+                        // The kernel's numbers end at 4095; others are no errors, and rustix panics on them.
+                        let known = code.checked_neg().filter(|number| (1..4096).contains(number));
+                        return Err(known.map_or(Errno::BADMSG, Errno::from_raw_os_error));
                     }
                     // The bare acknowledgement of a dump comes before its entries.
                 }
