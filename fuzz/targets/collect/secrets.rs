@@ -41,6 +41,11 @@ pub fn planted(data: &[u8]) {
     assert_hidden(&REDACTOR.text(&format!("{before}\nDB_PASSWORD={PASSWORD}\n{after}")), PASSWORD);
     assert_hidden(&REDACTOR.text(&format!("{before}\nhttps://user:{PASSWORD}@example.com/x\n{after}")), PASSWORD);
     assert_hidden(&REDACTOR.url(&format!("https://user:{PASSWORD}@{after}")), PASSWORD);
+    for between in [",", "/", "?", "#", "@", ":", "!", "$&()*+;="] {
+        let url = format!("https://user:Q{between}{PASSWORD}{between}z@example.com:8080/x");
+        assert_hidden(&REDACTOR.url(&url), PASSWORD);
+        assert_hidden(&REDACTOR.text(&format!("{before}\n{url}\n{after}")), PASSWORD);
+    }
     assert_hidden(&REDACTOR.option("splunk-token", &format!("{TOKEN} {after}")), TOKEN);
     let env = REDACTOR.env(&format!("{before}={PASSWORD}"));
     assert_hidden(&format!("{env:?}"), PASSWORD);
