@@ -11,10 +11,12 @@ mod catalog;
 mod collect;
 #[path = "../targets/core.rs"]
 mod core;
+#[path = "../targets/whole.rs"]
+mod whole;
 
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
     let wanted = std::env::var("SEAWORTHY_FUZZ_TARGET").unwrap_or_default();
-    let all = || core::ALL.iter().chain(catalog::ALL).chain(collect::ALL);
+    let all = || core::ALL.iter().chain(catalog::ALL).chain(collect::ALL).chain(whole::ALL);
     match all().find(|(name, _)| *name == wanted) {
         Some((_, target)) => *target,
         None => {

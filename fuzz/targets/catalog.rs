@@ -1,19 +1,15 @@
-//! What the catalogue reads: checks, benchmarks, waivers; and the judging of snapshots by all checks.
+//! What the catalogue reads: checks, benchmarks, waivers.
 
 use std::sync::LazyLock;
 
 use seaworthy_catalog::{Catalog, case_component, parse_benchmarks, parse_check};
-use seaworthy_core::audit::Audit;
-use seaworthy_core::derive::derive;
 use seaworthy_core::flaw::FlawTable;
 use seaworthy_core::judge::judge;
-use seaworthy_core::snapshot_json;
 use seaworthy_core::waiver::Waiver;
 use serde::Deserialize;
 
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] =
-    &[("check", check), ("benchmark", benchmark), ("judge", judged), ("waiver-file", waivers)];
+pub const ALL: &[(&str, fn(&[u8]))] = &[("check", check), ("benchmark", benchmark), ("waiver-file", waivers)];
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::embedded);
 
@@ -57,17 +53,5 @@ fn waivers(data: &[u8]) {
     for waiver in &config.waiver {
         waiver.problem();
         waiver.covers("docker/daemon/icc-off", "0123456789abcdef", "web");
-    }
-}
-
-/// A snapshot that somebody else gave us: derived, judged by every check, shown as controls.
-fn judged(data: &[u8]) {
-    let Ok(mut snapshot) = snapshot_json::read(data) else { return };
-    derive(&mut snapshot, &CATALOG.flaws);
-    let Some(newest) = CATALOG.benchmarks.first() else { return };
-    let audit = Audit::new(&snapshot, &CATALOG.checks, &CATALOG.benchmarks, newest, &[], |_| true);
-    for finding in &audit.findings {
-        audit.component_name(finding);
-        audit.facts(finding);
     }
 }

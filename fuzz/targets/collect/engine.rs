@@ -188,3 +188,10 @@ pub fn endpoint(data: &[u8]) {
         Err(failure) => one_line(&failure.to_string()),
     }
 }
+
+/// A snapshot as a file, compressed or not.
+pub fn packed(data: &[u8]) {
+    if let Err(why) = seaworthy_collect::read_snapshot(data) {
+        one_line(&why);
+    }
+}

@@ -1,12 +1,13 @@
 //! Files of a host, put into a directory and read as the collector reads them.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Mutex;
 
 use seaworthy_collect::host::accounts::Accounts;
 use seaworthy_collect::host::audit::coverage::{Kind, Table};
-use seaworthy_collect::host::audit::file;
 use seaworthy_collect::host::audit::rules::describe;
+use seaworthy_collect::host::audit::{file, log};
 use seaworthy_collect::host::client::Client;
 use seaworthy_collect::host::containerd::Containerd;
 use seaworthy_collect::host::glob as globs;
@@ -27,7 +28,7 @@ fn host<T>(files: &[(&str, &[u8])], read: impl FnOnce(&Root) -> T) -> T {
     static DIRECTORY: Mutex<Option<tempfile::TempDir>> = Mutex::new(None);
     let mut directory = DIRECTORY.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     // Memory, where there is such a file system.
-    let memory = std::path::Path::new("/dev/shm");
+    let memory = Path::new("/dev/shm");
     let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
     let directory = directory.get_or_insert_with(|| tempfile::tempdir_in(place).expect("a directory can be made"));
     let paths: Vec<_> = files.iter().map(|(path, _)| directory.path().join(&path[1..])).collect();
@@ -180,6 +181,15 @@ pub fn audit_rules(data: &[u8]) {
             let coverage = table.coverage(root, path.as_ref(), kind);
             (coverage.changes_logged(), coverage.execution_logged());
         }
+    });
+}
+
+/// The audit log.
+pub fn audit_log(data: &[u8]) {
+    host(&[("/var/log/audit/audit.log", data)], |root| {
+        let wanted = ["/etc/docker", "/usr/bin/dockerd"].map(Path::new);
+        let log = log::read(root, &wanted).expect("a file in a directory of our own is read");
+        assert!(log.events.iter().all(|e| e.paths.iter().any(|p| wanted.iter().any(|w| p.starts_with(w)))));
     });
 }
 

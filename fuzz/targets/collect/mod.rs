@@ -28,6 +28,8 @@ pub const ALL: &[(&str, fn(&[u8]))] = &[
     ("containerd", files::containerd),
     ("client", files::client),
     ("audit-rules", files::audit_rules),
+    ("audit-log", files::audit_log),
+    ("packed", engine::packed),
     ("glob", files::glob),
     ("audit-message", kernel::audit_message),
     ("netlink", kernel::netlink),
