@@ -1,7 +1,8 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `pages`, `bench`.
+//! The project's chores: `cargo xtask test`, `tidy`, `pages`, `bench`, `fuzz`.
 
 mod beds;
 mod bench;
+mod fuzz;
 mod pages;
 mod test;
 mod tidy;
@@ -16,6 +17,7 @@ usage: cargo xtask COMMAND
   tidy                          hold the house to its rules: crate edges, file headers, left-overs
   pages --check | --write       the documentation that is derived from the catalogue
   bench [--quick] [--engine 29] time seaworthy against the floor on a private engine
+  fuzz [--seconds N] [TARGET…]  feed every parser what nobody wrote, ten minutes each
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("pages") => pages::run(rest),
         Some("bench") => bench::run(rest),
+        Some("fuzz") => fuzz::run(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -8,7 +8,7 @@ mod lookup;
 
 use std::path::Path;
 
-pub use load::{Catalog, LoadError, case_component, directory};
+pub use load::{Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check};
 pub use lookup::{ControlRef, LookupError};
 
 impl Catalog {

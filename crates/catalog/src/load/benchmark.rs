@@ -51,7 +51,11 @@ impl From<FrontControl> for Control {
     }
 }
 
-pub(super) fn parse_all(files: &[(String, String)], checks: &[Check]) -> Result<Vec<Benchmark>, Vec<LoadError>> {
+/// Parses benchmarks from their files' names and texts, which may build on one another.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn parse_all(files: &[(String, String)], checks: &[Check]) -> Result<Vec<Benchmark>, Vec<LoadError>> {
     let mut errors = Vec::new();
     let mut fronts = Vec::new();
     for (file, text) in files {

@@ -41,8 +41,11 @@ struct Fence<'a> {
     line: usize,
 }
 
-/// Parses a check. `file` is `checks/docker/daemon/icc-off.md`.
-pub(super) fn parse(file: &str, text: &str) -> Result<Check, Vec<LoadError>> {
+/// Parses a check from the text of its file. `file` is its path in the catalogue, `checks/docker/daemon/icc-off.md`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(file: &str, text: &str) -> Result<Check, Vec<LoadError>> {
     let fences = fences(text);
     let Some(front) = fences.first().filter(|f| f.info == "toml" && text[..f.start].trim() == "```toml") else {
         return Err(vec![LoadError::at(file, text, 0, "it must begin with a ```toml block")]);

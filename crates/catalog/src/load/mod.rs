@@ -12,7 +12,9 @@ use seaworthy_core::check::Check;
 use seaworthy_core::flaw::FlawTable;
 use serde::{Deserialize, Serialize};
 
+pub use benchmark::parse_all as parse_benchmarks;
 pub use cases::component as case_component;
+pub use check::parse as parse_check;
 
 /// The largest file of a catalogue, in bytes.
 const LARGEST: u64 = 256 << 10;

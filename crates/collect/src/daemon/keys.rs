@@ -232,16 +232,20 @@ fn harmless(option: &str) -> bool {
     HARMLESS.contains(&option)
 }
 
-/// A text with the user parts of the addresses in it, and the queries after them, taken out.
+/// A text with the user parts of the addresses in it, and the queries after them, taken out. A password may hold
+/// whatever parts addresses elsewhere (a comma, a quote, a slash), so an address goes on until the next begins, and
+/// its last `@` counts.
 pub fn without_credentials(text: &str) -> String {
+    let parts = |c: char| c == ',' || c.is_whitespace();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {
-        let (scheme, tail) = rest.split_at(at + 3);
-        out.push_str(scheme);
-        let end = tail.find(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'')).unwrap_or(tail.len());
-        let (address, after) = tail.split_at(end);
-        // A password may hold a slash, and Go takes the last @ before the path; the last of all is safe.
+        let begins = rest[..at].char_indices().rfind(|(_, c)| parts(*c)).map_or(0, |(i, c)| i + c.len_utf8());
+        bare(&rest[..begins], &mut out);
+        out.push_str(&rest[begins..at + 3]);
+        let tail = &rest[at + 3..];
+        let next = tail.find("://").and_then(|next| tail[..next].rfind(parts)).unwrap_or(tail.len());
+        let (address, after) = tail.split_at(next);
         let shown = address.rfind('@').map_or(address, |at| {
             out.push_str(HIDDEN);
             &address[at..]
@@ -255,15 +259,19 @@ pub fn without_credentials(text: &str) -> String {
         }
         rest = after;
     }
-    // An address without a scheme may hold a user part, too.
-    match (rest.find('@'), rest.find(':')) {
-        (Some(at), Some(colon)) if colon < at && !rest.contains(char::is_whitespace) => {
-            out.push_str(HIDDEN);
-            out.push_str(&rest[at..]);
-        }
-        _ => out.push_str(rest),
-    }
+    bare(rest, &mut out);
     out
+}
+
+/// Adds text in which an address without a scheme may hold a user part, too.
+fn bare(text: &str, out: &mut String) {
+    match (text.rfind('@'), text.find(':')) {
+        (Some(at), Some(colon)) if colon < at => {
+            out.push_str(HIDDEN);
+            out.push_str(&text[at..]);
+        }
+        _ => out.push_str(text),
+    }
 }
 
 #[cfg(test)]
@@ -278,6 +286,9 @@ mod tests {
             ("user:secret@proxy:3128", "***@proxy:3128"),
             ("https://h/?token=abc", "https://h/?***"),
             ("http://a:b@c, http://d:e@f", "http://***@c, http://***@f"),
+            ("http://user:pa,ss@proxy,tcp://u:p@h", "http://***@proxy,tcp://***@h"),
+            ("http://user:it's@proxy", "http://***@proxy"),
+            ("user:p@ss@proxy:3128", "***@proxy:3128"),
             ("/etc/docker/ca.pem", "/etc/docker/ca.pem"),
         ] {
             assert_eq!(without_credentials(text), shown);

@@ -88,7 +88,7 @@ pub fn swarm(info: &Json, answers: &Answers, networks: &Read<&[Component]>) -> C
     // The API leaves out zeros in here; a validity of zero is the default of 90 days.
     let validity = authority.clone().and_then(|ca| match ca.opt("NodeCertExpiry") {
         node if node.is_unset() => Ok(90),
-        node => node.int().map(|nanoseconds| if nanoseconds <= 0 { 90 } else { (nanoseconds + DAY - 1) / DAY }),
+        node => node.int().map(|nanoseconds| if nanoseconds <= 0 { 90 } else { (nanoseconds - 1) / DAY + 1 }),
     });
     sheet.seen("node_cert_days", &place, "Spec.CAConfig.NodeCertExpiry", validity);
     let rotated = authority.clone().and_then(|ca| match ca.opt("ForceRotate") {

@@ -82,8 +82,8 @@ fn listening_request() -> [u8; 60] {
 }
 
 /// `struct inet_diag_msg`: family, state, two timers, the port at 4 and the address at 8 as they are on the wire, the
-/// inode at 68.
-fn parse_answer(body: &[u8]) -> Option<(u64, Listener)> {
+/// inode at 68. None where it is cut short or of another family.
+pub fn parse_answer(body: &[u8]) -> Option<(u64, Listener)> {
     /// `AF_INET` and `AF_INET6`.
     const FAMILIES: (u8, u8) = (2, 10);
     let port = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
@@ -109,7 +109,11 @@ fn read_tables(process: impl AsFd, buffer: &mut Buffer) -> Result<Table, Unread>
     Ok(Arc::new(out))
 }
 
-fn parse(text: &str, out: &mut BTreeMap<u64, Listener>) -> Result<(), Unread> {
+/// Adds the listening sockets in the text of `net/tcp` or `net/tcp6`.
+///
+/// # Errors
+/// [`Unread::Other`] for a malformed line.
+pub fn parse(text: &str, out: &mut BTreeMap<u64, Listener>) -> Result<(), Unread> {
     debug_assert!(text.len() <= MOST);
     for line in text.lines().skip(1) {
         let malformed = || Unread::Other("has a malformed line".into());

@@ -12,7 +12,7 @@ use super::text::{PEER_TEXT_LIMIT, sanitize};
 ///
 /// # Errors
 /// [`Failure::TooDeep`] over 128 levels, else [`Failure::BrokenJson`].
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8], at: impl Fn() -> String) -> Result<T, Failure> {
+pub fn parse<T: DeserializeOwned>(body: &[u8], at: impl Fn() -> String) -> Result<T, Failure> {
     let error = match serde_json::from_slice(body) {
         Ok(value) => return Ok(value),
         Err(error) => error,

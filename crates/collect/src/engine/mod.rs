@@ -25,6 +25,7 @@ pub use client::{Engine, path_segment};
 pub use context::{Environment, Resolved, Wanted, resolve};
 pub use endpoint::{Endpoint, Ssh, TlsFiles, Transport};
 pub use failure::Failure;
+pub use json::parse as parse_body;
 pub use negotiate::{ApiVersion, NEWEST_API, OLDEST_API};
 pub use pool::Limits;
 pub use sockets::{OtherSocket, other_sockets};

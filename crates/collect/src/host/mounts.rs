@@ -44,7 +44,8 @@ pub fn read(proc: &Proc, pid: u32) -> Result<Vec<Mount>, Unread> {
     Ok(bytes.split(|b| *b == b'\n').filter_map(parse).collect())
 }
 
-fn parse(line: &[u8]) -> Option<Mount> {
+/// Parses one line of the table; none where it is not of the form that the kernel writes.
+pub fn parse(line: &[u8]) -> Option<Mount> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(&unescape(bytes)).into_owned();
     let path = |bytes: &[u8]| PathBuf::from(OsString::from_vec(unescape(bytes)));
     let list = |bytes: &[u8]| text(bytes).split(',').map(str::to_owned).collect::<Vec<_>>();

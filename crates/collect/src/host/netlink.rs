@@ -79,13 +79,21 @@ impl Socket {
     }
 }
 
+/// Whether an answer has come to its end.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+pub enum State {
+    /// More datagrams follow.
     More,
+    /// That was all.
     Complete,
 }
 
-fn walk(
+/// Hands every message of a datagram that answers request number `sequence` to `each` (type, payload), and counts
+/// all of them in `seen`.
+///
+/// # Errors
+/// As [`Socket::ask`].
+pub fn walk(
     datagram: &[u8],
     sequence: u32,
     flags: u16,
@@ -109,7 +117,9 @@ fn walk(
                 NLMSG_ERROR => {
                     let code = body.get(..4).map_or(0, |b| i32::from_ne_bytes([b[0], b[1], b[2], b[3]]));
                     if code != 0 {
-                        return Err(Errno::from_raw_os_error(code.checked_neg().unwrap_or(i32::MAX)));
+                        // The kernel's numbers end at 4095; others are no errors, and rustix panics on them.
+                        let known = code.checked_neg().filter(|number| (1..4096).contains(number));
+                        return Err(known.map_or(Errno::BADMSG, Errno::from_raw_os_error));
                     }
                     // The bare acknowledgement of a dump comes before its entries.
                 }

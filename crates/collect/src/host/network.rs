@@ -94,7 +94,8 @@ fn fill(network: &mut Network) -> Result<(), Errno> {
     Ok(())
 }
 
-fn interface(body: &[u8]) -> Interface {
+/// Decodes one message about an interface (`ifinfomsg` with its attributes).
+pub fn interface(body: &[u8]) -> Interface {
     let flags = read_u32(body, 8);
     let mut found = Interface {
         index: read_u32(body, 4),
@@ -112,7 +113,8 @@ fn interface(body: &[u8]) -> Interface {
     found
 }
 
-fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
+/// Decodes one message about an address: the number of its interface, the address, the length of its prefix.
+pub fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
     let length = *body.get(1)?;
     let attributes = attributes(body, 8);
     // On a link between two points the first attribute is the peer's address, the second our own.
@@ -120,7 +122,8 @@ fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
     Some((read_u32(body, 4), ip(value.1)?, length))
 }
 
-fn route(body: &[u8]) -> Option<Route> {
+/// Decodes one message about a route; none for those of other tables and kinds.
+pub fn route(body: &[u8]) -> Option<Route> {
     const MAIN: u8 = 254;
     const UNICAST: u8 = 1;
     let (family, length) = (*body.first()?, *body.get(1)?);

@@ -93,8 +93,9 @@ fn list(root: &Root, real: &Path) -> Result<Vec<Entry>, String> {
     }
 }
 
-/// Parses the attribute: version 2, then entries of tag, permissions and number, little-endian.
-fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
+/// Parses the attribute: version 2, then entries of tag, permissions and number, little-endian; none where it is of
+/// another form.
+pub fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
     const USER: u16 = 0x02;
     const GROUP: u16 = 0x08;
     const MASK: u16 = 0x10;

@@ -275,7 +275,7 @@ fn split_zero(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Parses `/proc/PID/stat`. The name may hold blanks and parentheses, so its end is the last one.
-fn parse_stat(text: &str) -> Option<Process> {
+pub fn parse_stat(text: &str) -> Option<Process> {
     let (pid, rest) = text.split_once(" (")?;
     let (name, rest) = rest.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_whitespace().collect();
@@ -289,7 +289,8 @@ fn parse_stat(text: &str) -> Option<Process> {
     })
 }
 
-fn parse_owner(status: &str) -> Option<Owner> {
+/// The owner in the text of `/proc/PID/status`; none where a line of it is missing.
+pub fn parse_owner(status: &str) -> Option<Owner> {
     let ids = |name: &str| -> Option<(u32, u32)> {
         let line = status.lines().find_map(|l| l.strip_prefix(name))?;
         let mut ids = line.split_whitespace().map(str::parse);

@@ -120,7 +120,8 @@ pub fn unix_listeners() -> Result<Vec<UnixListener>, Errno> {
     Ok(found)
 }
 
-fn decode(body: &[u8]) -> UnixListener {
+/// Decodes one message about a unix socket (`unix_diag_msg` with its attributes).
+pub fn decode(body: &[u8]) -> UnixListener {
     let mut listener = UnixListener { inode: u64::from(read_u32(body, 4)), path: None, file: None };
     for (kind, value) in attributes(body, 16) {
         match kind {
@@ -161,7 +162,8 @@ pub fn tcp_listeners() -> Result<Vec<TcpListener>, Errno> {
     Ok(found)
 }
 
-fn decode_tcp(body: &[u8]) -> Option<TcpListener> {
+/// Decodes one message about a TCP socket (`inet_diag_msg`); none where it is cut short or of another family.
+pub fn decode_tcp(body: &[u8]) -> Option<TcpListener> {
     let port = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
     let ip = match i32::from(*body.first()?) {
         libc::AF_INET => IpAddr::from(<[u8; 4]>::try_from(body.get(8..12)?).ok()?),
@@ -237,7 +239,8 @@ pub fn unix_table(proc: &Proc, pid: u32) -> Result<Vec<UnixListener>, Unread> {
     Ok(parse_unix(&String::from_utf8_lossy(&bytes)))
 }
 
-fn parse_unix(text: &str) -> Vec<UnixListener> {
+/// Parses `/proc/PID/net/unix`; lines that are no listener are passed over.
+pub fn parse_unix(text: &str) -> Vec<UnixListener> {
     const ACCEPTS: u32 = 0x1_0000;
     let mut found = Vec::new();
     for line in text.lines().skip(1) {
@@ -270,7 +273,8 @@ pub fn tcp_table(proc: &Proc, pid: u32) -> Result<Vec<TcpListener>, Unread> {
     Ok(found)
 }
 
-fn parse_tcp(text: &str) -> Vec<TcpListener> {
+/// Parses `/proc/PID/net/tcp` or `tcp6`; lines that are no listener are passed over.
+pub fn parse_tcp(text: &str) -> Vec<TcpListener> {
     let mut found = Vec::new();
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().take(10).collect();
