@@ -169,6 +169,8 @@ fn health(sheet: &mut Sheet, c: &Reading<'_>) {
     let health = match &checked {
         Ok(false) => Ok(None),
         Err(reason) => Err(Arc::clone(reason)),
+        // One that was never started has no state of health; a check on it does not apply.
+        Ok(true) if status.is_unset() && c.running == Ok(false) => Ok(None),
         Ok(true) if status.is_unset() => Err("its health check has not run yet".into()),
         Ok(true) => status.text().map(|status| (!matches!(status, "" | "none")).then(|| super::json::cut(status))),
     };

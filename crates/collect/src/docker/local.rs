@@ -10,6 +10,7 @@ use super::context::{HostView, Running};
 use super::json::{Read, cut};
 use super::observed::Observed;
 use crate::effect::caps::caps_to_names;
+use crate::effect::cgroup::Version;
 use crate::effect::limits::Limit;
 use crate::effect::mounts::Mount;
 use crate::effect::namespaces::{Namespace, Namespaces};
@@ -174,6 +175,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
             .clone()
             .and_then(|limits| read(&limits.cpu_quota))
             .map(|quota| whole(quota.map(|q| q.milli_cpus().max(1)))),
+        cpu_weighted: limits.clone().and_then(|limits| Ok(is_weighted(limits.version, read(&limits.cpu_weight)?))),
         pids_limit: limit(|limits| &limits.pids_max),
         all_devices: limits
             .clone()
@@ -184,6 +186,15 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
             .map(|_| Value::List(seen.processes().take(MOST_PROCESSES).map(process).collect())),
         ssh_servers: read(&seen.others).map(|_| ssh_servers(seen)),
         place: base,
+    }
+}
+
+/// Whether a weight is none that comes by itself: 1024 shares on version 1, on version 2 a weight of 100, or of 39, which
+/// runtimes before the middle of 2025 made of 1024 shares.
+fn is_weighted(version: Version, weight: u64) -> bool {
+    match version {
+        Version::V1 => weight != 1024,
+        Version::V2 => !matches!(weight, 39 | 100),
     }
 }
 
@@ -296,6 +307,12 @@ mod tests {
         // A link in a layer stays within it.
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("upper/etc/passwd")).expect("a link");
         assert!(host.user_number(&[upper.as_str()], "root").is_err());
+    }
+
+    #[test]
+    fn the_default_weight_of_either_version_is_none() {
+        assert!(!is_weighted(Version::V1, 1024) && is_weighted(Version::V1, 512));
+        assert!(!is_weighted(Version::V2, 100) && !is_weighted(Version::V2, 39) && is_weighted(Version::V2, 20));
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Observed {
     pub cpuset: Read<String>,
     /// CPU time in thousandths of a CPU; none is no quota.
     pub cpu_quota: Read<Option<i64>>,
+    /// Whether its weight among others is another than the default; the kernel's word on `--cpu-shares`.
+    pub cpu_weighted: Read<bool>,
     /// The most processes; none is no limit.
     pub pids_limit: Read<Option<i64>>,
     /// Whether every device is allowed; none where the kernel does not show it (cgroup v2).

@@ -235,6 +235,12 @@ impl<'a> Group<'a> {
         datum
     }
 
+    /// How many of those above may bound it. The mounted root is not among them: what it says, where it says anything,
+    /// is the bound of the whole machine, or of the container that plays it.
+    fn bounded(&self) -> usize {
+        if self.cut { self.above.len() } else { self.above.len().saturating_sub(1) }
+    }
+
     /// The smallest of the chain. On version 2 a file that is missing is a controller not given to that cgroup, which
     /// then sets no limit of its own; on version 1 it is missing for all (swap is not accounted for).
     fn limit(&self, file: &str, buffer: &mut Buffer) -> Datum<Limit> {
@@ -246,11 +252,11 @@ impl<'a> Group<'a> {
             return Err(gap.clone());
         }
         let mut out = Limit { own: None, effective: None, from: self.directory.clone() };
-        for level in 0..=self.above.len() {
+        for level in 0..=self.bounded() {
             let value = match self.level(level, file, buffer) {
                 Ok(text) => parse_limit(&text)?,
                 // The root of version 2 has no limits, as that of version 1 for pids.
-                Err(Unread::Absent) if self.version == Version::V2 || (level > 0 && level == self.above.len()) => None,
+                Err(Unread::Absent) if self.version == Version::V2 => None,
                 Err(gap) => return Err(gap),
             };
             if level == 0 {
@@ -282,7 +288,7 @@ impl<'a> Group<'a> {
                 return Err(gap.clone());
             }
             let mut least: Option<CpuQuota> = None;
-            for level in 0..=self.above.len() {
+            for level in 0..=self.bounded() {
                 let quota = match one(level) {
                     Err(Unread::Absent) if self.version == Version::V2 || level > 0 => None,
                     other => other?,

@@ -75,6 +75,9 @@ const HARMLESS_READ_ONLY: &[&str] = &[
     "/usr/local/share/ca-certificates",
 ];
 
+/// Devices that images may be given, in whatever way: they lead nowhere.
+const HARMLESS_DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
 /// A path without `.`, `..`, repeated slashes and a last one, with `/var/run` as `/run`.
 pub(super) fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
@@ -218,6 +221,9 @@ fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<
     if volume && path.ends_with("/_data") && path.contains("/volumes/") {
         return None;
     }
+    if HARMLESS_DEVICES.contains(&path) {
+        return None;
+    }
     let read_only = mount.field("rw").and_then(Value::as_bool) == Some(false);
     if read_only && HARMLESS_READ_ONLY.iter().any(|h| path_is_under(path, h)) {
         return None;
@@ -351,6 +357,7 @@ mod tests {
             ("/var", true),
             ("/usr/bin", true),
             ("/run", true),
+            ("/dev/sda", false),
         ] {
             assert!(is_sensitive("bind", path, rw), "{path}");
         }
@@ -362,6 +369,7 @@ mod tests {
             ("/etcetera", true),
             ("/var/log/app", true),
             ("/run/app", true),
+            ("/dev/null", true),
         ] {
             assert!(!is_sensitive("bind", path, rw), "{path}");
         }

@@ -1,4 +1,5 @@
-//! Namespaces that containers share with each other: who joins whom, and whether that ends at the host.
+//! Namespaces that containers share with each other: who joins whom, and whether that ends at the host, or on the
+//! default bridge.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,6 +61,9 @@ const KINDS: [(&str, &str, &str); 3] = [
     ("ipc", "host_ipc", "HostConfig.IpcMode"),
 ];
 
+/// Networks come first in [`KINDS`].
+const NETWORK: usize = 0;
+
 /// The longest chain of containers that is followed.
 const LONGEST: usize = 32;
 
@@ -86,18 +90,27 @@ pub fn resolve_joins(containers: &mut [Mapped]) {
         }
         let mut joins = Vec::new();
         let mut host = [None, None, None];
+        let mut bridge = None;
         for (kind, mode) in mapped.modes.of.iter().enumerate() {
             let Mode::Container(other) = mode else { continue };
             let name = index.find(other).map_or(other.as_ref(), |i| containers[i].modes.name.as_ref());
             joins.push(Value::from(format!("{}:{name}", KINDS[kind].0)));
-            host[kind] = Some(end_of(containers, &index, at, kind));
+            let end = end_of(containers, &index, at, kind);
+            if kind == NETWORK {
+                bridge = Some(end.clone().map(|end| containers[end].component.value("default_bridge").clone()));
+            }
+            host[kind] = Some(end.and_then(|end| is_host(containers, end, kind)));
         }
-        found.push((at, joins, host));
+        found.push((at, joins, host, bridge));
     }
-    for (at, joins, host) in found {
+    for (at, joins, host, bridge) in found {
         let component = &mut containers[at].component;
         let place = Arc::clone(&component.fact("joins").source.place);
         component.set("joins", Value::List(joins), Source::new(&place, "HostConfig.NetworkMode, PidMode, IpcMode"));
+        if let Some(bridge) = bridge {
+            let bridge = bridge.unwrap_or_else(Value::Unknown);
+            component.set("default_bridge", bridge, Source::new(&place, "HostConfig.NetworkMode"));
+        }
         for (kind, read) in host.into_iter().enumerate() {
             let Some(read) = read else { continue };
             let (_, fact, field) = KINDS[kind];
@@ -109,8 +122,8 @@ pub fn resolve_joins(containers: &mut [Mapped]) {
     }
 }
 
-/// Follows a container's namespace to where it ends.
-fn end_of(containers: &[Mapped], index: &Index, start: usize, kind: usize) -> Read<bool> {
+/// Follows a container's namespace to the container whose own it is, or that names the host's.
+fn end_of(containers: &[Mapped], index: &Index, start: usize, kind: usize) -> Read<usize> {
     let mut at = start;
     for _ in 0..LONGEST {
         match &containers[at].modes.of[kind] {
@@ -118,14 +131,16 @@ fn end_of(containers: &[Mapped], index: &Index, start: usize, kind: usize) -> Re
                 Some(next) => at = next,
                 None => return Err(format!("it joined container {other}, which is not there").into()),
             },
-            ended => {
-                // The kernel may have shown the end's own namespace.
-                let shown = containers[at].component.value(KINDS[kind].1).as_bool();
-                return shown.map_or_else(|| ended.host(), Ok);
-            }
+            _ => return Ok(at),
         }
     }
     Err("the containers that it joined lead in a circle".into())
+}
+
+/// Whether a namespace that is no other container's is the host's; the kernel may have shown it.
+fn is_host(containers: &[Mapped], at: usize, kind: usize) -> Read<bool> {
+    let shown = containers[at].component.value(KINDS[kind].1).as_bool();
+    shown.map_or_else(|| containers[at].modes.of[kind].host(), Ok)
 }
 
 /// Containers by id, name and short id.

@@ -59,23 +59,24 @@ fn cpu_quota(host: Node<'_>) -> Read<Option<i64>> {
 }
 
 /// Whether CPU time is bounded or weighted. Shares of 1024 are the default spelt out, and a CPU set of all processors
-/// bounds nothing. Shares are as configured: cgroup v2's weight says the same in another scale.
+/// bounds nothing. For what runs the control group says which of them are in effect.
 fn cpu_limited(sheet: &mut Sheet, c: &Reading<'_>) {
     const FIELD: &str = "HostConfig.NanoCpus, CpuQuota, CpuShares, CpusetCpus";
     let bounds = |set: &str| !set.is_empty() && c.ctx.engine.cpus.is_none_or(|cpus| !covers(set, cpus));
-    let shares = c.host.get("CpuShares").int().map(|shares| !matches!(shares, 0 | 1024));
+    let shares = || c.host.get("CpuShares").int().map(|shares| !matches!(shares, 0 | 1024));
     let seen = c.seen().and_then(|o| {
         let (quota, set) = (o.cpu_quota.as_ref().ok()?, o.cpuset.as_ref().ok()?);
-        Some((&o.place, quota.is_some() || bounds(set)))
+        let weighted = o.cpu_weighted.as_ref().ok();
+        Some((&o.place, quota.is_some() || bounds(set), weighted.copied().map_or_else(shares, Ok)))
     });
-    match (seen, shares) {
-        (Some((place, limited)), Ok(weighted)) => {
-            sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset; HostConfig.CpuShares", Ok(limited || weighted));
+    match seen {
+        Some((place, true, _)) => sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset", Ok(true)),
+        Some((place, false, Ok(weighted))) => {
+            sheet.seen("cpu_limited", place, "cgroup cpu quota, weight, cpuset", Ok(weighted));
         }
-        (Some((place, true)), Err(_)) => sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset", Ok(true)),
-        (Some((_, false)), Err(reason)) => sheet.read("cpu_limited", FIELD, Err::<bool, _>(reason)),
-        (None, shares) => {
-            let read = || Ok(cpu_quota(c.host)?.is_some() || shares? || bounds(c.host.get("CpusetCpus").text()?));
+        Some((_, false, Err(reason))) => sheet.read("cpu_limited", FIELD, Err::<bool, _>(reason)),
+        None => {
+            let read = || Ok(cpu_quota(c.host)?.is_some() || shares()? || bounds(c.host.get("CpusetCpus").text()?));
             sheet.read("cpu_limited", FIELD, read());
         }
     }

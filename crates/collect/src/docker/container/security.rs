@@ -105,20 +105,10 @@ fn seccomp_fact(sheet: &mut Sheet, c: &Reading<'_>, options: &Read<SecurityOptio
     let configured = options.as_ref().map_err(Arc::clone).and_then(|options| seccomp(c, options));
     match c.seen().map(|o| (&o.place, &o.seccomp_filter)) {
         Some((place, Ok(false))) => sheet.seen("seccomp", place, "Seccomp", Ok("unconfined")),
-        // A filter is there, but an empty one is a filter too; and one that cannot be told from the default is not
-        // called default.
-        Some((place, Ok(true))) => match configured {
-            Ok(Seccomp::Unconfined) if unconfined_by_option(options) => {
-                sheet.seen("seccomp", place, "Seccomp", Ok("custom"));
-            }
-            other => sheet.read("seccomp", "HostConfig.SecurityOpt", other.map(Seccomp::name)),
-        },
+        // That there is a filter does not say what it lets through: the configuration does. Where that asks for none,
+        // a program put one on itself, or whoever started the engine did; the next process inside may have none.
         _ => sheet.read("seccomp", "HostConfig.SecurityOpt", configured.map(Seccomp::name)),
     }
-}
-
-fn unconfined_by_option(options: &Read<SecurityOptions<'_>>) -> bool {
-    matches!(options, Ok(SecurityOptions { seccomp: Some("unconfined"), .. }))
 }
 
 /// The profile by configuration. A privileged container has none, unless it names one and its engine is 23 or newer.
