@@ -157,7 +157,7 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     ]));
     // Logs to a socket of the host.
     let spec = Spec {
-        daemon_json: json(r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix:///dev/log"}, "debug": true}"#),
+        daemon_json: json(r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#),
         ..Spec::default()
     };
     all.push(case("local syslog and debug", version, spec, nothing, vec![

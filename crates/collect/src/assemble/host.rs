@@ -150,6 +150,8 @@ pub(super) struct EngineView<'a> {
     pub counts: &'a Counts,
     /// Whether images lie in containerd's store, or why that is not known.
     pub containerd_store: Result<bool, String>,
+    /// Where the containerd that it uses keeps its data, or why that is not known.
+    pub containerd_root: Result<String, String>,
     /// The group that owns the engine's socket.
     pub socket_group: Option<u32>,
 }
@@ -360,10 +362,7 @@ impl Sheet<'_> {
         let root = root.ok_or_else(|| "the engine did not say".to_owned());
         self.put("data_root", root.clone().map(|r| bounded(&r)), "GET /info: DockerRootDir");
         let layers = match (&engine.containerd_store, &root) {
-            (Ok(true), _) => match &host.containerd.unread {
-                None => Ok(host.containerd.root.value.clone()),
-                Some(why) => Err(why.clone()),
-            },
+            (Ok(true), _) => engine.containerd_root.clone(),
             (Ok(false), root) => root.clone(),
             (Err(why), _) => Err(why.clone()),
         };

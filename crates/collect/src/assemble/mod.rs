@@ -1,11 +1,13 @@
 //! Everything that was read, put together as one target.
 
 mod clients;
+mod containerd;
 mod daemon;
 mod files;
 mod host;
 mod logs;
 mod remote;
+mod swarm;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -297,7 +299,7 @@ impl Work {
         &self,
         target: &mut Target,
         engine: &Engine,
-        gathered: Gathered,
+        mut gathered: Gathered,
         machine: Result<&Machine, String>,
         decided: Option<(Settings, Option<ConfigFile>)>,
     ) {
@@ -333,6 +335,10 @@ impl Work {
             certificates: certificates(engine, &settings, daemon, self.collected_at),
             redactor: &self.redactor,
         });
+        if let Some(component) = gathered.components.iter_mut().find(|c| std::ptr::eq(c.kind, &kinds::SWARM)) {
+            let root = info.as_ref().ok().and_then(|i| daemon::pointer(i, "DockerRootDir")).and_then(Json::as_str);
+            swarm::complete(component, &daemon_component, daemon, root.unwrap_or("/var/lib/docker"));
+        }
         let sockets = unix_sockets(&target.address, &daemon_component);
         let socket_group = machine.as_ref().ok().and_then(|m| {
             let path = sockets.first()?;
@@ -346,6 +352,10 @@ impl Work {
                 other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
             },
             socket_group,
+            containerd_root: match &machine {
+                Ok(m) => containerd::root(&m.host, &settings, daemon),
+                Err(why) => Err(why.clone()),
+            },
         };
         let host = machine.as_ref().map(|m| &*m.host).map_err(String::as_str);
         target.components.push(host::component(host, &view));
