@@ -39,41 +39,47 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     let old = version == Version::V20;
     let mut all = Vec::new();
     // What an engine does that was told nothing.
-    all.push(case("defaults", version, Spec::default(), nothing, vec![
-        ("2.1", "daemon", "fail"),
-        ("2.2", "daemon", "fail"),
-        ("2.3", "daemon", "pass"),
-        ("2.4", "daemon", "pass"),
-        ("2.5", "daemon", "pass"),
-        ("2.6", "daemon", "pass"),
-        ("2.7", "daemon", "pass"),
-        ("2.8", "daemon", "pass"),
-        ("2.9", "daemon", "manual"),
-        ("2.10", "daemon", "fail"),
-        ("2.11", "daemon", "pass"),
-        ("2.12", "daemon", "not-applicable"),
-        ("2.13", "daemon", "fail"),
-        ("2.14", "daemon", "fail"),
-        ("2.15", "daemon", "fail"),
-        ("2.16", "daemon", "fail"),
-        ("2.17", "daemon", "fail"),
-        ("2.18", "daemon", "pass"),
-        ("2.19", "daemon", "pass"),
-        ("5.1", "daemon", "pass"),
-        ("daemon/debug-off", "daemon", "pass"),
-        ("daemon/metrics-local", "daemon", "pass"),
-        ("daemon/settings-active", "daemon", "pass"),
-        ("daemon/mirrors-verified", "daemon", "pass"),
-        ("daemon/log-bounded", "daemon", "fail"),
-        ("daemon/private-ipc", "daemon", "pass"),
-        ("daemon/no-proxy-credentials", "daemon", "pass"),
-        ("daemon/api-bound", "daemon", "pass"),
-        ("daemon/socket-not-mounted", "daemon", "pass"),
-        ("daemon/plugins-known", "daemon", "pass"),
-        ("daemon/no-config-secrets", "daemon", "pass"),
-        ("daemon/certificates-valid", "daemon", "pass"),
-        ("host/audit-enabled", "host", "fail"),
-    ]));
+    all.push(case(
+        "defaults",
+        version,
+        Spec::default(),
+        nothing,
+        vec![
+            ("2.1", "daemon", "fail"),
+            ("2.2", "daemon", "fail"),
+            ("2.3", "daemon", "pass"),
+            ("2.4", "daemon", "pass"),
+            ("2.5", "daemon", "pass"),
+            ("2.6", "daemon", "pass"),
+            ("2.7", "daemon", "pass"),
+            ("2.8", "daemon", "pass"),
+            ("2.9", "daemon", "manual"),
+            ("2.10", "daemon", "fail"),
+            ("2.11", "daemon", "pass"),
+            ("2.12", "daemon", "not-applicable"),
+            ("2.13", "daemon", "fail"),
+            ("2.14", "daemon", "fail"),
+            ("2.15", "daemon", "fail"),
+            ("2.16", "daemon", "fail"),
+            ("2.17", "daemon", "fail"),
+            ("2.18", "daemon", "pass"),
+            ("2.19", "daemon", "pass"),
+            ("5.1", "daemon", "pass"),
+            ("daemon/debug-off", "daemon", "pass"),
+            ("daemon/metrics-local", "daemon", "pass"),
+            ("daemon/settings-active", "daemon", "pass"),
+            ("daemon/mirrors-verified", "daemon", "pass"),
+            ("daemon/log-bounded", "daemon", "fail"),
+            ("daemon/private-ipc", "daemon", "pass"),
+            ("daemon/no-proxy-credentials", "daemon", "pass"),
+            ("daemon/api-bound", "daemon", "pass"),
+            ("daemon/socket-not-mounted", "daemon", "pass"),
+            ("daemon/plugins-known", "daemon", "pass"),
+            ("daemon/no-config-secrets", "daemon", "pass"),
+            ("daemon/certificates-valid", "daemon", "pass"),
+            ("host/audit-enabled", "host", "fail"),
+        ],
+    ));
     // Everything good, by flags, as Go spells booleans.
     let spec = Spec {
         args: args(
@@ -93,11 +99,7 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         "log-driver": "syslog", "log-opts": {"syslog-address": "tcp://192.0.2.1:514"}, "no-new-privileges": true,
         "live-restore": true, "userland-proxy": false, "cgroup-parent": "", "experimental": false,
         "metrics-addr": "127.0.0.1:9323", "seccomp-profile": "{dir}/some.json"}"#;
-    let spec = Spec {
-        daemon_json: json(file),
-        files: vec![("some.json".into(), SOME.into())],
-        ..Spec::default()
-    };
+    let spec = Spec { daemon_json: json(file), files: vec![("some.json".into(), SOME.into())], ..Spec::default() };
     all.push(case("good by the file", version, spec, nothing, good()));
     // Everything bad, by flags.
     let spec = Spec {
@@ -129,43 +131,63 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         )
         .unwrap();
     };
-    all.push(case("file changed", version, Spec::default(), edit, vec![
-        ("2.2", "daemon", "fail"),
-        ("2.3", "daemon", "unknown"),
-        ("2.4", "daemon", "unknown"),
-        ("2.9", "daemon", "unknown"),
-        ("2.11", "daemon", "unknown"),
-        ("2.14", "daemon", "fail"),
-        ("2.15", "daemon", if old { "unknown" } else { "fail" }),
-        ("2.16", "daemon", "fail"),
-        ("2.17", "daemon", if old { "unknown" } else { "fail" }),
-        ("2.18", "daemon", "pass"),
-        ("2.19", "daemon", "pass"),
-        ("2.8", "daemon", "pass"),
-        ("daemon/settings-active", "daemon", "fail"),
-        ("daemon/metrics-local", "daemon", "unknown"),
-    ]));
+    all.push(case(
+        "file changed",
+        version,
+        Spec::default(),
+        edit,
+        vec![
+            ("2.2", "daemon", "fail"),
+            ("2.3", "daemon", "unknown"),
+            ("2.4", "daemon", "unknown"),
+            ("2.9", "daemon", "unknown"),
+            ("2.11", "daemon", "unknown"),
+            ("2.14", "daemon", "fail"),
+            ("2.15", "daemon", if old { "unknown" } else { "fail" }),
+            ("2.16", "daemon", "fail"),
+            ("2.17", "daemon", if old { "unknown" } else { "fail" }),
+            ("2.18", "daemon", "pass"),
+            ("2.19", "daemon", "pass"),
+            ("2.8", "daemon", "pass"),
+            ("daemon/settings-active", "daemon", "fail"),
+            ("daemon/metrics-local", "daemon", "unknown"),
+        ],
+    ));
     // Nested settings count, a duplicate's last value does, an unknown key would stop the engine.
     let file = r#"{"icc": true, "icc": false, "x": {"live-restore": true, "userland-proxy": "F"}, "log-level": ""}"#;
     let file = file.replace("\"x\":", "\"features-of-ours\":");
     let spec = Spec { daemon_json: Some(file), ..Spec::default() };
-    all.push(case("nested and double", version, spec, nothing, vec![
-        ("2.2", "daemon", "pass"),
-        ("2.3", "daemon", "pass"),
-        ("2.16", "daemon", "pass"),
-        ("daemon/settings-active", "daemon", "pass"),
-    ]));
+    all.push(case(
+        "nested and double",
+        version,
+        spec,
+        nothing,
+        vec![
+            ("2.2", "daemon", "pass"),
+            ("2.3", "daemon", "pass"),
+            ("2.16", "daemon", "pass"),
+            ("daemon/settings-active", "daemon", "pass"),
+        ],
+    ));
     // Logs to a socket of the host.
     let spec = Spec {
-        daemon_json: json(r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#),
+        daemon_json: json(
+            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#,
+        ),
         ..Spec::default()
     };
-    all.push(case("local syslog and debug", version, spec, nothing, vec![
-        ("2.14", "daemon", "fail"),
-        ("2.3", "daemon", "fail"),
-        ("daemon/debug-off", "daemon", "fail"),
-        ("daemon/log-bounded", "daemon", "pass"),
-    ]));
+    all.push(case(
+        "local syslog and debug",
+        version,
+        spec,
+        nothing,
+        vec![
+            ("2.14", "daemon", "fail"),
+            ("2.3", "daemon", "fail"),
+            ("daemon/debug-off", "daemon", "fail"),
+            ("daemon/log-bounded", "daemon", "pass"),
+        ],
+    ));
     let spec = Spec {
         daemon_json: json(
             r#"{"log-driver": "json-file", "log-opts": {"max-size": "10m", "max-file": "3"}, "log-level": "warn"}"#,
@@ -173,29 +195,47 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         args: args("--bridge=none"),
         ..Spec::default()
     };
-    all.push(case("bounded logs, no bridge", version, spec, nothing, vec![
-        ("2.2", "daemon", "pass"),
-        ("2.3", "daemon", "fail"),
-        ("2.14", "daemon", "fail"),
-        ("daemon/log-bounded", "daemon", "pass"),
-    ]));
+    all.push(case(
+        "bounded logs, no bridge",
+        version,
+        spec,
+        nothing,
+        vec![
+            ("2.2", "daemon", "pass"),
+            ("2.3", "daemon", "fail"),
+            ("2.14", "daemon", "fail"),
+            ("daemon/log-bounded", "daemon", "pass"),
+        ],
+    ));
     // TCP.
     let open = Spec {
         hosts: vec!["tcp://0.0.0.0:2375".into(), "tcp://127.0.0.1:2378".into()],
         args: args("--metrics-addr 0.0.0.0:9323"),
         ..Spec::default()
     };
-    all.push(case("open TCP", version, open, nothing, vec![
-        ("2.8", "daemon", "fail"),
-        ("daemon/api-bound", "daemon", "fail"),
-        ("daemon/metrics-local", "daemon", "fail"),
-    ]));
+    all.push(case(
+        "open TCP",
+        version,
+        open,
+        nothing,
+        vec![
+            ("2.8", "daemon", "fail"),
+            ("daemon/api-bound", "daemon", "fail"),
+            ("daemon/metrics-local", "daemon", "fail"),
+        ],
+    ));
     let metrics = Spec { args: args("--metrics-addr 0.0.0.0:9323"), ..Spec::default() };
-    all.push(case("metrics", version, metrics, nothing, vec![
-        ("2.8", "daemon", "pass"),
-        ("daemon/api-bound", "daemon", "pass"),
-        ("daemon/metrics-local", "daemon", "fail"),
-    ]));
+    all.push(case(
+        "metrics",
+        version,
+        metrics,
+        nothing,
+        vec![
+            ("2.8", "daemon", "pass"),
+            ("daemon/api-bound", "daemon", "pass"),
+            ("daemon/metrics-local", "daemon", "fail"),
+        ],
+    ));
     // Swarm.
     let swarm = |address: &'static str, spec: serde_json::Value| {
         move |daemon: &mut Daemon| {
@@ -205,27 +245,39 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         }
     };
     let strict = serde_json::json!({"EncryptionConfig": {"AutoLockManagers": true}, "CAConfig": {"NodeCertExpiry": 2_592_000_000_000_000u64}});
-    all.push(case("swarm on one address", version, Spec::default(), swarm("127.0.0.1:3377", strict), vec![
-        ("5.1", "daemon", "manual"),
-        ("2.8", "daemon", "pass"),
-        ("2.16", "daemon", "not-applicable"),
-        ("7.1", "swarm", "manual"),
-        ("swarm/autolock", "", "pass"),
-        ("swarm/node-certificates", "", "pass"),
-        ("swarm/unlock-key-rotated", "", "manual"),
-    ]));
-    all.push(case("swarm on all", version, Spec::default(), swarm("0.0.0.0:2377", serde_json::json!({})), vec![
-        ("5.1", "daemon", "manual"),
-        ("2.8", "daemon", "pass"),
-        ("daemon/api-bound", "daemon", "pass"),
-        ("swarm/autolock", "", "fail"),
-        ("swarm/bound-interface", "", "fail"),
-        ("swarm/node-certificates", "", "pass"),
-        ("swarm/overlays-encrypted", "", "fail"),
-        ("swarm/unlock-key-rotated", "", "not-applicable"),
-        ("swarm/secrets-managed", "", "pass"),
-        ("swarm/planes-separate", "", "fail"),
-    ]));
+    all.push(case(
+        "swarm on one address",
+        version,
+        Spec::default(),
+        swarm("127.0.0.1:3377", strict),
+        vec![
+            ("5.1", "daemon", "manual"),
+            ("2.8", "daemon", "pass"),
+            ("2.16", "daemon", "not-applicable"),
+            ("7.1", "swarm", "manual"),
+            ("swarm/autolock", "", "pass"),
+            ("swarm/node-certificates", "", "pass"),
+            ("swarm/unlock-key-rotated", "", "manual"),
+        ],
+    ));
+    all.push(case(
+        "swarm on all",
+        version,
+        Spec::default(),
+        swarm("0.0.0.0:2377", serde_json::json!({})),
+        vec![
+            ("5.1", "daemon", "manual"),
+            ("2.8", "daemon", "pass"),
+            ("daemon/api-bound", "daemon", "pass"),
+            ("swarm/autolock", "", "fail"),
+            ("swarm/bound-interface", "", "fail"),
+            ("swarm/node-certificates", "", "pass"),
+            ("swarm/overlays-encrypted", "", "fail"),
+            ("swarm/unlock-key-rotated", "", "not-applicable"),
+            ("swarm/secrets-managed", "", "pass"),
+            ("swarm/planes-separate", "", "fail"),
+        ],
+    ));
     all
 }
 

@@ -122,7 +122,8 @@ struct Work {
 struct Machine {
     host: Arc<Host>,
     daemon: Result<Daemon, crate::host::gap::Gap>,
-    view: LocalHost,
+    /// What containers need of it, or why there is no looking at them.
+    view: Result<LocalHost, Arc<str>>,
 }
 
 /// The machine, once it has been read; those who need it wait for it.
@@ -135,7 +136,7 @@ impl Reading {
     }
 
     fn view(&self) -> Result<&LocalHost, Arc<str>> {
-        self.wait().as_ref().map(|m| &m.view).map_err(Arc::clone)
+        self.wait().as_ref().map_err(Arc::clone)?.view.as_ref().map_err(Arc::clone)
     }
 }
 
@@ -445,7 +446,7 @@ fn machine(
         return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
     }
     let host = Arc::new(Host::read(root, docker_config).map_err(failed)?);
-    let view = view(&host, daemon.as_ref().ok(), redactor)?;
+    let view = view(&host, daemon.as_ref().ok(), redactor);
     Ok(Machine { host, daemon, view })
 }
 
