@@ -200,7 +200,7 @@ impl Work<'_> {
                 self.push("daemon-json", "/etc/docker/daemon.json", Err(Unread::Other(why)));
             }
         }
-        self.add("etc-docker", "/etc/docker");
+        self.add_of_daemon("etc-docker", "/etc/docker");
         self.add("default-docker", "/etc/default/docker");
         self.add("sysconfig-docker", "/etc/sysconfig/docker");
         self.add("containerd-config", "/etc/containerd/config.toml");

@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod logs;
 mod remote;
+mod settle;
 mod swarm;
 
 use std::net::{IpAddr, SocketAddr};
@@ -19,11 +20,11 @@ use seaworthy_core::snapshot::{Gap, Snapshot, Target};
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
-use crate::daemon::effective::{self, Effective, Settings};
-use crate::daemon::file::{self, ConfigFile};
+use crate::daemon::effective::{Effective, Settings};
+use crate::daemon::file::ConfigFile;
 use crate::daemon::find::{self, Daemon};
 use crate::docker::Read;
-use crate::docker::context::{EngineFacts, HostView, NoHost, Running, Seccomp};
+use crate::docker::context::{HostView, NoHost, Running};
 use crate::docker::gather::{self, Gathered};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
@@ -34,6 +35,7 @@ use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
 use host::{EngineView, Host};
+use settle::{decide, finish};
 use remote::Refused;
 
 /// What to collect, and how.
@@ -126,6 +128,9 @@ struct Machine {
     view: Result<LocalHost, Arc<str>>,
 }
 
+/// The settings, once they are decided, with the file that they were decided from.
+type Decided = Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>;
+
 /// The machine, once it has been read; those who need it wait for it.
 #[derive(Clone)]
 struct Reading(Arc<OnceLock<Result<Machine, Arc<str>>>>);
@@ -199,7 +204,7 @@ impl Work {
                 return target;
             }
         };
-        let settings: Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>> = Arc::default();
+        let settings: Decided = Arc::default();
         let gathered = gather::gather(&engine, self.gather_options(&engine, &reading, &settings)).await;
         let decided = settings.lock().ok().and_then(|mut s| s.take());
         let reading_result = match &reading {
@@ -269,7 +274,7 @@ impl Work {
         &self,
         engine: &Engine,
         reading: &Result<Reading, String>,
-        settings: &Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>,
+        settings: &Decided,
     ) -> gather::Options {
         let host: Arc<dyn HostView + Send + Sync> = match reading {
             Ok(reading) => Arc::new(reading.clone()),
@@ -281,7 +286,7 @@ impl Work {
                 Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
                 Err(why) => Err(why.clone()),
             };
-            let decided = decide(&version, info, networks, machine.as_deref().map_err(String::as_str).map(|m| m));
+            let decided = decide(&version, info, networks, machine.as_deref().map_err(String::as_str));
             finish(&decided.0, machine.ok().and_then(|m| m.daemon.as_ref().ok()), facts);
             if let Ok(mut slot) = settings.lock() {
                 *slot = Some(decided);
@@ -353,6 +358,7 @@ impl Work {
                 other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
             },
             socket_group,
+            view: daemon.ok().filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok()),
             containerd_root: match &machine {
                 Ok(m) => containerd::root(&m.host, &settings, daemon),
                 Err(why) => Err(why.clone()),
@@ -441,7 +447,7 @@ fn machine(
         .into());
     }
     // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
-    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true));
+    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true) || d.own_root == Some(true));
     if opened.is_live() && !same && in_container() {
         return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
     }
@@ -506,65 +512,6 @@ fn about(version: &Json) -> String {
         (version, true) => format!("Podman {}", engine::sanitize(version, 60)),
         (version, false) => format!("Engine {}", engine::sanitize(version, 60)),
     }
-}
-
-/// The daemon's settings in effect, with the file that they were decided from.
-fn decide(
-    version: &Json,
-    info: &Read<Json>,
-    networks: &Read<Json>,
-    machine: Result<&Machine, &str>,
-) -> (Settings, Option<ConfigFile>) {
-    let why = match machine {
-        Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
-        Err(why) => Some(why.to_owned()),
-    };
-    let daemon = match machine {
-        Ok(m) => m.daemon.as_ref().map_err(|_| why.as_deref().unwrap_or_default()),
-        Err(_) => Err(why.as_deref().unwrap_or_default()),
-    };
-    let major = effective::major(Some(version));
-    let file = daemon.ok().map(|d| file::read(d, major));
-    let default = |n: &&Json| {
-        n.get("Name").and_then(Json::as_str) == Some("bridge")
-            && n.get("Driver").and_then(Json::as_str) == Some("bridge")
-    };
-    let networks_why = networks.as_ref().err().map(ToString::to_string);
-    let bridge = match networks {
-        Ok(list) => Ok(list.as_array().and_then(|all| all.iter().find(default))),
-        Err(_) => Err(networks_why.as_deref().unwrap_or_default()),
-    };
-    let inputs = effective::Inputs {
-        version: Some(version).filter(|v| !v.is_null()),
-        info: info.as_ref().ok(),
-        bridge,
-        daemon,
-        file: file.as_ref(),
-        reloaded: None,
-    };
-    (effective::settings(inputs), file)
-}
-
-/// What the engine's containers follow, by the settings in effect.
-fn finish(settings: &Settings, daemon: Option<&Daemon>, facts: &mut EngineFacts) {
-    let known = |name: &str| settings.get(name).map(|s| &s.value);
-    match known("no-new-privileges") {
-        Some(Effective::Known(Json::Bool(on))) => facts.no_new_privileges = Ok(*on),
-        Some(Effective::Unknown(why)) => facts.no_new_privileges = Err(why.as_str().into()),
-        _ => {}
-    }
-    if let (Some(Effective::Known(Json::String(profile))), Some(daemon)) = (known("seccomp-profile"), daemon)
-        && profile.starts_with('/')
-    {
-        let text = daemon.view().and_then(|root| root.read_text(profile)).map_err(|why| format!("{profile}: {why}"));
-        facts.seccomp = match text.map(|t| crate::effect::security::allows_all(&t)) {
-            Ok(Some(true)) => Ok(Seccomp::Unconfined),
-            Ok(Some(false)) => Ok(Seccomp::Custom),
-            Ok(None) => Err(format!("{profile}: not a seccomp profile").into()),
-            Err(why) => Err(why.into()),
-        };
-    }
-    facts.since = daemon.map(|d| d.started_at / 1_000_000_000);
 }
 
 fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
