@@ -172,7 +172,7 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     // Logs to a socket of the host.
     let spec = Spec {
         daemon_json: json(
-            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix:///dev/log"}, "debug": true}"#,
+            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#,
         ),
         ..Spec::default()
     };

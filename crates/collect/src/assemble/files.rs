@@ -200,7 +200,7 @@ impl Work<'_> {
                 self.push("daemon-json", "/etc/docker/daemon.json", Err(Unread::Other(why)));
             }
         }
-        self.add("etc-docker", "/etc/docker");
+        self.add_of_daemon("etc-docker", "/etc/docker");
         self.add("default-docker", "/etc/default/docker");
         self.add("sysconfig-docker", "/etc/sysconfig/docker");
         self.add("containerd-config", "/etc/containerd/config.toml");
@@ -245,24 +245,9 @@ impl Work<'_> {
         if self.inputs.sockets.is_empty() {
             self.push("docker-socket", "no unix socket", Err(Unread::Absent));
         }
-        let path = self.containerd_socket();
-        self.add_of_daemon("containerd-socket", &path);
-    }
-
-    /// The socket of the containerd that the engine uses: the one it was given, the host's, else its own.
-    fn containerd_socket(&self) -> String {
-        let stated = |name: &str| match self.inputs.settings.get(name).map(|s| &s.value) {
-            Some(Effective::Known(v)) => v.as_str().filter(|p| !p.is_empty()).map(str::to_owned),
-            _ => None,
-        };
-        if let Some(given) = stated("containerd") {
-            return given.trim_start_matches("unix://").to_owned();
-        }
-        let shared = self.inputs.host.containerd.address.value.clone();
         let root = self.view.as_ref().unwrap_or(&self.inputs.host.root);
-        let own = format!("{}/containerd/containerd.sock", stated("exec-root").unwrap_or_else(|| "/run/docker".into()));
-        // An engine that started its own containerd has a socket under its own directory.
-        if root.stat(&own).is_ok() { own } else { shared }
+        let path = super::containerd::socket(self.inputs.settings, self.inputs.host, root);
+        self.add_of_daemon("containerd-socket", &path);
     }
 
     fn programs(&mut self) {

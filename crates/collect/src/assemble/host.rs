@@ -150,6 +150,10 @@ pub(super) struct EngineView<'a> {
     pub counts: &'a Counts,
     /// Whether images lie in containerd's store, or why that is not known.
     pub containerd_store: Result<bool, String>,
+    /// Where the containerd that it uses keeps its data, or why that is not known.
+    pub containerd_root: Result<String, String>,
+    /// The file system as the daemon sees it, where that is another than the host's.
+    pub view: Option<Root>,
     /// The group that owns the engine's socket.
     pub socket_group: Option<u32>,
 }
@@ -167,7 +171,7 @@ pub(super) fn component(host: Result<&Host, &str>, engine: &EngineView<'_>) -> C
             sheet.storage(host, engine);
             sheet.listeners(host);
         }
-        Err(why) => sheet.told_by(engine, why),
+        Err(why) => sheet.by_engine(engine, why),
     }
     sheet.counts(engine);
     let reason = host.err().unwrap_or("it was not read").into();
@@ -360,10 +364,7 @@ impl Sheet<'_> {
         let root = root.ok_or_else(|| "the engine did not say".to_owned());
         self.put("data_root", root.clone().map(|r| bounded(&r)), "GET /info: DockerRootDir");
         let layers = match (&engine.containerd_store, &root) {
-            (Ok(true), _) => match &host.containerd.unread {
-                None => Ok(host.containerd.root.value.clone()),
-                Some(why) => Err(why.clone()),
-            },
+            (Ok(true), _) => engine.containerd_root.clone(),
             (Ok(false), root) => root.clone(),
             (Err(why), _) => Err(why.clone()),
         };
@@ -374,7 +375,11 @@ impl Sheet<'_> {
         );
         let separate = |directory: &Result<String, String>| -> Result<bool, String> {
             let directory = directory.clone()?;
-            match mounts::separate(&host.root, host.mounts.as_deref(), Path::new(&directory)) {
+            let found = match &engine.view {
+                Some(view) => mounts::separate(view, None, Path::new(&directory)),
+                None => mounts::separate(&host.root, host.mounts.as_deref(), Path::new(&directory)),
+            };
+            match found {
                 Ok(Separate::Yes { .. }) => Ok(true),
                 Ok(Separate::No { .. }) => Ok(false),
                 Err(why) => Err(format!("{directory}: {why}")),
@@ -411,7 +416,7 @@ impl Sheet<'_> {
     }
 
     /// What an engine elsewhere says of its host.
-    fn told_by(&mut self, engine: &EngineView<'_>, why: &str) {
+    fn by_engine(&mut self, engine: &EngineView<'_>, why: &str) {
         let Ok(info) = &engine.info else { return };
         let text = |field: &str| pointer(info, field).and_then(Json::as_str).filter(|t| !t.is_empty()).map(bounded);
         let place = |field: &str| format!("GET /info: {field}");

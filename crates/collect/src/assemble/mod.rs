@@ -1,16 +1,18 @@
 //! Everything that was read, put together as one target.
 
 mod clients;
+mod containerd;
 mod daemon;
-mod decided;
 mod files;
 mod host;
 mod logs;
-mod machine;
 mod remote;
+mod settle;
+mod swarm;
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::schema::docker as kinds;
@@ -18,18 +20,23 @@ use seaworthy_core::snapshot::{Gap, Snapshot, Target};
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
-use crate::daemon::find::{self};
-use crate::docker::context::{HostView, NoHost};
+use crate::daemon::effective::{Effective, Settings};
+use crate::daemon::file::ConfigFile;
+use crate::daemon::find::{self, Daemon};
+use crate::docker::Read;
+use crate::docker::context::{HostView, NoHost, Running};
 use crate::docker::gather::{self, Gathered};
+use crate::docker::local::LocalHost;
+use crate::docker::observed::Observed;
+use crate::effect::{self, Lsms};
 use crate::engine::{self, Endpoint, Engine, Environment, Failure, Limits, Resolved, Transport, Wanted};
+use crate::host::packages::Owner;
+use crate::host::process::Proc;
+use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
-use decided::{Decided, certificates, decide, finish, package_version, unix_sockets};
-use host::EngineView;
-use machine::{Machine, Reading, own_address};
+use host::{EngineView, Host};
+use settle::{decide, finish};
 use remote::Refused;
-
-/// The settings, once they are decided while the engine is asked.
-type Shared = Arc<Mutex<Option<Decided>>>;
 
 /// What to collect, and how.
 #[derive(Clone, Debug)]
@@ -113,6 +120,57 @@ struct Work {
     collected_at: i64,
 }
 
+/// What was read of this machine while the engine was asked.
+struct Machine {
+    host: Arc<Host>,
+    daemon: Result<Daemon, crate::host::gap::Gap>,
+    /// What containers need of it, or why there is no looking at them.
+    view: Result<LocalHost, Arc<str>>,
+}
+
+/// The settings, once they are decided, with the file that they were decided from.
+type Decided = Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>;
+
+/// The machine, once it has been read; those who need it wait for it.
+#[derive(Clone)]
+struct Reading(Arc<OnceLock<Result<Machine, Arc<str>>>>);
+
+impl Reading {
+    fn wait(&self) -> &Result<Machine, Arc<str>> {
+        self.0.wait()
+    }
+
+    fn view(&self) -> Result<&LocalHost, Arc<str>> {
+        self.wait().as_ref().map_err(Arc::clone)?.view.as_ref().map_err(Arc::clone)
+    }
+}
+
+impl HostView for Reading {
+    fn observe(&self, running: Running<'_>) -> Read<Observed> {
+        self.view()?.observe(running)
+    }
+
+    fn resolve(&self, path: &str) -> Option<String> {
+        self.view().ok()?.resolve(path)
+    }
+
+    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
+        self.view()?.user_number(layers, user)
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        self.view().ok()?.apparmor()
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        self.view().ok()?.selinux()
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        self.view()?.all_capabilities()
+    }
+}
+
 impl Work {
     async fn target(self, resolved: Resolved) -> Target {
         let began = Instant::now();
@@ -146,7 +204,7 @@ impl Work {
                 return target;
             }
         };
-        let settings: Shared = Arc::default();
+        let settings: Decided = Arc::default();
         let gathered = gather::gather(&engine, self.gather_options(&engine, &reading, &settings)).await;
         let decided = settings.lock().ok().and_then(|mut s| s.take());
         let reading_result = match &reading {
@@ -203,7 +261,7 @@ impl Work {
         let path = root.unwrap_or_else(|| PathBuf::from("/"));
         std::thread::spawn(move || {
             let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                machine::machine(&path, endpoint, docker_config.as_deref(), redactor)
+                machine(&path, endpoint, docker_config.as_deref(), redactor)
             }));
             let read = read.unwrap_or_else(|_| Err("reading the host failed".into()));
             // Nobody else sets it.
@@ -212,7 +270,12 @@ impl Work {
         Ok(reading)
     }
 
-    fn gather_options(&self, engine: &Engine, reading: &Result<Reading, String>, settings: &Shared) -> gather::Options {
+    fn gather_options(
+        &self,
+        engine: &Engine,
+        reading: &Result<Reading, String>,
+        settings: &Decided,
+    ) -> gather::Options {
         let host: Arc<dyn HostView + Send + Sync> = match reading {
             Ok(reading) => Arc::new(reading.clone()),
             Err(why) => Arc::new(NoHost::new(why.as_str())),
@@ -242,9 +305,9 @@ impl Work {
         &self,
         target: &mut Target,
         engine: &Engine,
-        gathered: Gathered,
+        mut gathered: Gathered,
         machine: Result<&Machine, String>,
-        decided: Option<Decided>,
+        decided: Option<(Settings, Option<ConfigFile>)>,
     ) {
         let (settings, config) = decided.unwrap_or_default();
         target.about = about(&gathered.version);
@@ -278,6 +341,10 @@ impl Work {
             certificates: certificates(engine, &settings, daemon, self.collected_at),
             redactor: &self.redactor,
         });
+        if let Some(component) = gathered.components.iter_mut().find(|c| std::ptr::eq(c.kind, &kinds::SWARM)) {
+            let root = info.as_ref().ok().and_then(|i| daemon::pointer(i, "DockerRootDir")).and_then(Json::as_str);
+            swarm::complete(component, &daemon_component, daemon, root.unwrap_or("/var/lib/docker"));
+        }
         let sockets = unix_sockets(&target.address, &daemon_component);
         let socket_group = machine.as_ref().ok().and_then(|m| {
             let path = sockets.first()?;
@@ -291,6 +358,11 @@ impl Work {
                 other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
             },
             socket_group,
+            view: daemon.ok().filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok()),
+            containerd_root: match &machine {
+                Ok(m) => containerd::root(&m.host, &settings, daemon),
+                Err(why) => Err(why.clone()),
+            },
         };
         let host = machine.as_ref().map(|m| &*m.host).map_err(String::as_str);
         target.components.push(host::component(host, &view));
@@ -347,6 +419,67 @@ fn convert(gap: &crate::host::gap::Gap) -> Gap {
     Gap { source: gap.source.clone(), reason: gap.reason.clone(), affects: gap.affects.clone() }
 }
 
+fn machine(
+    root: &Path,
+    endpoint: Option<find::Endpoint>,
+    docker_config: Option<&str>,
+    redactor: Arc<Redactor>,
+) -> Result<Machine, Arc<str>> {
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
+    let opened = Root::open(root).map_err(failed)?;
+    let proc = Proc::open(&opened).ok();
+    let daemon = match (&endpoint, &proc) {
+        (Some(endpoint), Some(proc)) => find::find(&opened, proc, endpoint),
+        (None, _) => Err(crate::host::gap::Gap::new(
+            "the engine",
+            "it was not reached by a socket of this machine",
+            "the daemon's process",
+        )),
+        (_, None) => {
+            Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process"))
+        }
+    };
+    if let (Some(find::Endpoint::Tcp(address)), Err(_)) = (&endpoint, &daemon) {
+        return Err(format!(
+            "no engine of this machine is seen to hold {address}, so it may be another machine's behind a tunnel; \
+             name its socket by --docker unix://PATH, or run Seaworthy as root where it runs"
+        )
+        .into());
+    }
+    // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
+    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true) || d.own_root == Some(true));
+    if opened.is_live() && !same && in_container() {
+        return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
+    }
+    let host = Arc::new(Host::read(root, docker_config).map_err(failed)?);
+    let view = view(&host, daemon.as_ref().ok(), redactor);
+    Ok(Machine { host, daemon, view })
+}
+
+/// What containers need of the host: its processes, and files as the daemon sees them.
+fn view(host: &Host, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
+    // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
+    let lsms = Lsms::read(host.root.path());
+    let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
+    let files = match files {
+        Some(files) => Ok(files),
+        None => Root::open(host.root.path()),
+    };
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", host.root.path().display()));
+    let proc = effect::Proc::open(host.root.path(), lsms.clone()).map_err(failed)?;
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms, redactor);
+    Ok(match daemon {
+        Some(daemon) => view.with_daemon(daemon.pid),
+        None => view,
+    })
+}
+
+/// The address of this machine's own that a host string names; none where it is not certainly one.
+fn own_address(host: &str, port: u16) -> Option<SocketAddr> {
+    let ip: IpAddr = host.parse().ok()?;
+    ip.is_loopback().then(|| SocketAddr::new(ip, port))
+}
+
 /// What Seaworthy at the other end collected, under the name that the user gave.
 fn from_there(mut target: Target, there: Target, began: Instant) -> Target {
     target.gaps.extend(there.gaps);
@@ -356,6 +489,11 @@ fn from_there(mut target: Target, there: Target, began: Instant) -> Target {
 
 fn took(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether this program runs inside a container, whose `/` is not the host's.
+fn in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists())
 }
 
 fn name(resolved: &Resolved) -> String {
@@ -374,4 +512,66 @@ fn about(version: &Json) -> String {
         (version, true) => format!("Podman {}", engine::sanitize(version, 60)),
         (version, false) => format!("Engine {}", engine::sanitize(version, 60)),
     }
+}
+
+fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
+    let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
+    match host.packages.owners(&host.root, &[exe]).pop() {
+        Some(Owner::Package { version, .. }) => {
+            version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read"))
+        }
+        Some(Owner::Nobody) => Ok(None),
+        Some(Owner::Unknown(why)) => Err(why),
+        None => Err("no package database could be read".to_owned()),
+    }
+}
+
+/// The paths of the engine's own unix sockets.
+fn unix_sockets(address: &str, daemon: &seaworthy_core::component::Component) -> Vec<String> {
+    let mut out: Vec<String> = address.strip_prefix("unix://").map(str::to_owned).into_iter().collect();
+    let listeners = daemon.value("listeners").as_list().unwrap_or_default();
+    for listener in listeners.iter().filter(|l| l.field("serves").and_then(Value::as_str) == Some("api")) {
+        let path = listener.field("address").and_then(Value::as_str).and_then(|a| a.strip_prefix("unix://"));
+        let path = path.map(str::to_owned).filter(|p| p.starts_with('/') && !same_socket(&out, p));
+        out.extend(path);
+    }
+    out
+}
+
+fn same_socket(known: &[String], path: &str) -> bool {
+    let run = |p: &str| p.strip_prefix("/var/run/").map_or_else(|| p.to_owned(), |rest| format!("/run/{rest}"));
+    known.iter().any(|k| run(k) == run(path))
+}
+
+/// Days until the certificates of the API end: of the one that was shown to us, else of the file that it serves.
+fn certificates(
+    engine: &Engine,
+    settings: &Settings,
+    daemon: Result<&Daemon, &str>,
+    now: i64,
+) -> Result<Vec<(String, i64)>, String> {
+    let days = |end: i64| (end - now).div_euclid(86_400);
+    if let Some(peer) = engine.peer_certificate() {
+        return Ok(vec![("the certificate that it showed".to_owned(), days(peer.not_after))]);
+    }
+    let known = |name: &str| settings.get(name).map(|s| s.value.clone());
+    match known("tls") {
+        Some(Effective::Known(Json::Bool(true))) => {}
+        Some(Effective::Known(_)) => return Ok(Vec::new()),
+        Some(Effective::Unknown(why)) => return Err(why),
+        None => return Err("its TLS settings are not known".to_owned()),
+    }
+    let Some(Effective::Known(Json::String(path))) = known("tlscert") else {
+        return Err("which certificate it serves is not known".to_owned());
+    };
+    let bytes = daemon
+        .map_err(str::to_owned)?
+        .view()
+        .and_then(|r| r.read(&path, 1 << 20))
+        .map_err(|why| format!("{path}: {why}"))?;
+    let end = x509_parser::pem::parse_x509_pem(&bytes)
+        .ok()
+        .and_then(|(_, pem)| pem.parse_x509().ok().map(|c| c.validity().not_after.timestamp()))
+        .ok_or_else(|| format!("{path}: no certificate"))?;
+    Ok(vec![(path, days(end))])
 }

@@ -74,6 +74,8 @@ pub struct Daemon {
     pub own_network: Option<bool>,
     /// True when it shares our mount namespace.
     pub own_mounts: Option<bool>,
+    /// True when its root directory is ours, whatever else is mounted in its namespace.
+    pub own_root: Option<bool>,
     /// How it was found.
     pub found: Found,
     /// Its environment; `None` where that may not be read.
@@ -114,6 +116,7 @@ impl Daemon {
             network_namespace: None,
             own_network: None,
             own_mounts: None,
+            own_root: None,
             found,
             rootless: environment.as_ref().map(|e| e.rootlesskit),
             environment,
@@ -329,7 +332,9 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
     let config_path = config_path(program, &flags, environment.as_ref(), owner, cwd.as_deref());
     let plain = root.is_live() && own_mounts == Some(true) && proc.link(pid, "root").is_ok_and(|r| r == "/");
     let entered = proc.entry(pid, "root");
-    let inside = (rustix::fs::stat(&entered).is_ok()).then_some(entered);
+    let theirs = rustix::fs::stat(&entered).ok();
+    let own_root = theirs.as_ref().zip(rustix::fs::stat("/").ok()).map(|(a, b)| same_file(a, &b));
+    let inside = theirs.is_some().then_some(entered);
     Ok(Daemon {
         pid,
         exe: process.exe,
@@ -342,6 +347,7 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
         network_namespace,
         own_network,
         own_mounts,
+        own_root,
         found,
         environment,
         rootless,
@@ -354,6 +360,10 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
 
 fn same(theirs: Option<u64>, ours: Option<u64>) -> Option<bool> {
     Some(theirs? == ours?)
+}
+
+fn same_file(a: &rustix::fs::Stat, b: &rustix::fs::Stat) -> bool {
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 
 fn own_namespace(kind: &str) -> Option<u64> {

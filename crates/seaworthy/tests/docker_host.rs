@@ -1,0 +1,513 @@
+//! Sections 1 and 3 of the benchmark and our own checks of the host, its files and its clients.
+//!
+//! Host files come from fixtures under `--root`; the kernel's audit rules, the daemon's own files, mounts and the rights
+//! of whoever runs the program are the machine's own.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::Path;
+use std::process::Command;
+
+use seaworthy_bed::{Daemon, Spec, Version, audit_table};
+use support::{audit, audit_by, audit_root};
+
+type Row = (&'static str, &'static str, &'static str);
+
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/bash\n";
+const GROUP: &str = "root:x:0:\ndocker:x:990:\nalice:x:1000:\n";
+const FILES_ONLY: &str = "passwd: files\ngroup: files\n";
+const SSHD: &str = "usr/sbin/sshd";
+
+/// A host of these files (path, content, mode); what every host has comes first.
+fn host(files: &[(&str, &str, u32)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+    let usual = [("etc/passwd", PASSWD, 0o644), ("etc/group", GROUP, 0o644), ("etc/nsswitch.conf", FILES_ONLY, 0o644)];
+    for (path, content, mode) in usual.iter().chain(files) {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
+        fs::write(&path, content).expect("write");
+        fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("chmod");
+    }
+    dir
+}
+
+fn engine(version: Version) -> Option<Daemon> {
+    Daemon::require(version, Spec { bridge: seaworthy_bed::Bridge::None, ..Spec::default() })
+}
+
+#[test]
+fn accounts_sudo_and_ssh() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let hosts: Vec<(&str, Vec<(&str, &str, u32)>, Vec<Row>)> = vec![
+        (
+            "nobody",
+            vec![],
+            vec![
+                ("host/docker-group-trusted", "host", "pass"),
+                ("host/sudo-docker", "host", "pass"),
+                ("host/ssh-no-passwords", "host", "not-applicable"),
+                ("host/ssh-keys-private", "host", "pass"),
+            ],
+        ),
+        (
+            "supplementary",
+            vec![("etc/group", "root:x:0:\ndocker:x:990:alice\n", 0o644)],
+            vec![("host/docker-group-trusted", "host", "manual")],
+        ),
+        (
+            "primary",
+            vec![("etc/passwd", "root:x:0:0::/root:/bin/sh\nbob:x:1001:990::/home/bob:/bin/sh\n", 0o644)],
+            vec![("host/docker-group-trusted", "host", "manual")],
+        ),
+        (
+            "root only",
+            vec![("etc/group", "root:x:0:\ndocker:x:990:root\n", 0o644)],
+            vec![("host/docker-group-trusted", "host", "pass")],
+        ),
+        ("no group", vec![("etc/group", "root:x:0:\n", 0o644)], vec![("host/docker-group-trusted", "host", "pass")]),
+        (
+            "sss",
+            vec![("etc/nsswitch.conf", "passwd: files sss\ngroup: files sss\n", 0o644)],
+            vec![("host/docker-group-trusted", "host", "unknown")],
+        ),
+        (
+            "sss and a member",
+            vec![
+                ("etc/nsswitch.conf", "passwd: files sss\ngroup: files sss\n", 0o644),
+                ("etc/group", "root:x:0:\ndocker:x:990:alice\n", 0o644),
+            ],
+            vec![("host/docker-group-trusted", "host", "manual")],
+        ),
+        (
+            "sudo for all",
+            vec![("etc/sudoers", "root ALL=(ALL:ALL) ALL\nalice ALL=(ALL) ALL\n", 0o440)],
+            vec![("host/sudo-docker", "host", "manual"), ("host/sudo-asks-password", "host", "pass")],
+        ),
+        (
+            "sudo by an include",
+            vec![
+                ("etc/sudoers", "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n", 0o440),
+                ("etc/sudoers.d/docker", "alice ALL=(root) NOPASSWD: /usr/bin/docker\n", 0o440),
+            ],
+            vec![("host/sudo-docker", "host", "manual"), ("host/sudo-asks-password", "host", "fail")],
+        ),
+        (
+            "sudo without docker",
+            vec![("etc/sudoers", "# alice ALL=(ALL) ALL\nalice ALL=(root) /usr/bin/id\n", 0o440)],
+            vec![("host/sudo-docker", "host", "pass"), ("host/sudo-asks-password", "host", "pass")],
+        ),
+        (
+            "ssh is strict",
+            vec![
+                (SSHD, "", 0o755),
+                (
+                    "etc/ssh/sshd_config",
+                    "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n",
+                    0o644,
+                ),
+            ],
+            vec![
+                ("host/ssh-no-passwords", "host", "pass"),
+                ("host/ssh-no-root", "host", "pass"),
+                ("host/ssh-no-empty-passwords", "host", "pass"),
+            ],
+        ),
+        (
+            "ssh by default",
+            vec![(SSHD, "", 0o755), ("etc/ssh/sshd_config", "# PasswordAuthentication no\n", 0o644)],
+            vec![("host/ssh-no-passwords", "host", "fail"), ("host/ssh-no-root", "host", "fail")],
+        ),
+        (
+            "the first value counts",
+            vec![
+                (SSHD, "", 0o755),
+                (
+                    "etc/ssh/sshd_config",
+                    "Include /etc/ssh/sshd_config.d/*.conf\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n",
+                    0o644,
+                ),
+                ("etc/ssh/sshd_config.d/50-cloud.conf", "PasswordAuthentication yes\n", 0o644),
+            ],
+            vec![("host/ssh-no-passwords", "host", "fail"), ("host/ssh-no-root", "host", "pass")],
+        ),
+        (
+            "a match block",
+            vec![
+                (SSHD, "", 0o755),
+                (
+                    "etc/ssh/sshd_config",
+                    "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\nMatch User alice\n  PasswordAuthentication yes\nMatch Address 10.0.0.0/8\n  PermitRootLogin yes\n  PermitEmptyPasswords yes\n",
+                    0o644,
+                ),
+            ],
+            vec![
+                ("host/ssh-no-passwords", "host", "fail"),
+                ("host/ssh-no-root", "host", "fail"),
+                ("host/ssh-no-empty-passwords", "host", "fail"),
+            ],
+        ),
+    ];
+    for (name, files, table) in hosts {
+        audit_root(&daemon.host(), host(&files).path()).expect(name, &table);
+    }
+}
+
+#[test]
+fn files_of_the_host() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let unit = "[Service]\nExecStart=/usr/sbin/dockerd -H fd://\n";
+    // In order.
+    let good = host(&[
+        ("lib/systemd/system/docker.service", unit, 0o644),
+        ("lib/systemd/system/docker.socket", "[Socket]\n", 0o600),
+        ("etc/default/docker", "", 0o640),
+        ("etc/docker/key.json", "{}", 0o600),
+        ("etc/docker/certs.d/reg.example.com/ca.crt", "x", 0o444),
+    ]);
+    audit_root(&daemon.host(), good.path()).expect(
+        "in order",
+        &[
+            ("3.1", "", "pass"),
+            ("3.2", "", "pass"),
+            ("3.3", "", "pass"),
+            ("3.4", "", "pass"),
+            ("3.5", "", "pass"),
+            ("3.6", "", "pass"),
+            ("3.7", "", "pass"),
+            ("3.8", "", "pass"),
+            ("file/default-docker-owner", "", "pass"),
+            ("file/default-docker-mode", "", "pass"),
+            ("file/sysconfig-docker-mode", "", "not-applicable"),
+            ("file/sysconfig-docker-owner", "", "not-applicable"),
+            // Whose daemon.json it is was not to be seen: there are no processes under this root.
+            ("file/daemon-json-mode", "", "unknown"),
+            ("1.1.3", "", "not-applicable"),
+        ],
+    );
+    // Out of order: the override counts, bits and not numbers, links lead to what counts.
+    let bad = host(&[
+        ("lib/systemd/system/docker.service", unit, 0o644),
+        ("etc/systemd/system/docker.service", unit, 0o606),
+        ("lib/systemd/system/docker.socket", "[Socket]\n", 0o4644),
+        ("etc/default/docker-real", "", 0o602),
+        ("etc/sysconfig/docker", "", 0o100),
+        ("etc/docker/certs.d/reg.example.com/ca.crt", "x", 0o460),
+    ]);
+    let at = |path: &str| bad.path().join(path);
+    symlink("docker-real", at("etc/default/docker")).expect("link");
+    chown(at("lib/systemd/system/docker.socket"), None, Some(990)).expect("chown");
+    // Changing the owner takes the bit away.
+    fs::set_permissions(at("lib/systemd/system/docker.socket"), fs::Permissions::from_mode(0o4644)).expect("chmod");
+    chown(at("etc/docker"), Some(1000), None).expect("chown");
+    fs::set_permissions(at("etc/docker"), fs::Permissions::from_mode(0o775)).expect("chmod");
+    audit_root(&daemon.host(), bad.path()).expect(
+        "out of order",
+        &[
+            ("3.1", "", "pass"),
+            ("3.2", "", "fail"),
+            ("3.3", "", "fail"),
+            ("3.4", "", "fail"),
+            ("3.5", "", "fail"),
+            ("3.6", "", "fail"),
+            ("3.7", "", "pass"),
+            ("3.8", "", "fail"),
+            ("file/default-docker-mode", "", "fail"),
+            ("file/default-docker-owner", "", "pass"),
+            ("file/sysconfig-docker-mode", "", "fail"),
+        ],
+    );
+    // An access list grants what the mode does not show; nothing of all this is on a bare host.
+    let listed = host(&[("etc/default/docker", "", 0o640)]);
+    grant(&listed.path().join("etc/default/docker"), 1000, 6);
+    audit_root(&daemon.host(), listed.path()).expect(
+        "an access list",
+        &[
+            ("file/default-docker-mode", "", "fail"),
+            ("3.1", "", "not-applicable"),
+            ("3.2", "", "not-applicable"),
+            ("3.3", "", "not-applicable"),
+            ("3.5", "", "not-applicable"),
+            ("3.7", "", "not-applicable"),
+        ],
+    );
+}
+
+/// Gives a user rights by an access list: version 2, then owner, user, group, mask and others.
+fn grant(path: &Path, uid: u32, rights: u16) {
+    let mut list = vec![2, 0, 0, 0];
+    for (tag, bits, id) in
+        [(1u16, 6u16, u32::MAX), (2, rights, uid), (4, 4, u32::MAX), (0x10, 7, u32::MAX), (0x20, 0, u32::MAX)]
+    {
+        list.extend(tag.to_le_bytes());
+        list.extend(bits.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    rustix::fs::setxattr(path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()).expect("setxattr");
+}
+
+#[test]
+fn clients() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let plain = r#"{"auths": {"reg.example.com": {"auth": "dXNlcjpTM0NSRVQ="}}}"#;
+    let stored = r#"{"auths": {"reg.example.com": {}}, "credsStore": "secretservice"}"#;
+    let dpkg = |version: &str| format!("Package: docker-ce-cli\nStatus: install ok installed\nVersion: {version}\n\n");
+    let (old, new) = (dpkg("5:24.0.7-1~debian.12~bookworm"), dpkg("5:29.1.0-1~debian.12~bookworm"));
+    let cli = ("usr/bin/docker", "", 0o755);
+    let list = ("var/lib/dpkg/info/docker-ce-cli.list", "/.\n/usr\n/usr/bin\n/usr/bin/docker\n", 0o644);
+    let hosts: Vec<(&str, Vec<(&str, &str, u32)>, Vec<Row>)> = vec![
+        (
+            "plain credentials",
+            vec![("root/.docker/config.json", plain, 0o600)],
+            vec![("client/no-plain-credentials", "root", "fail"), ("client/config-private", "root", "pass")],
+        ),
+        (
+            "a store, open to others",
+            vec![("root/.docker/config.json", stored, 0o644)],
+            vec![("client/no-plain-credentials", "root", "pass"), ("client/config-private", "root", "fail")],
+        ),
+        (
+            "trust",
+            vec![
+                cli,
+                list,
+                ("var/lib/dpkg/status", &old, 0o644),
+                ("etc/profile.d/d.sh", "export DOCKER_CONTENT_TRUST=1\n", 0o644),
+            ],
+            vec![("4.5", "root", "pass")],
+        ),
+        (
+            "trust as a comment",
+            vec![
+                cli,
+                list,
+                ("var/lib/dpkg/status", &old, 0o644),
+                ("etc/profile.d/d.sh", "# export DOCKER_CONTENT_TRUST=1\n", 0o644),
+            ],
+            vec![("4.5", "root", "fail")],
+        ),
+        (
+            "trust off",
+            vec![
+                cli,
+                list,
+                ("var/lib/dpkg/status", &old, 0o644),
+                ("etc/profile", "export DOCKER_CONTENT_TRUST=0\n", 0o644),
+            ],
+            vec![("4.5", "root", "fail")],
+        ),
+        (
+            "trust not exported",
+            vec![cli, list, ("var/lib/dpkg/status", &old, 0o644), ("etc/profile", "DOCKER_CONTENT_TRUST=1\n", 0o644)],
+            vec![("4.5", "root", "fail")],
+        ),
+        (
+            "a client without trust",
+            vec![
+                cli,
+                list,
+                ("var/lib/dpkg/status", &new, 0o644),
+                ("etc/profile.d/d.sh", "export DOCKER_CONTENT_TRUST=1\n", 0o644),
+            ],
+            vec![("client/content-trust", "root", "not-applicable")],
+        ),
+        (
+            "DOCKER_HOST",
+            vec![("etc/environment", "DOCKER_HOST=tcp://10.0.0.1:2375\n", 0o644)],
+            vec![("client/docker-host-verified", "root", "manual")],
+        ),
+    ];
+    for (name, files, table) in hosts {
+        let report = audit_root(&daemon.host(), host(&files).path());
+        report.expect(name, &table);
+        assert!(!report.text().contains("dXNlcjp"), "{name}: a credential in the report");
+    }
+}
+
+/// Takes all rules out, switches recording on, and gives both back.
+struct AuditRules {
+    _lock: fs::File,
+    enabled: String,
+}
+
+impl AuditRules {
+    /// None where the kernel's audit table is not ours to change.
+    fn take() -> Option<Self> {
+        let lock = audit_table();
+        let status = Command::new("auditctl").arg("-s").output().ok()?;
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        let enabled = status.lines().find_map(|l| l.strip_prefix("enabled "))?.trim().to_owned();
+        let rules = Command::new("auditctl").arg("-l").output().ok()?;
+        // Foreign rules are not ours to lose, and a locked table cannot be changed.
+        if !String::from_utf8_lossy(&rules.stdout).contains("No rules") || enabled == "2" {
+            return None;
+        }
+        let own = Self { _lock: lock, enabled };
+        own.run("-e 1").then_some(own)
+    }
+
+    fn run(&self, line: &str) -> bool {
+        Command::new("auditctl").args(line.split(' ')).output().is_ok_and(|o| o.status.success())
+    }
+
+    /// Replaces the rules.
+    fn set(&self, rules: &[String]) {
+        assert!(self.run("-D"));
+        for rule in rules {
+            assert!(self.run(rule), "{rule}");
+        }
+    }
+}
+
+impl Drop for AuditRules {
+    fn drop(&mut self) {
+        self.run("-D");
+        self.run(&format!("-e {}", self.enabled));
+    }
+}
+
+#[test]
+fn audit_rules_of_the_kernel() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let Some(audit_rules) = AuditRules::take() else {
+        eprintln!("skipped: the kernel's audit rules may not be changed here");
+        return;
+    };
+    let exe = fs::read_link(format!("/proc/{}/exe", daemon.pid())).expect("exe").display().to_string();
+    let json = daemon.daemon_json().display().to_string();
+    let dir = daemon.dir().display().to_string();
+    let (watched, parent) = (format!("-w {json} -p wa"), format!("-w {dir} -p wa"));
+    for (name, rules, table) in [
+        ("no rules", vec![], vec![("1.1.3", "", "fail"), ("1.1.11", "", "fail"), ("host/audit-enabled", "", "pass")]),
+        (
+            "exact",
+            vec![format!("-w {exe} -k docker"), watched.clone()],
+            vec![
+                ("1.1.3", "", "pass"),
+                ("1.1.11", "", "pass"),
+                ("1.1.5", "", "fail"),
+                // The rules are in the kernel only.
+                ("file/audit-persistent", "dockerd", "fail"),
+            ],
+        ),
+        ("a parent", vec![parent.clone()], vec![("1.1.11", "", "pass"), ("1.1.5", "", "pass"), ("1.1.3", "", "fail")]),
+        (
+            "by path and dir",
+            vec![
+                format!("-a always,exit -F path={json} -F perm=wa"),
+                format!("-a always,exit -F dir={dir}/data -F perm=wa"),
+            ],
+            vec![("1.1.11", "", "pass"), ("1.1.5", "", "pass")],
+        ),
+        (
+            "reading only",
+            vec![format!("-w {json} -p r"), format!("-w {exe} -p r")],
+            vec![("1.1.11", "", "fail"), ("1.1.3", "", "fail")],
+        ),
+        ("writing only", vec![format!("-w {json} -p w")], vec![("1.1.11", "", "fail")]),
+        ("never before", vec![format!("-a never,exit -F path={json}"), watched.clone()], vec![("1.1.11", "", "fail")]),
+        ("never behind", vec![watched.clone(), format!("-a never,exit -F path={json}")], vec![("1.1.11", "", "pass")]),
+        (
+            "one user",
+            vec![format!("-a always,exit -F path={json} -F perm=wa -F auid=1000")],
+            vec![("1.1.11", "", "fail")],
+        ),
+        (
+            "another file",
+            vec![format!("-w {json}.bak -p wa"), format!("-w {exe}-other -p wa")],
+            vec![("1.1.11", "", "fail"), ("1.1.3", "", "fail")],
+        ),
+        (
+            "entry of a directory",
+            vec![format!("-a always,exit -F path={dir}/data -F perm=wa")],
+            vec![("1.1.5", "", "fail")],
+        ),
+    ] {
+        audit_rules.set(&rules);
+        audit(&daemon.host(), &[]).expect(name, &table);
+    }
+    // Rules without recording log nothing.
+    audit_rules.set(&[watched]);
+    assert!(audit_rules.run("-e 0"));
+    audit(&daemon.host(), &[]).expect("switched off", &[("1.1.11", "", "fail"), ("host/audit-enabled", "", "fail")]);
+}
+
+#[test]
+fn the_daemons_own_files() {
+    for version in [Version::V20, Version::V29] {
+        let Some(daemon) = engine(version) else { return };
+        let place = version.name();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+        // Touching daemon.json would leave open what the daemon has read.
+        mode(&daemon.socket(), 0o660);
+        chown(daemon.socket(), Some(0), Some(0)).expect("chown");
+        audit(&daemon.host(), &[]).expect(
+            place,
+            &[
+                ("3.15", "", "pass"),
+                ("3.16", "", "pass"),
+                ("file/daemon-json-owner", "", "pass"),
+                ("file/daemon-json-mode", "", "pass"),
+                ("3.9", "", "not-applicable"),
+                ("3.14", "", "not-applicable"),
+                ("file/containerd-socket-mode", "", "pass"),
+                ("host/data-separate", "host", "fail"),
+                ("host/socket-group-trusted", "host", "pass"),
+            ],
+        );
+        mode(&daemon.socket(), 0o606);
+        chown(daemon.daemon_json(), Some(1000), None).expect("chown");
+        mode(&daemon.daemon_json(), 0o4644);
+        audit(&daemon.host(), &[]).expect(
+            place,
+            &[("3.16", "", "fail"), ("file/daemon-json-owner", "", "fail"), ("file/daemon-json-mode", "", "fail")],
+        );
+        // An access list on the socket.
+        mode(&daemon.socket(), 0o600);
+        grant(&daemon.socket(), 1000, 6);
+        audit(&daemon.host(), &[]).expect(place, &[("3.16", "", "fail")]);
+    }
+}
+
+#[test]
+fn who_has_no_rights_learns_nothing_that_is_not_so() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    for path in [daemon.dir().to_owned(), daemon.socket()] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).expect("chmod");
+    }
+    let program =
+        tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().expect("a directory");
+    let copy = program.path().join("seaworthy");
+    fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &copy).expect("copy");
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&copy);
+    let report = audit_by(command, &daemon.host(), &[]);
+    report.expect(
+        "nobody",
+        &[
+            ("1.1.3", "", "unknown"),
+            ("host/audit-enabled", "", "unknown"),
+            ("host/sudo-docker", "", "unknown"),
+            ("2.14", "daemon", "fail"),
+            ("2.16", "daemon", "fail"),
+        ],
+    );
+}
+
+#[test]
+fn a_process_that_is_only_called_so_is_not_the_daemon() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let dir = tempfile::tempdir().expect("a directory");
+    let decoy = dir.path().join("dockerd");
+    fs::copy("/bin/sh", &decoy).expect("copy");
+    let mut child = Command::new(&decoy)
+        .args(["-c", "while :; do sleep 1; done", "--icc=false", "--live-restore", "--no-new-privileges"])
+        .spawn()
+        .expect("a decoy");
+    let report = audit(&daemon.host(), &[]);
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    report.expect("a decoy", &[("2.15", "daemon", "fail"), ("2.17", "daemon", "fail"), ("2.9", "daemon", "manual")]);
+}
