@@ -8,6 +8,7 @@ mod host;
 mod logs;
 mod machine;
 mod remote;
+mod scrub;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -78,7 +79,10 @@ pub fn collect(options: &Options) -> Result<Snapshot, Failure> {
         let mut targets = Vec::new();
         for task in tasks {
             match task.await {
-                Ok(target) => targets.push(target),
+                Ok(mut target) => {
+                    scrub::scrub(&mut target, &redactor);
+                    targets.push(target);
+                }
                 Err(error) => {
                     let mut target = Target::new("unknown", "docker", "");
                     target.gap("a target", format!("collecting it failed: {error}"), "everything about it");
