@@ -95,14 +95,16 @@ impl Catalog {
     }
 
     fn nearest(&self, name: &str) -> LookupError {
+        // The distance costs the product of both lengths, and this name may come from a file.
+        let name: String = name.chars().take(80).collect();
         let distance = |id: &str| {
             let last = id.rsplit('/').next().unwrap_or(id);
-            strsim::damerau_levenshtein(last, name).min(strsim::damerau_levenshtein(id, name))
+            strsim::damerau_levenshtein(last, &name).min(strsim::damerau_levenshtein(id, &name))
         };
         let mut near: Vec<(usize, &str)> = self.checks.iter().map(|c| (distance(&c.id), c.id.as_str())).collect();
         near.sort_unstable();
         let limit = (name.chars().count() / 3).clamp(1, 6);
         let nearest = near.into_iter().filter(|(d, _)| *d <= limit).take(3).map(|(_, id)| id.to_owned()).collect();
-        LookupError { name: name.chars().take(80).collect(), nearest }
+        LookupError { name, nearest }
     }
 }

@@ -1,5 +1,6 @@
 //! Exit codes, as the documentation promises them.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -28,23 +29,24 @@ impl From<Exit> for ExitCode {
 
 /// Prints a usage error, or the help that was asked for.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    let asked = !error.use_stderr();
-    // Nothing is left to be done where even this cannot be printed.
-    drop(error.print());
-    if asked { ExitCode::SUCCESS } else { Exit::Failure.into() }
+    if error.use_stderr() {
+        // Nothing is left to be done where even this cannot be printed.
+        drop(error.print());
+        return Exit::Failure.into();
+    }
+    // Standard output is a buffer of lines: what it still holds would be lost without a word.
+    match error.print().and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            failure(&anyhow::anyhow!("standard output: {error}"))
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Prints a failure on one line.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
-    if is_closed_pipe(error) {
-        // The reader has seen enough: `seaworthy audit | head` is no failure to tell of.
-        return Exit::Clean.into();
-    }
     let line = seaworthy_report::one_line(&format!("{error:#}"));
-    anstream::eprintln!("seaworthy: {line}");
+    // Nothing is left to be done where even this cannot be printed; the exit code still tells.
+    let _ = writeln!(std::io::stderr().lock(), "seaworthy: {line}");
     Exit::Failure.into()
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|e| e.downcast_ref::<std::io::Error>()).any(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }

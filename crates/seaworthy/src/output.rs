@@ -48,8 +48,11 @@ fn by_ending(path: &Path) -> Result<Format> {
 pub fn write(path: Option<&Path>, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let Some(path) = path else {
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-        render(&mut out).and_then(|()| out.flush()).context("standard output")?;
-        return Ok(());
+        return match render(&mut out).and_then(|()| out.flush()) {
+            // The reader has seen enough, as `head` has. What was judged stays judged: a gate does not open for it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done.context("standard output"),
+        };
     };
     let context = || format!("writing {}", path.display());
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {

@@ -1,14 +1,14 @@
 //! Containers on real engines: each differs from one that passes in one thing, and only the checks that are about that
 //! thing may say something else of it.
 
-mod common;
+mod verdicts;
 
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Report, Wrong, over};
 use seaworthy_bed::{ContextFile, Daemon, Spec, Version};
 use serde_json::{Value, json};
+use verdicts::{Report, Wrong, over};
 
 /// A container, how it differs from the one that passes, and what is said of it besides.
 type Case<'a> = (&'a str, Value, &'a [(&'a str, &'a str)]);

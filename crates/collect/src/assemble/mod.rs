@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod logs;
 mod remote;
+mod scrub;
 mod settle;
 mod swarm;
 
@@ -35,8 +36,8 @@ use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
 use host::{EngineView, Host};
-use settle::{decide, finish};
 use remote::Refused;
+use settle::{decide, finish};
 
 /// What to collect, and how.
 #[derive(Clone, Debug)]
@@ -85,7 +86,10 @@ pub fn collect(options: &Options) -> Result<Snapshot, Failure> {
         let mut targets = Vec::new();
         for task in tasks {
             match task.await {
-                Ok(target) => targets.push(target),
+                Ok(mut target) => {
+                    scrub::scrub(&mut target, &redactor);
+                    targets.push(target);
+                }
                 Err(error) => {
                     let mut target = Target::new("unknown", "docker", "");
                     target.gap("a target", format!("collecting it failed: {error}"), "everything about it");
