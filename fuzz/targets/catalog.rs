@@ -8,8 +8,11 @@ use seaworthy_core::judge::judge;
 use seaworthy_core::waiver::Waiver;
 use serde::Deserialize;
 
+/// A target's name, and what is fed.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[("check", check), ("benchmark", benchmark), ("waiver-file", waivers)];
+pub const ALL: &[Target] = &[("check", check), ("benchmark", benchmark), ("waiver-file", waivers)];
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::embedded);
 

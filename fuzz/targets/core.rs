@@ -14,8 +14,11 @@ use seaworthy_core::value::Value;
 use seaworthy_core::version::{Debian, Version, compare_debian};
 use seaworthy_core::{identity, snapshot_json, waiver};
 
+/// A target's name, and what is fed.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] =
+pub const ALL: &[Target] =
     &[("expression", expression), ("snapshot", snapshot), ("version", version), ("waiver", patterns)];
 
 /// A component with a value for every fact. `number` is every number and decides over the rest; of `rest` each list has
@@ -133,7 +136,9 @@ fn version(data: &[u8]) {
     Debian::split(a);
     for text in [a, b] {
         if let Some(version) = Version::parse(text) {
-            (version.is_candidate(), version.major(), version.minor());
+            version.is_candidate();
+            version.major();
+            version.minor();
         }
     }
     for read in [Version::parse, Version::of_package] {

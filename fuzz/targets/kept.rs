@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A target's name, and what is fed.
+type Target = (&'static str, fn(&[u8]));
+
 /// Feeds every file of `fuzz/seeds/TARGET` and `fuzz/kept/TARGET` to its target; each target has at least one.
-pub fn run(targets: &[(&str, fn(&[u8]))]) {
+pub fn run(targets: &[Target]) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     for (name, target) in targets {
         let mut cases = files(&fuzz.join("seeds").join(name));

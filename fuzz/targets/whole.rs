@@ -8,8 +8,11 @@ use seaworthy_core::derive::derive;
 use seaworthy_core::snapshot_json;
 use seaworthy_report::{Format, Options, View, render};
 
+/// A target's name, and what is fed.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[("report", report)];
+pub const ALL: &[Target] = &[("report", report)];
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::embedded);
 

@@ -104,7 +104,7 @@ pub fn images(data: &[u8]) {
     let Some(json) = json(data) else { return };
     let inspect = json.get("inspect").unwrap_or(&json);
     let steps = json.get("history").cloned().ok_or_else(|| Arc::from("lost"));
-    let mut one = image::image(inspect, &steps, &REDACTOR, NOW);
+    let mut one = image::image(inspect, &steps, &REDACTOR, &NoHost::new("another machine"), NOW);
     image::set_used_by(&mut one, &Ok(vec![("id".into(), "name".into())]));
     sound(vec![one, image::vanished(inspect, &"lost".into())]);
 }

@@ -179,7 +179,8 @@ pub fn audit_rules(data: &[u8]) {
         let table = Table::new(root, &parsed.rules, Some(1));
         for (path, kind) in [("/etc/docker", Kind::Directory), ("/etc/docker/daemon.json", Kind::File)] {
             let coverage = table.coverage(root, path.as_ref(), kind);
-            (coverage.changes_logged(), coverage.execution_logged());
+            coverage.changes_logged();
+            coverage.execution_logged();
         }
     });
 }

@@ -6,8 +6,11 @@ mod files;
 mod kernel;
 mod secrets;
 
+/// A target's name, and what is fed.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const ALL: &[(&str, fn(&[u8]))] = &[
+pub const ALL: &[Target] = &[
     ("container", engine::containers),
     ("image", engine::images),
     ("network", engine::networks),

@@ -9,6 +9,10 @@ use crate::host::root::{Root, Unread};
 const DEEPEST: usize = 16;
 const MOST_FILES: usize = 500;
 const MOST_DIRECTIVES: usize = 20_000;
+/// The bytes of all files together: 16 MiB. One that includes itself would be read again and again.
+const MOST_BYTES: usize = 16 << 20;
+/// The bytes of a condition that are kept, since every line beneath it keeps them.
+const MOST_CRITERIA: usize = 512;
 
 /// One line that sets something.
 #[derive(Debug)]
@@ -28,6 +32,7 @@ pub(super) struct Parsed {
     /// would have read it, and why.
     holes: Vec<(usize, bool, String)>,
     files: usize,
+    bytes: usize,
 }
 
 impl Parsed {
@@ -101,7 +106,7 @@ impl Parsed {
         gaps: &mut Vec<Gap>,
     ) -> Result<(), Unread> {
         self.files += 1;
-        let text = if depth > DEEPEST || self.files > MOST_FILES {
+        let text = if depth > DEEPEST || self.files > MOST_FILES || self.bytes > MOST_BYTES {
             Err(Unread::Other("includes lead too deep or to too many files".to_owned()))
         } else {
             root.read_text(path)
@@ -115,6 +120,7 @@ impl Parsed {
                 return Err(unread);
             }
         };
+        self.bytes += text.len();
         // A Match block ends with the file that it is in.
         let mut inner: Option<String> = criteria.map(str::to_owned);
         for (index, line) in text.lines().enumerate() {
@@ -124,10 +130,10 @@ impl Parsed {
                 "match" => {
                     let own = words(rest).join(" ");
                     let own = if own.eq_ignore_ascii_case("all") { "all".to_owned() } else { own };
-                    inner = Some(match criteria {
+                    inner = Some(shortened(match criteria {
                         Some(outer) if outer != "all" => format!("{outer} and {own}"),
                         _ => own,
-                    });
+                    }));
                 }
                 "include" => self.includes(root, rest, inner.as_deref(), depth, gaps),
                 _ => self.directive(line, inner.as_deref(), at),
@@ -189,6 +195,15 @@ impl Parsed {
             self.directives.push(Directive { keyword, value, criteria: criteria.map(str::to_owned), at });
         }
     }
+}
+
+/// A condition as it is kept.
+fn shortened(mut criteria: String) -> String {
+    if criteria.len() > MOST_CRITERIA {
+        criteria.truncate(criteria.floor_char_boundary(MOST_CRITERIA));
+        criteria.push('…');
+    }
+    criteria
 }
 
 /// The file that `-f` names.

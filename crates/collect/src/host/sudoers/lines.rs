@@ -8,6 +8,8 @@ use crate::host::root::{Root, Unread};
 const DEEPEST: usize = 128;
 const MOST_FILES: usize = 1000;
 const MOST_LINES: usize = 100_000;
+/// The bytes of all files together: 16 MiB. One that includes itself would be read again and again.
+const MOST_BYTES: usize = 16 << 20;
 
 /// One logical line without its comment, continuations joined.
 pub(super) struct Line {
@@ -23,6 +25,9 @@ pub(super) struct Source {
     pub(super) gaps: Vec<Gap>,
     /// The host's name, where it could be read.
     pub(super) host: Option<String>,
+    bytes: usize,
+    /// Those that are being read, the outermost first.
+    open: Vec<String>,
 }
 
 impl Source {
@@ -33,8 +38,11 @@ impl Source {
     }
 
     fn file(&mut self, root: &Root, path: &str, depth: usize) {
-        if depth > DEEPEST || self.files.len() >= MOST_FILES || self.lines.len() >= MOST_LINES {
-            let reason = "includes lead too deep or to too many files; the rest is not read";
+        let too_many = self.files.len() >= MOST_FILES || self.lines.len() >= MOST_LINES || self.bytes >= MOST_BYTES;
+        // sudo follows a circle until it is too deep, and reads nothing new there.
+        let circle = self.open.iter().any(|open| open == path);
+        if depth > DEEPEST || too_many || circle {
+            let reason = "includes lead too deep, in a circle or to too much; the rest is not read";
             if !self.gaps.iter().any(|gap| gap.reason == reason) {
                 self.gaps.push(Gap::new(path, reason, AFFECTS));
             }
@@ -45,6 +53,13 @@ impl Source {
             Err(unread) => return self.gaps.extend(Gap::of(path, &unread, AFFECTS)),
         };
         self.files.push(path.to_owned());
+        self.bytes += text.len();
+        self.open.push(path.to_owned());
+        self.read_lines(root, path, &text, depth);
+        self.open.pop();
+    }
+
+    fn read_lines(&mut self, root: &Root, path: &str, text: &str, depth: usize) {
         let mut joined = String::new();
         let mut first = 0;
         for (index, physical) in text.lines().enumerate() {

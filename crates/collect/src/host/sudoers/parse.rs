@@ -1,6 +1,7 @@
 //! The grammar of sudoers: aliases, defaults, rules.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::AFFECTS;
 use super::cursor::Cursor;
@@ -22,13 +23,14 @@ pub(super) struct Command {
     pub(super) args: Option<String>,
     pub(super) no_password: bool,
     pub(super) dated: bool,
-    /// The users and groups after `(`; none where the rule has none.
-    pub(super) run_as: Option<(Vec<Item>, Vec<Item>)>,
+    /// The users and groups after `(`, shared with the commands that follow; none where the rule has none.
+    pub(super) run_as: Option<Rc<(Vec<Item>, Vec<Item>)>>,
 }
 
 /// One host's part of a rule.
 pub(super) struct Rule {
-    pub(super) users: Vec<Item>,
+    /// Shared by the hosts of one line.
+    pub(super) users: Rc<Vec<Item>>,
     pub(super) hosts: Vec<Item>,
     pub(super) commands: Vec<Command>,
     pub(super) at: Place,
@@ -112,13 +114,13 @@ impl Rules {
     }
 
     fn rule(&mut self, cursor: &mut Cursor<'_>, at: &Place) -> Result<(), Fault> {
-        let users = cursor.list(false)?;
+        let users = Rc::new(cursor.list(false)?);
         let mut parts = Vec::new();
         loop {
             let hosts = cursor.list(true)?;
             cursor.expect('=')?;
             let commands = commands(cursor)?;
-            parts.push(Rule { users: users.clone(), hosts, commands, at: at.clone() });
+            parts.push(Rule { users: Rc::clone(&users), hosts, commands, at: at.clone() });
             if !cursor.take(':') {
                 break;
             }
@@ -184,7 +186,7 @@ fn commands(cursor: &mut Cursor<'_>) -> Result<Vec<Command>, Fault> {
             };
             let groups = if cursor.take(':') && cursor.peek() != Some(')') { cursor.list(false)? } else { Vec::new() };
             cursor.expect(')')?;
-            run_as = Some((users, groups));
+            run_as = Some(Rc::new((users, groups)));
         }
         while let Some(word) = cursor.capitals() {
             let after = cursor.text.trim_start()[word.len()..].trim_start();

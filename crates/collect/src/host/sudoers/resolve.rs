@@ -83,6 +83,8 @@ impl<'a> Resolver<'a> {
                 if grants.len() > MOST_GRANTS || !self.step() {
                     return;
                 }
+                // Each grant holds all of them.
+                self.steps.set(self.steps.get() + excluded.len());
                 let grant = Grant {
                     tool: Tool::Sudo,
                     who: who.clone(),
@@ -136,7 +138,7 @@ impl<'a> Resolver<'a> {
 
     /// Whose rights the command gets, as far as they give docker.
     fn run_as(&self, command: &Command) -> Option<RunAs> {
-        let Some((users, groups)) = &command.run_as else {
+        let Some((users, groups)) = command.run_as.as_deref() else {
             let default = self.rules.defaults.iter().filter(|defaults| defaults.scope.is_none()).flat_map(|d| &d.set);
             let default = default
                 .filter(|(name, _)| name == "runas_default")
@@ -168,6 +170,8 @@ impl<'a> Resolver<'a> {
     }
 
     fn user_gives(&self, name: &str) -> Option<RunAs> {
+        // Looking through very many accounts for each of very many names would take minutes.
+        self.steps.set(self.steps.get() + self.accounts.users.len() / 64);
         let id = name.strip_prefix('#').and_then(|id| id.parse().ok());
         let named = match id {
             Some(id) => self.accounts.user_by_uid(id),
