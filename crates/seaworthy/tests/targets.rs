@@ -284,3 +284,43 @@ fn several_targets_are_told_side_by_side_and_one_that_fails_is_a_gap() {
     let report = sea.run(&mixed).ended(0).json();
     assert_eq!(report["targets"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn inside_a_container_it_says_what_it_needs_and_takes_the_mounted_host() {
+    let Some(daemon) = small(Version::V20) else { return };
+    let out = tempfile::tempdir().unwrap();
+    let program = out.path().join("seaworthy");
+    std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &program).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let inside = |name: &str, more: &[&str], binds: &[&str]| -> Value {
+        // The libraries that the program was linked with are this machine's.
+        let libraries = ["/lib", "/lib64", "/usr/lib"].into_iter().filter(|l| Path::new(l).exists());
+        let mut all: Vec<String> = libraries.map(|l| format!("{l}:{l}:ro")).collect();
+        all.extend(binds.iter().map(|b| (*b).to_owned()));
+        all.push(format!("{}:/out", out.path().display()));
+        all.push(format!("{}:/engine.sock", daemon.socket().display()));
+        let report = format!("/out/{name}.json");
+        let command = ["/out/seaworthy", "audit", "--docker", "unix:///engine.sock", "-f", "json", "-o", &report];
+        let command = [&command[..], more].concat();
+        let body =
+            json!({"Image": "busybox:test", "Cmd": command, "HostConfig": {"NetworkMode": "none", "Binds": all}});
+        let id = daemon.run(name, &body);
+        let began = Instant::now();
+        while daemon.inspect(&id)["State"]["Running"] != false {
+            assert!(began.elapsed() < Duration::from_secs(240), "it hangs");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(daemon.inspect(&id)["State"]["ExitCode"], 0, "{}", daemon.inspect(&id)["State"]);
+        serde_json::from_slice(&std::fs::read(out.path().join(format!("{name}.json"))).unwrap()).unwrap()
+    };
+    let audit = "docker/host/sudo-docker";
+    let bare = inside("bare", &[], &[]);
+    assert!(gap(&bare, "--root /host"), "{}", bare["coverage"]);
+    assert_eq!(verdicts(&bare, audit), ["unknown"], "the container's own files are not the host's");
+    assert_eq!(verdicts(&bare, "docker/container/unprivileged").len(), 2, "the engine is read all the same");
+    let mounted = inside("mounted", &["--root", "/host"], &["/:/host:ro"]);
+    assert!(!gap(&mounted, "mount the host's"), "{}", mounted["coverage"]);
+    let here = Sea::new().run(&["audit", "-f", "json", "--docker", &daemon.host()]).ended(0).json();
+    assert_eq!(verdicts(&mounted, audit), verdicts(&here, audit));
+    assert_ne!(verdicts(&mounted, audit), ["unknown"], "{}", mounted["coverage"]);
+}
