@@ -23,7 +23,7 @@ pub struct Missing {
 }
 
 /// Programs and the Debian package that brings each.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -32,10 +32,13 @@ const PACKAGES: [(&str, &str); 8] = [
     ("busybox", "busybox-static"),
     ("gcc", "gcc"),
     ("pkg-config", "pkg-config"),
+    ("sshd", "openssh-server"),
+    ("ssh", "openssh-client"),
 ];
 
 /// The services that these packages would start.
-const SERVICES: [&str; 4] = ["docker.socket", "docker.service", "containerd.service", "auditd.service"];
+const SERVICES: [&str; 6] =
+    ["docker.socket", "docker.service", "containerd.service", "auditd.service", "ssh.socket", "ssh.service"];
 
 /// Prepares every bed; returns those that cannot be had.
 pub fn prepare() -> Vec<Missing> {
@@ -137,7 +140,13 @@ fn daemons() -> BTreeSet<i32> {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line);
         let by_hand = line.contains("--data-root") || line.contains("/tmp/");
-        matches!(comm.trim(), "dockerd" | "containerd" | "auditd") && !by_hand
+        // An SSH server's sessions belong to people; only what listens is one.
+        let is_daemon = match comm.trim() {
+            "dockerd" | "containerd" | "auditd" => true,
+            "sshd" => line.contains("[listener]"),
+            _ => false,
+        };
+        is_daemon && !by_hand
     })
     .collect()
 }

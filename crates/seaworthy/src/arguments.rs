@@ -6,9 +6,35 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use seaworthy_core::verdict::Severity;
 use seaworthy_report::Format;
 
+/// Where to begin; the foot of the help.
+const START: &str = "\
+Start here:
+  seaworthy assess         what is wrong on this host, and what to harden first
+  seaworthy assess --demo  the same on a recorded host
+  seaworthy audit --gaps   every control, and everything that could not be read
+
+It reads and changes nothing. Run it as root to leave no gaps.";
+
+/// What the exit codes of the commands that judge mean; the foot of their help, and a section of the manual.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing at or over --fail-on
+  1  a finding is at or over --fail-on
+  2  wrong usage, a failure, or nothing could be read
+  3  incomplete: a check at or over --fail-on is unknown (unless --allow-unknown),
+     or there is any gap under --strict
+  Of several the first in the order 2, 1, 3 holds.";
+
 /// Makes container platforms safe to sail: audits a Docker host from live evidence.
 #[derive(Debug, Parser)]
-#[command(name = "seaworthy", version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
+#[command(
+    name = "seaworthy",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    disable_help_subcommand = true,
+    after_help = START
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -19,8 +45,10 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Collect and judge: the summary, and what to harden first
+    #[command(after_help = EXIT_CODES)]
     Assess(AuditArguments),
     /// The benchmark view: every control with the facts that decided
+    #[command(after_help = EXIT_CODES)]
     Audit(AuditArguments),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
@@ -72,16 +100,16 @@ pub struct TargetArguments {
 #[derive(Debug, Args, Clone)]
 pub struct CommonArguments {
     /// The configuration file [default: seaworthy.toml here, then in the XDG configuration directory]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", help_heading = "Judging")]
     pub config: Option<PathBuf>,
     /// A directory of checks of your own beside the built-in ones
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Judging")]
     pub catalog: Option<PathBuf>,
     /// Print nothing but errors and what was asked for by -o
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
     /// No colour (NO_COLOR does the same)
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub no_color: bool,
 }
 
@@ -95,40 +123,40 @@ pub struct AuditArguments {
     #[command(flatten)]
     pub common: CommonArguments,
     /// The benchmark whose ids are shown: cis-docker-1.6.0, or cis-docker for the newest
-    #[arg(long, value_name = "ID", default_value = "cis-docker")]
+    #[arg(long, value_name = "ID", default_value = "cis-docker", help_heading = "Judging")]
     pub benchmark: String,
     /// Only these checks: names, folders or benchmark ids; repeatable
-    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', help_heading = "Judging")]
     pub check: Vec<String>,
     /// Not these checks; repeatable
-    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', help_heading = "Judging")]
     pub skip: Vec<String>,
     /// Show passes too
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub all: bool,
     /// Show everything that could not be read
-    #[arg(long)]
+    #[arg(long, help_heading = "Output")]
     pub gaps: bool,
     /// How many to harden first
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Output")]
     pub top: usize,
-    /// The format; each -f belongs to the -o that follows it
-    #[arg(short, long, value_name = "FORMAT", value_parser = parse_format)]
+    /// text, json, sarif, junit, markdown or csv; each -f belongs to the -o that follows it
+    #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
     pub format: Vec<Format>,
-    /// The file for the format before it, - for standard output
-    #[arg(short, long, value_name = "FILE")]
+    /// The file for the format before it (without one told by its ending), - for standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Vec<PathBuf>,
     /// Exit with 1 when a finding is at or over this severity, and with 3 when one of them is unknown
-    #[arg(long, value_name = "SEVERITY")]
+    #[arg(long, value_name = "SEVERITY", help_heading = "Exit code")]
     pub fail_on: Option<SeverityArgument>,
     /// With --fail-on: unknown checks do not make the run incomplete
-    #[arg(long)]
+    #[arg(long, help_heading = "Exit code")]
     pub allow_unknown: bool,
     /// Exit with 3 when anything at all could not be read
-    #[arg(long)]
+    #[arg(long, help_heading = "Exit code")]
     pub strict: bool,
     /// Only what is not in this earlier JSON report
-    #[arg(long, value_name = "REPORT")]
+    #[arg(long, value_name = "REPORT", help_heading = "Exit code")]
     pub baseline: Option<PathBuf>,
 }
 
@@ -166,9 +194,9 @@ pub struct CollectArguments {
     /// What to look at.
     #[command(flatten)]
     pub target: TargetArguments,
-    /// Flags that every command knows.
-    #[command(flatten)]
-    pub common: CommonArguments,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
     /// The snapshot's file, - for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
