@@ -119,7 +119,9 @@ pub(super) fn derive(target: &mut Target) {
         };
         let reached = runtime_sockets(&mounts, &sockets, sockets_unknown.as_ref());
         match &reached {
-            Value::List(found) if !found.is_empty() => socket_holders.push(component.name.clone()),
+            Value::List(found) if found.iter().any(|f| reaches_own(f, &sockets)) => {
+                socket_holders.push(component.name.clone());
+            }
             Value::Unknown(reason) => {
                 holders_unknown.get_or_insert_with(|| Arc::clone(reason));
             }
@@ -132,6 +134,11 @@ pub(super) fn derive(target: &mut Target) {
     }
     set_holders(target, socket_holders, holders_unknown);
     set_volume_users(target, &by_volume, mounts_unknown);
+}
+
+/// Whether what a mount reaches is a socket of this engine, and not only a place where engines have theirs.
+fn reaches_own(reach: &Value, sockets: &[String]) -> bool {
+    text(reach, "reaches").is_some_and(|socket| sockets.iter().any(|own| own == socket))
 }
 
 fn text<'a>(mount: &'a Value, name: &str) -> Option<&'a str> {

@@ -57,11 +57,6 @@ impl Report {
 pub struct Wrong(String);
 
 impl Wrong {
-    /// Notes what went wrong otherwise.
-    pub fn note(&mut self, what: &str) {
-        let _ = writeln!(self.0, "{what}");
-    }
-
     /// Compares one verdict.
     pub fn expect(&mut self, report: &Report, component: &str, check: &str, expected: &str) {
         let verdict = report.verdict(check, component);
