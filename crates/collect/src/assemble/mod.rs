@@ -314,7 +314,7 @@ impl Work {
         decided: Option<(Settings, Option<ConfigFile>)>,
     ) {
         let (settings, config) = decided.unwrap_or_default();
-        target.about = about(&gathered.version);
+        target.about = about(&gathered.version, engine.is_podman());
         let no_daemon = match &machine {
             Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
             Err(why) => Some(why.clone()),
@@ -508,13 +508,11 @@ fn name(resolved: &Resolved) -> String {
     }
 }
 
-fn about(version: &Json) -> String {
-    let text = |field: &str| version.get(field).and_then(Json::as_str).unwrap_or_default();
-    let podman = daemon::pointer(version, "Platform.Name").and_then(Json::as_str).is_some_and(|n| n.contains("podman"));
-    match (text("Version"), podman) {
-        ("", _) => String::new(),
-        (version, true) => format!("Podman {}", engine::sanitize(version, 60)),
-        (version, false) => format!("Engine {}", engine::sanitize(version, 60)),
+fn about(version: &Json, podman: bool) -> String {
+    match version.get("Version").and_then(Json::as_str).unwrap_or_default() {
+        "" => String::new(),
+        version if podman => format!("Podman {}", engine::sanitize(version, 60)),
+        version => format!("Engine {}", engine::sanitize(version, 60)),
     }
 }
 
