@@ -236,6 +236,58 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
             ("daemon/metrics-local", "daemon", "fail"),
         ],
     ));
+    // TLS, by flags and by the file, of which versions make something else.
+    let (certificate, key) = certificate();
+    let files =
+        || vec![("cert.pem".to_owned(), certificate.clone().into()), ("key.pem".to_owned(), key.clone().into())];
+    let given = "--tlscacert {dir}/cert.pem --tlscert {dir}/cert.pem --tlskey {dir}/key.pem";
+    let tcp = || vec!["tcp://127.0.0.1:2376".to_owned()];
+    let flags =
+        |line: &str| Spec { args: args(&format!("{line} {given}")), files: files(), hosts: tcp(), ..Spec::default() };
+    all.push(case(
+        "mutual TLS by flags",
+        version,
+        flags("--tlsverify"),
+        nothing,
+        vec![
+            ("2.8", "daemon", "pass"),
+            ("3.9", "", "pass"),
+            ("3.10", "", "fail"),
+            ("3.13", "", "pass"),
+            ("3.14", "", "fail"),
+            ("daemon/certificates-valid", "daemon", "pass"),
+        ],
+    ));
+    all.push(case(
+        "TLS without verifying",
+        version,
+        flags("--tls --tlsverify=false"),
+        nothing,
+        vec![("2.8", "daemon", "fail")],
+    ));
+    let by_file = |key: &str| Spec {
+        daemon_json: Some(format!(
+            "{{\"{key}\": true, \"tlscacert\": \"{{dir}}/cert.pem\", \"tlscert\": \"{{dir}}/cert.pem\", \
+             \"tlskey\": \"{{dir}}/key.pem\"}}"
+        )),
+        files: files(),
+        hosts: tcp(),
+        ..Spec::default()
+    };
+    all.push(case("mutual TLS by the file", version, by_file("tlsverify"), nothing, vec![("2.8", "daemon", "pass")]));
+    let implied = if old { "fail" } else { "pass" };
+    all.push(case("tls in the file", version, by_file("tls"), nothing, vec![("2.8", "daemon", implied)]));
+    // A byte order mark, which 20.10 would not start with.
+    if !old {
+        let spec = Spec { daemon_json: json("\u{feff}{\"icc\": false}"), ..Spec::default() };
+        all.push(case(
+            "a byte order mark",
+            version,
+            spec,
+            nothing,
+            vec![("2.2", "daemon", "pass"), ("2.3", "daemon", "pass")],
+        ));
+    }
     // Swarm.
     let swarm = |address: &'static str, spec: serde_json::Value| {
         move |daemon: &mut Daemon| {
@@ -279,6 +331,12 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         ],
     ));
     all
+}
+
+/// A certificate that signed itself, and its key.
+fn certificate() -> (String, String) {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    (own.cert.pem(), own.signing_key.serialize_pem())
 }
 
 fn good() -> Vec<Row> {

@@ -472,6 +472,16 @@ fn the_daemons_own_files() {
 }
 
 #[test]
+fn the_layers_of_a_containerd_of_its_own() {
+    // Engine 29 keeps layers with a containerd whose file is found by its process.
+    let Some(daemon) = engine(Version::V29) else { return };
+    let report = audit(&daemon.host(), &[]);
+    report.expect("engine 29", &[("1.1.1", "host", "fail")]);
+    let layers = report.fact("host/data-separate", "host", "layers_dir");
+    assert_eq!(layers, format!("{}/containerd/root", daemon.dir().display()).as_str());
+}
+
+#[test]
 fn who_has_no_rights_learns_nothing_that_is_not_so() {
     let Some(daemon) = engine(Version::V20) else { return };
     for path in [daemon.dir().to_owned(), daemon.socket()] {

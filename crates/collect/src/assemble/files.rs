@@ -100,7 +100,7 @@ impl Work<'_> {
             Err(why) => c.rest_unknown(&why.to_string().into(), &source()),
         }
         if let Ok(access) = &access {
-            self.audit(&mut c, role, &access.real, access.kind == Kind::Directory);
+            self.audit(&mut c, &access.real, access.kind == Kind::Directory);
         }
         let at = self.out.len();
         self.out.push(c);
@@ -123,6 +123,14 @@ impl Work<'_> {
         c.set("owner", bounded(&host.user(access.uid)), source());
         c.set("group", bounded(&host.group(access.gid)), source());
         c.set("mode", i64::from(access.mode), source());
+        let place = Source::place(format!("GET /info SecurityOptions; {real}; the daemon's process"));
+        match (self.inputs.settings.get("rootless").map(|s| &s.value), self.inputs.daemon) {
+            (Some(Effective::Known(serde_json::Value::Bool(false))), _) => c.set("owned_by_daemon", false, place),
+            (Some(Effective::Known(_)), Ok(daemon)) => c.set("owned_by_daemon", daemon.owner.uid == access.uid, place),
+            (Some(Effective::Unknown(why)), _) => c.set_unknown("owned_by_daemon", why.as_str(), place),
+            (_, Err(why)) => c.set_unknown("owned_by_daemon", why, place),
+            (None, _) => c.set_unknown("owned_by_daemon", "the setting was not decided", place),
+        }
         let acl = match &access.list {
             Ok(entries) => {
                 let granting = entries.iter().filter(|e| e.grants != 0 && e.id != 0);
@@ -139,11 +147,10 @@ impl Work<'_> {
         c.set("acl", acl, Source::place(format!("{real}: system.posix_acl_access")));
     }
 
-    fn audit(&self, c: &mut Component, role: &str, real: &Path, directory: bool) {
+    fn audit(&self, c: &mut Component, real: &Path, directory: bool) {
         let kind = if directory { Watched::Directory } else { Watched::File };
-        let program = PROGRAM_ROLES.contains(&role);
-        // A rule that logs executions of a program answers who used it; one that logs changes, who replaced it.
-        let enough = |c: &Coverage| c.changes_logged() || program && c.execution_logged();
+        // A rule for executions alone would leave it unsaid who replaced a program.
+        let enough = Coverage::changes_logged;
         let source = || Source::place("audit netlink");
         match &self.table {
             Some(table) => {

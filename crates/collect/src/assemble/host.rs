@@ -385,6 +385,12 @@ impl Sheet<'_> {
                 Err(why) => Err(format!("{directory}: {why}")),
             }
         };
+        // With remapped users the engine names a directory of theirs below the one that was set.
+        let whole = |directory: &Result<String, String>| match directory.as_deref().map(remapped) {
+            Ok(Some(outer)) if separate(directory) != Ok(true) => Ok(outer.to_owned()),
+            _ => directory.clone(),
+        };
+        let (root, layers) = (whole(&root), whole(&layers));
         let place = |d: &Result<String, String>| {
             format!("device ids of {} and its parent", d.as_deref().unwrap_or("the directory"))
         };
@@ -458,6 +464,14 @@ impl Sheet<'_> {
     }
 }
 
+/// The directory above one that is named by a user's and a group's number, such as `/var/lib/docker/100000.100000`.
+fn remapped(directory: &str) -> Option<&str> {
+    let (outer, name) = directory.rsplit_once('/')?;
+    let (user, group) = name.split_once('.')?;
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (!outer.is_empty() && number(user) && number(group)).then_some(outer)
+}
+
 fn incomplete(members: &Members) -> String {
     match (&members.unread, members.beyond_files.as_slice()) {
         (Some(why), _) => why.clone(),
@@ -483,5 +497,18 @@ fn who(who: &Who) -> String {
         Who::Group(name) => format!("%{name}"),
         Who::Gid(gid) => format!("%#{gid}"),
         Who::Foreign(name) => name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_remapped_users_is_known_by_its_name() {
+        assert_eq!(remapped("/var/lib/docker/100000.100000"), Some("/var/lib/docker"));
+        for other in ["/var/lib/docker", "/100000.100000", "/srv/docker.d", "/srv/1.x"] {
+            assert_eq!(remapped(other), None, "{other}");
+        }
     }
 }

@@ -58,10 +58,16 @@ fn flaws(
     let text = |p: &'_ Value, field: &str| p.field(field).and_then(Value::as_str).map(str::to_owned);
     let installed: Vec<(String, String)> =
         packages.iter().filter_map(|p| Some((text(p, "name")?, text(p, "version")?))).collect();
-    let package = installed
-        .iter()
-        .find(|(n, v)| names.contains(&n.as_str()) && (component != "engine" || same_upstream(v, version)));
     let os = only(target, &docker::HOST, "os").as_str().unwrap_or_default();
+    // A package that is installed need not be what runs: its version must be that of what answers.
+    let containerd = only(target, &docker::DAEMON, "containerd_version").as_str().unwrap_or_default();
+    let runs = |name: &str, of: &str| match (component, name) {
+        ("runc", "containerd.io") => same_upstream(of, containerd),
+        _ => same_upstream(of, version),
+    };
+    let package = installed.iter().find(|(n, v)| names.contains(&n.as_str()) && runs(n, v));
+    let build = (component == "kernel").then(|| debian_kernel(&installed, version, os)).flatten();
+    let version = build.as_deref().unwrap_or(version);
     let installed = Installed { version, package: package.map(|(n, v)| (n.as_str(), v.as_str())), os };
     let mut found = Vec::new();
     let mut undecided = None;
@@ -88,6 +94,18 @@ fn flaws(
         )),
         Err(_) => Value::unknown("the catalogue has no table of flaws"),
     }
+}
+
+/// The release that a Debian kernel was built from, by its package: the kernel itself names only its ABI (`6.1.0-18`).
+fn debian_kernel(installed: &[(String, String)], release: &str, os: &str) -> Option<String> {
+    if os.split_whitespace().next() != Some("debian") {
+        return None;
+    }
+    let names = [format!("linux-image-{release}"), format!("linux-image-{release}-unsigned")];
+    let (_, version) = installed.iter().find(|(name, _)| names.contains(name))?;
+    let upstream = version.rsplit_once('-').map_or(version.as_str(), |(upstream, _)| upstream);
+    let upstream = upstream.split_once(':').map_or(upstream, |(_, rest)| rest);
+    upstream.chars().all(|c| c.is_ascii_digit() || c == '.').then(|| upstream.to_owned())
 }
 
 fn same_upstream(package: &str, version: &str) -> bool {
@@ -172,6 +190,33 @@ mod tests {
         assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1+deb12u1+b2"))), Some(false));
         assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1"))), Some(true));
         assert_eq!(says("dev", None), None);
+    }
+
+    #[test]
+    fn a_debian_kernel_is_told_by_its_package() {
+        let installed = [("linux-image-6.1.0-18-amd64".to_owned(), "6.1.76-1".to_owned())];
+        let told = |release: &str, os: &str| debian_kernel(&installed, release, os);
+        assert_eq!(told("6.1.0-18-amd64", "debian 12").as_deref(), Some("6.1.76"));
+        assert_eq!(told("6.1.0-17-amd64", "debian 12"), None);
+        assert_eq!(told("6.1.0-18-amd64", "ubuntu 22.04"), None);
+    }
+
+    #[test]
+    fn a_package_that_does_not_run_decides_nothing() {
+        let mut target = Target::new("t", "docker", "unix:///x");
+        let mut host = crate::component::Component::new(&docker::HOST, "h", "h");
+        let package = |n: &str, v: &str| Value::Object(vec![("name", n.into()), ("version", v.into())]);
+        host.set("packages", Value::List(vec![package("runc", "1.1.5+ds1-1+deb12u1")]), Source::place("test"));
+        let mut daemon = crate::component::Component::new(&docker::DAEMON, "d", "d");
+        daemon.set("runc_version", "1.3.4", Source::place("test"));
+        target.components.extend([host, daemon]);
+        let mut of_runc = flaw();
+        of_runc.component = "runc".into();
+        of_runc.fixed = vec!["1.2.8".into(), "1.3.3".into()];
+        of_runc.packages = Vec::new();
+        let table = FlawTable { dated: "2026-01-01".into(), flaws: vec![of_runc] };
+        derive(&mut target, &table, end_of_day("2026-01-01").unwrap());
+        assert_eq!(target.components[1].value("runc_flaws"), &Value::List(vec![]));
     }
 
     #[test]

@@ -17,10 +17,11 @@ kind! {
     fact("gid", INT, "the group's number", "the file system", UNREAD),
     fact("owner", STR, "the owner's name, or its number", "the file system, /etc/passwd", UNREAD),
     fact("group", STR, "the group's name, or its number", "the file system, /etc/group", UNREAD),
+    fact("owned_by_daemon", BOOL, "whether it belongs to the user that a rootless daemon runs as", "the file system, /proc/PID/status", "the daemon's process is not known, or the right to look is missing"),
     fact("mode", INT, "the permission bits, compared by bits: mode.within(0644) has no bit outside 0644", "the file system", UNREAD).unit("octal bits"),
     fact("acl", STRINGS, "entries of its access control list that grant more than its mode does", "system.posix_acl_access", UNREAD),
     fact("drop_ins", STRINGS, "drop-ins that systemd merges into a unit", "systemd's unit directories", UNREAD),
-    fact("audited", BOOL, "whether the kernel logs every write and attribute change of it (of all in it, for a directory; every execution, for a program)", "audit netlink", AUDIT),
+    fact("audited", BOOL, "whether the kernel logs every write and attribute change of it (of all in it, for a directory)", "audit netlink", AUDIT),
     fact("audited_by", STRINGS, "the kernel's rules that cover it, at least in part", "audit netlink", AUDIT),
     fact("audit_on_disk", BOOL, "whether the rule files hold such a rule too, so that it survives a reboot", "/etc/audit/rules.d, /etc/audit/audit.rules", "the rule files could not be read"),
 ]}
