@@ -8,6 +8,7 @@ mod history;
 pub mod image;
 pub mod info;
 mod json;
+mod layers;
 pub mod local;
 pub mod network;
 pub mod observed;
