@@ -2,7 +2,7 @@
 //!
 //! The archive is read as it comes and kept nowhere. A file counts where the last layer that speaks of it leaves it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
@@ -118,6 +118,20 @@ pub(super) fn contents(archive: impl Read) -> Answer<Contents> {
     merge(&order(&manifest)?, &layers, &links)
 }
 
+/// The text of the first file of an archive, which must be a plain one.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn first_file(archive: impl Read) -> Answer<String> {
+    let mut archive = tar::Archive::new(archive);
+    let mut entries = archive.entries().map_err(broken)?;
+    let mut entry = entries.next().ok_or_else(|| Arc::<str>::from("the archive is empty"))?.map_err(broken)?;
+    if entry.header().entry_type() != EntryType::Regular {
+        return Err("it is no plain file".into());
+    }
+    text(&mut entry)
+}
+
 fn broken(error: io::Error) -> Arc<str> {
     format!("the image's archive cannot be read: {error}").into()
 }
@@ -191,7 +205,7 @@ fn merge(
     layers: &HashMap<String, Answer<Layer>>,
     links: &HashMap<String, String>,
 ) -> Answer<Contents> {
-    let mut setuid: BTreeMap<String, ()> = BTreeMap::new();
+    let mut setuid: BTreeSet<String> = BTreeSet::new();
     let mut passwd = None;
     for name in order {
         let mut name = name;
@@ -203,26 +217,25 @@ fn merge(
         }
         let layer = layers.get(name).ok_or_else(|| Arc::<str>::from("a layer is missing from the image's archive"))?;
         let layer = layer.as_ref().map_err(Arc::clone)?;
-        let under = |path: &str, top: &str| {
-            top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
-        };
+        let under =
+            |path: &str, top: &str| top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
         let hidden = |path: &str| {
             layer.gone.iter().any(|gone| path == gone || under(path, gone))
                 || layer.emptied.iter().any(|top| under(path, top))
                 || layer.paths.contains_key(&hash(path))
                 || ancestors(path).any(|above| layer.paths.get(&hash(above)) == Some(&false))
         };
-        setuid.retain(|path, ()| !hidden(path));
+        setuid.retain(|path| !hidden(path));
         if hidden("etc/passwd") {
             passwd = None;
         }
-        setuid.extend(layer.setuid.iter().map(|path| (path.clone(), ())));
+        setuid.extend(layer.setuid.iter().cloned());
         if let Some(new) = &layer.passwd {
             passwd = Some(new.clone());
         }
     }
     Ok(Contents {
-        setuid: setuid.into_keys().map(|path| format!("/{path}")).collect(),
+        setuid: setuid.into_iter().map(|path| format!("/{path}")).collect(),
         passwd: passwd.and_then(|passwd| match passwd {
             Passwd::Text(text) => Some(text),
             Passwd::NoFile => None,
@@ -309,7 +322,8 @@ mod tests {
         packed.write_all(&high).unwrap();
         let packed = packed.finish().unwrap();
         for high in [&high, &packed] {
-            let found = contents(&image(&[("2/layer.tar", high), ("1/layer.tar", &low)], r#""1/layer.tar","2/layer.tar""#)[..]);
+            let found =
+                contents(&image(&[("2/layer.tar", high), ("1/layer.tar", &low)], r#""1/layer.tar","2/layer.tar""#)[..]);
             let found = found.unwrap();
             assert_eq!(found.setuid.iter().map(String::as_str).collect::<Vec<_>>(), ["/new", "/usr/bin/kept"]);
             assert_eq!(found.passwd.as_deref(), Some("app:x:7:7::/:\n"));

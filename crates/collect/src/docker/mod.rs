@@ -2,6 +2,7 @@
 
 pub mod container;
 pub mod context;
+mod deep;
 pub mod exec;
 pub mod gather;
 mod history;
