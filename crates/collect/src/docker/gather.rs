@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use super::container::{Mapped, add_service_ports, container, resolve_joins, vanished};
 use super::context::{Context, EngineFacts, HostView, VolumeSource};
 use super::json::{Node, Read};
-use super::{exec, image, info, network, swarm, volume};
+use super::{deep, exec, image, info, network, swarm, volume};
 use crate::engine::{Engine, Failure, path_segment};
 use crate::redact::Redactor;
 
@@ -90,6 +90,8 @@ struct Shared {
     collected_at: i64,
     deep: bool,
     silent: AtomicU32,
+    /// Held by who reads an image's layers.
+    layers: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -150,6 +152,7 @@ pub async fn gather(engine: &Engine, options: Options) -> Gathered {
         collected_at: options.collected_at,
         deep: options.deep,
         silent: AtomicU32::new(0),
+        layers: tokio::sync::Mutex::new(()),
     });
     let (listed, images, info, networks, volumes, plugins) = tokio::join!(
         shared.list("/containers/json?all=1"),
@@ -328,6 +331,7 @@ impl ContainerWork {
         if !mapped.execs.is_empty() {
             self.execs(&mut mapped, &mut problems).await;
         }
+        deep::resolve_user(&shared.engine, &path_segment(id), &mut mapped.component).await;
         if shared.deep {
             self.changes(&mut mapped.component, id).await;
         }
@@ -407,7 +411,12 @@ async fn one_image(shared: &Shared, listed: &Json) -> (Component, Vec<Problem>) 
         }
     };
     let history = shared.get(&format!("/images/{id}/history"), false).await.map_err(|lost| lost.reason("the image"));
-    let component = image::image(&inspect, &history, &shared.redactor, &*shared.host, shared.collected_at);
+    let mut component = image::image(&inspect, &history, &shared.redactor, &*shared.host, shared.collected_at);
+    if shared.deep {
+        // One after the other: each is as large as the image.
+        let _alone = shared.layers.lock().await;
+        deep::look_into(&shared.engine, &id, &mut component).await;
+    }
     let problem = history.err().map(|reason| Problem {
         source: "GET /images/ID/history",
         name: component.name.to_string(),

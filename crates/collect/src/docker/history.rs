@@ -10,6 +10,9 @@ use crate::redact::Redactor;
 /// The most bytes of one step that are searched.
 const MOST_STEP: usize = 64 << 10;
 
+/// The fewest bytes of a base image's root file system.
+const SMALLEST_SYSTEM: i64 = 512 << 10;
+
 /// What was found in the build steps of one image.
 #[derive(Debug)]
 pub(super) struct History {
@@ -54,7 +57,9 @@ pub(super) fn history(json: &Json, redactor: &Redactor) -> Read<History> {
         recorded = true;
         let kept = redactor.text(text);
         let step = parse(text);
-        found.judge(redactor, &step, &kept, at == last);
+        // The smallest base systems have a megabyte; what an author adds to nothing is told from them by its size.
+        let is_system = Node::of(item).get("Size").int().is_ok_and(|size| size >= SMALLEST_SYSTEM);
+        found.judge(redactor, &step, &kept, at == last && is_system);
         found.steps.push(kept.as_ref().into());
     }
     Ok(History {
@@ -90,7 +95,7 @@ struct Found {
 }
 
 impl Found {
-    fn judge(&mut self, redactor: &Redactor, step: &Step<'_>, kept: &str, oldest: bool) {
+    fn judge(&mut self, redactor: &Redactor, step: &Step<'_>, kept: &str, base: bool) {
         let kept = cut(kept);
         let label = step.instruction;
         for argument in &step.arguments {
@@ -99,7 +104,7 @@ impl Found {
         match label {
             // A base image begins with the ADD of its root file system, which no COPY could do.
             "ADD" if is_remote(step.text) => self.remote_adds.push(kept.into()),
-            "ADD" if oldest && into_root(step.text) => {}
+            "ADD" if base && into_root(step.text) => {}
             "ADD" => self.adds.push(kept.into()),
             "ENV" | "ARG" | "LABEL" => {
                 for pair in pairs(step.text) {

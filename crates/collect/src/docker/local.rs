@@ -103,7 +103,7 @@ fn strip(path: &Path) -> &Path {
 }
 
 /// The number of a user in a passwd file; the first line of a name counts.
-fn number_in(passwd: &str, user: &str) -> Read<u32> {
+pub(super) fn number_in(passwd: &str, user: &str) -> Read<u32> {
     let line = passwd.lines().find(|line| line.split(':').next() == Some(user));
     let number = line.and_then(|line| line.split(':').nth(2)).and_then(|number| number.trim().parse().ok());
     number.ok_or_else(|| "the user is a name that the container's passwd does not have".into())

@@ -2,12 +2,14 @@
 
 pub mod container;
 pub mod context;
+mod deep;
 pub mod exec;
 pub mod gather;
 mod history;
 pub mod image;
 pub mod info;
 mod json;
+mod layers;
 pub mod local;
 pub mod network;
 pub mod observed;

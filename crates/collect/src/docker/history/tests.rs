@@ -2,7 +2,8 @@ use super::*;
 use serde_json::json;
 
 fn of(steps: &[&str]) -> History {
-    let items: Vec<Json> = steps.iter().map(|step| json!({"CreatedBy": step, "Comment": "", "Size": 10})).collect();
+    let items: Vec<Json> =
+        steps.iter().map(|step| json!({"CreatedBy": step, "Comment": "", "Size": 3 << 20})).collect();
     history(&Json::Array(items), &Redactor::new()).expect("a history")
 }
 
@@ -59,6 +60,9 @@ fn only_the_authors_adds_count() {
     assert_eq!(history.remote_adds.to_string(), "[ADD https://example.org/x /x # buildkit]");
     let scratch = of(&["CMD [\"x\"]", "ADD rootfs.tar.xz / # buildkit"]);
     assert_eq!(scratch.adds.to_string(), "[]");
+    let small = json!([{"CreatedBy": "/bin/sh -c #(nop) ADD file:abc in / ", "Comment": "", "Size": 700}]);
+    let small = super::history(&small, &Redactor::new()).expect("a history");
+    assert_eq!(small.adds.as_list().map(<[Value]>::len), Some(1), "a file is no system");
     let remote = of(&["ADD https://example.org/root.tar / # buildkit"]);
     assert_eq!(remote.remote_adds.as_list().map(<[Value]>::len), Some(1), "also as the oldest step");
 }
