@@ -164,3 +164,10 @@ fn keys_are_counted_and_never_kept() {
     assert_eq!(sshd.gaps.len(), 1);
     assert_eq!(sshd.gaps[0].source, "/home/bob/.ssh/authorized_keys");
 }
+
+#[test]
+fn a_condition_of_any_length_is_kept_short_by_every_line_beneath_it() {
+    let text = format!("Match User {}\nPermitRootLogin yes\nPasswordAuthentication yes\n", "é".repeat(100_000));
+    let sshd = read(&[("/etc/ssh/sshd_config", &text)]);
+    assert!(format!("{sshd:?}").len() < 10_000);
+}
