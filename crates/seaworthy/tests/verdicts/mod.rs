@@ -57,6 +57,12 @@ impl Report {
 pub struct Wrong(String);
 
 impl Wrong {
+    /// Notes what went wrong otherwise.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub fn note(&mut self, what: &str) {
+        let _ = writeln!(self.0, "{what}");
+    }
+
     /// Compares one verdict.
     pub fn expect(&mut self, report: &Report, component: &str, check: &str, expected: &str) {
         let verdict = report.verdict(check, component);
