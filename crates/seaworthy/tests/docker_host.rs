@@ -13,6 +13,9 @@ use std::process::Command;
 use seaworthy_bed::{Daemon, Spec, Version, audit_table};
 use support::{audit, audit_by, audit_root};
 
+/// A host: its name, its files with their modes, and what is expected of it.
+type Host<'a> = (&'a str, Vec<(&'a str, &'a str, u32)>, Vec<Row>);
+
 type Row = (&'static str, &'static str, &'static str);
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/bash\n";
@@ -41,7 +44,7 @@ fn engine(version: Version) -> Option<Daemon> {
 #[test]
 fn accounts_sudo_and_ssh() {
     let Some(daemon) = engine(Version::V20) else { return };
-    let hosts: Vec<(&str, Vec<(&str, &str, u32)>, Vec<Row>)> = vec![
+    let hosts: Vec<Host<'_>> = vec![
         (
             "nobody",
             vec![],
@@ -257,7 +260,7 @@ fn clients() {
     let (old, new) = (dpkg("5:24.0.7-1~debian.12~bookworm"), dpkg("5:29.1.0-1~debian.12~bookworm"));
     let cli = ("usr/bin/docker", "", 0o755);
     let list = ("var/lib/dpkg/info/docker-ce-cli.list", "/.\n/usr\n/usr/bin\n/usr/bin/docker\n", 0o644);
-    let hosts: Vec<(&str, Vec<(&str, &str, u32)>, Vec<Row>)> = vec![
+    let hosts: Vec<Host<'_>> = vec![
         (
             "plain credentials",
             vec![("root/.docker/config.json", plain, 0o600)],

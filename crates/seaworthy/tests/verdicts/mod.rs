@@ -1,5 +1,8 @@
 //! The real binary against a real engine: what it says of whom.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code, reason = "shared by several test binaries, each of which uses a part")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::Command;
@@ -58,7 +61,6 @@ pub struct Wrong(String);
 
 impl Wrong {
     /// Notes what went wrong otherwise.
-    #[allow(dead_code, reason = "each test binary uses its own part")]
     pub fn note(&mut self, what: &str) {
         let _ = writeln!(self.0, "{what}");
     }
