@@ -22,7 +22,7 @@ pub fn exec(inspect: &Json, container: &Component, redactor: &Redactor) -> Value
         Ok((_, Some(number))) => Value::Bool(number == 0),
         // The engine says the container's user where the exec names none.
         Ok((user, None)) if container.value("user").as_str() == Some(user) => container.value("root_user").clone(),
-        Ok((_, None)) => Value::unknown("its user is a name"),
+        Ok((_, None)) => of_process(doc.get("Pid"), container),
         Err(reason) => Value::Unknown(reason),
     };
     let privileged = process.get("privileged");
@@ -35,6 +35,17 @@ pub fn exec(inspect: &Json, container: &Component, redactor: &Redactor) -> Value
         ("root", root),
         ("running", value(doc.get("Running").bool())),
     ])
+}
+
+/// Whether the process of an exec whose user is a name runs as root, as the host shows it.
+fn of_process(pid: Node<'_>, container: &Component) -> Value {
+    let processes = container.value("processes").as_list().unwrap_or_default();
+    let is_it = |process: &&Value| pid.int().is_ok_and(|pid| process.field("pid").and_then(Value::as_int) == Some(pid));
+    let uid = processes.iter().find(is_it).and_then(|process| process.field("uid")).and_then(Value::as_int);
+    match (uid, container.value("root_on_host").as_bool()) {
+        (Some(uid), Some(true)) => Value::Bool(uid == 0),
+        _ => Value::unknown("its user is a name, and its process could not be seen"),
+    }
 }
 
 fn command(process: Node<'_>, redactor: &Redactor) -> Read<String> {
@@ -83,7 +94,8 @@ mod tests {
     fn root_follows_the_user_or_the_container() {
         let root = |user: Json, of: &Component| {
             let process = json!({"entrypoint": "sh", "arguments": ["-c", "x --password=hunter2secret"], "user": user, "privileged": true});
-            let value = exec(&json!({"ID": "1", "Running": true, "ProcessConfig": process}), of, &Redactor::new());
+            let value =
+                exec(&json!({"ID": "1", "Running": true, "Pid": 7, "ProcessConfig": process}), of, &Redactor::new());
             assert!(!value.to_string().contains("hunter2"), "{value}");
             value.field("root").cloned()
         };
@@ -91,5 +103,11 @@ mod tests {
         assert_eq!(root(json!(""), &container(true, "")), Some(Value::Bool(true)));
         assert_eq!(root(json!(null), &container(false, "5")), Some(Value::Bool(false)));
         assert!(root(json!("other"), &container(false, "app")).is_some_and(|value| value.is_unknown()));
+        let mut seen = container(false, "5");
+        let process = Value::Object(vec![("pid", 7.into()), ("uid", 0.into())]);
+        seen.set("processes", Value::List(vec![process]), Source::place("test"));
+        assert!(root(json!("toor"), &seen).is_some_and(|value| value.is_unknown()), "its map is not known");
+        seen.set("root_on_host", true, Source::place("test"));
+        assert_eq!(root(json!("toor"), &seen), Some(Value::Bool(true)));
     }
 }
