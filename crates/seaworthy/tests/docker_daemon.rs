@@ -331,6 +331,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
             ("swarm/unlock-key-rotated", "", "not-applicable"),
             ("swarm/secrets-managed", "", "pass"),
             ("swarm/planes-separate", "", "fail"),
+            ("3.15", "", "pass"),
+            ("3.16", "", "pass"),
         ],
     ));
     all
