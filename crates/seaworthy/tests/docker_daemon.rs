@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+
 use seaworthy_bed::{Daemon, Spec, Version};
 use support::{audit, side_by_side};
 
@@ -83,7 +86,7 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     // Everything good, by flags, as Go spells booleans.
     let spec = Spec {
         args: args(
-            "--icc=0 -l info --default-ulimit nofile=1024:2048 --log-driver syslog \
+            "--icc=0 -l INFO --default-ulimit nofile=1024:2048 --log-driver syslog \
              --log-opt syslog-address=tcp://192.0.2.1:514 --no-new-privileges --live-restore=T --userland-proxy=F \
              --cgroup-parent=/docker --experimental=FALSE --debug=f --log-opt max-size=1 --metrics-addr=127.0.0.1:9323",
         ),
@@ -328,6 +331,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
             ("swarm/unlock-key-rotated", "", "not-applicable"),
             ("swarm/secrets-managed", "", "pass"),
             ("swarm/planes-separate", "", "fail"),
+            ("3.15", "", "pass"),
+            ("3.16", "", "pass"),
         ],
     ));
     all
@@ -381,6 +386,98 @@ fn bad() -> Vec<Row> {
         ("daemon/metrics-local", "daemon", "fail"),
         ("daemon/settings-active", "daemon", "pass"),
     ]
+}
+
+/// A plugin that allows everything, at the place where engines look for it, for as long as it lives.
+struct Plugin(std::path::PathBuf);
+
+impl Plugin {
+    fn start(name: &str) -> Self {
+        let path = std::path::Path::new("/run/docker/plugins").join(format!("{name}.sock"));
+        std::fs::create_dir_all("/run/docker/plugins").expect("mkdir");
+        let _gone = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).expect("bind");
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                std::thread::spawn(move || answer(stream));
+            }
+        });
+        Self(path)
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Answers requests on one connection until it ends.
+fn answer(stream: UnixStream) {
+    let Ok(mut writer) = stream.try_clone() else { return };
+    let mut reader = BufReader::new(stream);
+    loop {
+        let (mut line, mut length) = (String::new(), 0);
+        let mut activates = false;
+        loop {
+            line.clear();
+            match reader.read_line(&mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            activates |= line.starts_with("POST /Plugin.Activate");
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() {
+            return;
+        }
+        let body = if activates { r#"{"Implements":["authz"]}"# } else { r#"{"Allow":true}"# };
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:";
+        if writer.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn authorization_plugins_that_a_reload_switched_off_pass_nothing() {
+    let plugin = Plugin::start(&format!("swtd{}", std::process::id()));
+    let name = plugin.0.file_stem().and_then(|n| n.to_str()).expect("a name").to_owned();
+    for version in [Version::V20, Version::V29] {
+        let by_flag = Spec {
+            args: vec![format!("--authorization-plugin={name}")],
+            bridge: seaworthy_bed::Bridge::None,
+            ..Spec::default()
+        };
+        let by_file = Spec {
+            daemon_json: Some(format!("{{\"authorization-plugins\": [\"{name}\"]}}")),
+            bridge: seaworthy_bed::Bridge::None,
+            ..Spec::default()
+        };
+        for (place, spec, after) in [("by a flag", by_flag, "unknown"), ("by the file", by_file, "pass")] {
+            let Some(daemon) = Daemon::require(version, spec) else { return };
+            audit(&daemon.host(), &[]).expect(place, &[("2.13", "daemon", "pass")]);
+            let hang_up = std::process::Command::new("kill").args(["-HUP", &daemon.pid().to_string()]).status();
+            assert!(hang_up.is_ok_and(|s| s.success()));
+            // The engine says when it is through.
+            let reloaded = |daemon: &Daemon| {
+                let now =
+                    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_secs();
+                let (_, all) = daemon.request("GET", &format!("/events?since=0&until={now}"), None);
+                all.to_string().contains("reload")
+            };
+            while !reloaded(&daemon) {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+            audit(&daemon.host(), &[]).expect(&format!("{place}, reloaded"), &[("2.13", "daemon", after)]);
+        }
+    }
 }
 
 #[test]

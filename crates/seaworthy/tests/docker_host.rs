@@ -485,6 +485,20 @@ fn the_layers_of_a_containerd_of_its_own() {
 }
 
 #[test]
+fn a_file_system_of_its_own_holds_the_layers_or_does_not() {
+    for (version, expected) in [(Version::V20, "pass"), (Version::V29, "fail")] {
+        let Some(mut daemon) = engine(version) else { return };
+        daemon.stop();
+        let data = daemon.dir().join("data");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&data).status();
+        assert!(mounted.is_ok_and(|s| s.success()), "mount");
+        daemon.restart().expect("restart");
+        // With Engine 29 the layers lie with containerd, beside it.
+        audit(&daemon.host(), &[]).expect(version.name(), &[("1.1.1", "host", expected)]);
+    }
+}
+
+#[test]
 fn who_has_no_rights_learns_nothing_that_is_not_so() {
     let Some(daemon) = engine(Version::V20) else { return };
     for path in [daemon.dir().to_owned(), daemon.socket()] {

@@ -1,6 +1,7 @@
 //! The daemon as a component: its settings in effect, its process, its listeners.
 
 mod listeners;
+mod registries;
 
 use std::sync::Arc;
 
@@ -201,16 +202,11 @@ impl<'i> Sheet<'_, 'i> {
         self.setting("default_cgroupns", "default-cgroupns-mode", string);
         self.setting("default_ipc", "default-ipc-mode", string);
         self.setting("selinux", "selinux-enabled", boolean);
-        let mirrors = self.inputs.settings.get("insecure-registries").map(|s| s.value.clone());
+        let insecure = self.known("insecure-registries").map(|list| list.as_array().cloned().unwrap_or_default());
         self.setting("registry_mirrors", "registry-mirrors", |v| {
-            let insecure = match &mirrors {
-                Some(Effective::Known(list)) => list.as_array().cloned().unwrap_or_default(),
-                _ => Vec::new(),
-            };
             let mirror = |m: &str| {
-                let host = m.split("://").nth(1).unwrap_or(m).trim_end_matches('/');
-                let bad = m.starts_with("http://") || insecure.iter().any(|i| i.as_str() == Some(host));
-                Value::Object(vec![("address", bounded(m)), ("insecure", bad.into())])
+                let bad = registries::unverified(m, &insecure).map_or_else(Value::unknown, Value::from);
+                Value::Object(vec![("address", bounded(m)), ("insecure", bad)])
             };
             Some(Value::List(v.as_array()?.iter().filter_map(Json::as_str).map(mirror).collect()))
         });

@@ -285,12 +285,12 @@ impl Work {
             Err(why) => Arc::new(NoHost::new(why.as_str())),
         };
         let (reading, settings, version) = (reading.clone(), Arc::clone(settings), engine.version().clone());
-        let finish: gather::Finish = Box::new(move |info, networks, facts| {
+        let finish: gather::Finish = Box::new(move |info, networks, reloaded, facts| {
             let machine = match &reading {
                 Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
                 Err(why) => Err(why.clone()),
             };
-            let decided = decide(&version, info, networks, machine.as_deref().map_err(String::as_str));
+            let decided = decide(&version, info, networks, reloaded, machine.as_deref().map_err(String::as_str));
             finish(&decided.0, machine.ok().and_then(|m| m.daemon.as_ref().ok()), facts);
             if let Ok(mut slot) = settings.lock() {
                 *slot = Some(decided);

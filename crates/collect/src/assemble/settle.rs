@@ -14,6 +14,7 @@ pub(super) fn decide(
     version: &Json,
     info: &Read<Json>,
     networks: &Read<Json>,
+    reloaded: Option<bool>,
     machine: Result<&Machine, &str>,
 ) -> (Settings, Option<ConfigFile>) {
     let why = match machine {
@@ -41,7 +42,7 @@ pub(super) fn decide(
         bridge,
         daemon,
         file: file.as_ref(),
-        reloaded: None,
+        reloaded,
     };
     (effective::settings(inputs), file)
 }

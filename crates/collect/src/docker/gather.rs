@@ -29,8 +29,9 @@ const MOST: usize = 100_000;
 const PATIENCE: u32 = 8;
 
 /// Changes the facts about the engine once `/info` and `/networks` are known, before any container is read: the place
-/// for the daemon's settings in effect.
-pub type Finish = Box<dyn FnOnce(&Read<Json>, &Read<Json>, &mut EngineFacts) + Send>;
+/// for the daemon's settings in effect. The third argument says whether the daemon was told to reload since it started, where
+/// that matters and is known.
+pub type Finish = Box<dyn FnOnce(&Read<Json>, &Read<Json>, Option<bool>, &mut EngineFacts) + Send>;
 
 /// How to gather.
 pub struct Options {
@@ -128,6 +129,19 @@ impl Shared {
     }
 }
 
+/// Whether the daemon was told to reload since it started; asked only where authorization plugins are listed, which a
+/// reload may have switched off.
+async fn reloaded(engine: &Engine, info: &Read<Json>) -> Option<bool> {
+    let plugins = info.as_ref().ok()?.get("Plugins")?.get("Authorization")?.as_array()?;
+    if plugins.is_empty() {
+        return None;
+    }
+    // A moment that is still to come would keep the stream open.
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+    let events = engine.events(&format!("{}.{:09}", now.as_secs(), now.subsec_nanos())).await.ok()?;
+    crate::daemon::effective::reloaded(&events)
+}
+
 /// Why there is no answer.
 enum Lost {
     Vanished,
@@ -165,7 +179,8 @@ pub async fn gather(engine: &Engine, options: Options) -> Gathered {
     let api = (u32::from(engine.api().major), u32::from(engine.api().minor));
     let mut facts = info::engine_facts(&info, api, engine.is_podman());
     if let Some(finish) = options.finish {
-        finish(&info, &networks, &mut facts);
+        let reloaded = reloaded(engine, &info).await;
+        finish(&info, &networks, reloaded, &mut facts);
     }
     let used = used_by(&listed);
     let mut out = Gathered {

@@ -91,6 +91,14 @@ impl Engine {
         self.shared.pool.json(path, self.shared.pool.limits().list).await
     }
 
+    /// The engine's events from its start until a moment (seconds, or seconds and nanoseconds with a point between).
+    ///
+    /// # Errors
+    /// As [`Engine::get`].
+    pub async fn events(&self, until: &str) -> Result<Vec<Value>, Failure> {
+        self.shared.pool.values(&format!("/events?since=0&until={until}"), self.shared.pool.limits().list).await
+    }
+
     /// As [`Engine::get`], `None` where the engine says 404: it vanished, or was never there.
     ///
     /// # Errors

@@ -129,6 +129,19 @@ impl Pool {
         json::parse(&body, at)
     }
 
+    /// As [`Pool::json`], for an answer of several values in a row.
+    pub(super) async fn values(&self, path: &str, limit: u64) -> Result<Vec<serde_json::Value>, Failure> {
+        let at = || self.at(path);
+        let _permit = self.permit().await?;
+        let (mut lane, body, deadline) = self.answer(path).await?;
+        let body = self.in_time(path, deadline, lane.read_all(body, limit, &at)).await?;
+        self.put_back(lane);
+        body.split(|byte| *byte == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .map(|line| json::parse(line, at))
+            .collect()
+    }
+
     /// The version that `/_ping` names in its header; `None` where it is refused or names none.
     pub(super) async fn ping(&self) -> Result<Option<String>, Failure> {
         let _permit = self.permit().await?;

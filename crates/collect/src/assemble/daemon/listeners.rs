@@ -47,9 +47,11 @@ impl Sheet<'_, '_> {
     }
 
     fn unix_listener(&self, path: &str) -> Value {
-        let api = self.inputs.address.strip_prefix("unix://") == Some(path);
-        let internal = ["libnetwork", "metrics.sock", "containerd", "buildkit", "/plugins/"];
-        let serves = if !api && internal.iter().any(|i| path.contains(i)) { "internal" } else { "api" };
+        let hosts = self.known("hosts").ok().and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let named = |host: &str| host.strip_prefix("unix://") == Some(path);
+        let api = named(self.inputs.address) || hosts.iter().filter_map(Json::as_str).any(named);
+        let exec_root = self.known("exec-root").ok().and_then(Json::as_str).unwrap_or("/run/docker");
+        let serves = if !api && is_internal(path, exec_root) { "internal" } else { "api" };
         listener(format!("unix://{path}"), "unix".into(), "none".into(), true.into(), serves.into())
     }
 
@@ -138,6 +140,22 @@ fn listener(address: String, transport: Value, tls: Value, loopback: Value, serv
     ])
 }
 
+/// Whether a socket is one by which the daemon talks to its own parts: all of those lie in its directory of states.
+fn is_internal(path: &str, exec_root: &str) -> bool {
+    const PARTS: [&str; 7] = [
+        "/libnetwork/",
+        "/metrics.sock",
+        "/containerd/",
+        "/containerd-",
+        "/buildkit",
+        "/plugins/",
+        "/swarm/control.sock",
+    ];
+    let run = |p: &str| p.strip_prefix("/var/run/").map_or_else(|| p.to_owned(), |rest| format!("/run/{rest}"));
+    let below = run(path).strip_prefix(&run(exec_root.trim_end_matches('/'))).is_some_and(|rest| rest.starts_with('/'));
+    below || PARTS.iter().any(|part| path.contains(part))
+}
+
 /// Whether a configured address (`127.0.0.1:9323`, `tcp://:2375`, `localhost:1`) is the one of a socket: every address
 /// of version 4 is one of version 6 to the kernel.
 fn is_at(configured: &str, socket: SocketAddr) -> bool {
@@ -160,6 +178,17 @@ fn is_at(configured: &str, socket: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_daemons_own_sockets_are_no_api() {
+        assert!(is_internal("/var/run/docker/swarm/control.sock", "/var/run/docker"));
+        assert!(is_internal("/run/docker/libnetwork/0a.sock", "/var/run/docker"));
+        assert!(is_internal("/tmp/x/exec/metrics.sock", "/tmp/x/exec"));
+        assert!(is_internal("/run/docker/swarm/control.sock", "/elsewhere"));
+        assert!(
+            !is_internal("/run/docker.sock", "/run/docker") && !is_internal("/run/docker-two/d.sock", "/run/docker")
+        );
+    }
 
     #[test]
     fn a_configured_address_is_known_again() {

@@ -201,11 +201,11 @@ impl<'a> Work<'a> {
             if self.info("Debug") == Some(&json!(true)) {
                 return (json!("debug"), "GET /info Debug, which sets the log level, too".to_owned());
             }
-            (level, source)
+            (level_name(&level), source)
         });
         let configured = match self.configured("debug") {
             Some(Value::Bool(true)) => Some(json!("debug")),
-            _ => self.configured("log-level"),
+            _ => self.configured("log-level").map(|level| level_name(&level)),
         };
         self.add("log-level", level, configured);
     }
@@ -277,6 +277,16 @@ impl<'a> Work<'a> {
             }
         }
         self.add("proxies", Ok((Value::Object(set), "GET /info HttpProxy, HttpsProxy, NoProxy".into())), None);
+    }
+}
+
+/// A level by its one name: case does not count, and `warning` is `warn`.
+fn level_name(level: &Value) -> Value {
+    let lower = level.as_str().map(str::to_lowercase);
+    match lower.as_deref() {
+        Some("warning") => json!("warn"),
+        Some(name) => json!(name),
+        None => level.clone(),
     }
 }
 
