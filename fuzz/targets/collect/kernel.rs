@@ -79,7 +79,9 @@ pub fn sockets(data: &[u8]) {
     listeners::parse_unix(&text);
     let one = listeners::parse_tcp(&text);
     let mut other = BTreeMap::new();
-    if effect::sockets::parse(&text, &mut other).is_ok() {
+    // The two part words alike where the kernel's own separators stand between them.
+    let plain = text.bytes().all(|b| b == b' ' || b == b'\n' || b.is_ascii_graphic());
+    if effect::sockets::parse(&text, &mut other).is_ok() && plain {
         // Both readers must find the same sockets; of one inode that is told twice the second keeps one.
         for (inode, found) in &other {
             let same = |l: &listeners::TcpListener| {

@@ -244,7 +244,11 @@ pub fn without_credentials(text: &str) -> String {
         bare(&rest[..begins], &mut out);
         out.push_str(&rest[begins..at + 3]);
         let tail = &rest[at + 3..];
-        let next = tail.find("://").and_then(|next| tail[..next].rfind(parts)).unwrap_or(tail.len());
+        // Another address begins with a scheme alone; `a,b@c://` is still this one.
+        let scheme = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let begin =
+            |next: usize| tail[..next].rfind(parts).filter(|at| scheme(tail[*at..next].trim_start_matches(parts)));
+        let next = tail.find("://").and_then(begin).unwrap_or(tail.len());
         let (address, after) = tail.split_at(next);
         let shown = address.rfind('@').map_or(address, |at| {
             out.push_str(HIDDEN);
@@ -287,6 +291,7 @@ mod tests {
             ("https://h/?token=abc", "https://h/?***"),
             ("http://a:b@c, http://d:e@f", "http://***@c, http://***@f"),
             ("http://user:pa,ss@proxy,tcp://u:p@h", "http://***@proxy,tcp://***@h"),
+            ("http://user:pa,ss@proxy://u@h", "http://***@h"),
             ("http://user:it's@proxy", "http://***@proxy"),
             ("user:p@ss@proxy:3128", "***@proxy:3128"),
             ("/etc/docker/ca.pem", "/etc/docker/ca.pem"),
