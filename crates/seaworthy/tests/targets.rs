@@ -253,6 +253,56 @@ fn an_engine_over_tcp_is_local_only_where_that_is_proven() {
     }
 }
 
+/// Hands every connection to the engine's socket on; whoever asks who listens finds this program.
+fn forward(daemon: &Daemon, to: &Path) -> String {
+    let listener = std::os::unix::net::UnixListener::bind(to).unwrap();
+    let socket = daemon.socket();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let engine = std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (engine, client);
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+    });
+    format!("unix://{}", to.display())
+}
+
+#[test]
+fn behind_a_forwarded_socket_only_this_very_machine_is_read() {
+    let Some(daemon) = small(Version::V20) else { return };
+    let sea = Sea::new();
+    let of_host = "docker/host/sudo-docker";
+    let of_file = |report: &Value| -> Vec<String> {
+        let all = report["findings"].as_array().unwrap().iter().filter(|f| f["component"]["kind"] == "docker.file");
+        all.map(|f| f["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    // An engine here behind a proxy: it describes this machine.
+    let at = forward(&daemon, &sea.dir().join("proxied"));
+    let here = sea.run(&["audit", "-f", "json", "--docker", &at]).ended(0).json();
+    if !gap(&here, "Seaworthy runs inside a container") {
+        assert_ne!(verdicts(&here, of_host), ["unknown"], "{}", here["coverage"]);
+    }
+    assert_eq!(verdicts(&here, "docker/daemon/log-level-info"), ["unknown"], "its process is not known");
+    // An engine that describes another one, as behind `ssh -L` or in a virtual machine.
+    let mut table = small_engine();
+    let info = &mut table.iter_mut().find(|(p, _)| *p == "/info").unwrap().1;
+    info["KernelVersion"] = json!("6.6.31-linuxkit");
+    info["MemTotal"] = json!(4_000_000_000_u64);
+    let elsewhere = Fake::of(table);
+    for more in [&[][..], &["--root", "/"]] {
+        let run = sea.run(&[&["audit", "-f", "json", "--all", "--docker", &elsewhere.host()][..], more].concat());
+        let there = run.ended(0).json();
+        assert_eq!(verdicts(&there, of_host), ["unknown"], "{more:?}: {}", there["coverage"]);
+        assert!(of_file(&there).iter().all(|v| v == "unknown"), "{more:?}: {:?}", of_file(&there));
+    }
+    // Where the tests run in a container themselves, that is the reason.
+    let there = sea.run(&["audit", "-f", "json", "--docker", &elsewhere.host()]).json();
+    let reason = ["the engine runs on another machine", "Seaworthy runs inside a container"];
+    assert!(reason.iter().any(|words| gap(&there, words)), "{}", there["coverage"]);
+}
+
 #[test]
 fn several_targets_are_told_side_by_side_and_one_that_fails_is_a_gap() {
     let sea = Sea::new();

@@ -7,6 +7,7 @@ mod files;
 mod host;
 mod logs;
 mod remote;
+mod same;
 mod scrub;
 mod settle;
 mod swarm;
@@ -137,15 +138,32 @@ type Decided = Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>;
 
 /// The machine, once it has been read; those who need it wait for it.
 #[derive(Clone)]
-struct Reading(Arc<OnceLock<Result<Machine, Arc<str>>>>);
+struct Reading {
+    machine: Arc<OnceLock<Result<Machine, Arc<str>>>>,
+    /// Why it is not the engine's machine, where that turned out once the engine had told of its own.
+    elsewhere: Arc<OnceLock<Arc<str>>>,
+}
 
 impl Reading {
-    fn wait(&self) -> &Result<Machine, Arc<str>> {
-        self.0.wait()
+    fn wait(&self) -> Result<&Machine, Arc<str>> {
+        match (self.machine.wait(), self.elsewhere.get()) {
+            (Ok(_), Some(why)) => Err(Arc::clone(why)),
+            (read, _) => read.as_ref().map_err(Arc::clone),
+        }
+    }
+
+    /// Holds what the engine says of its machine against this one.
+    fn prove(&self, info: &Read<Json>) {
+        if let Ok(machine) = self.machine.wait()
+            && let Some(why) = same::elsewhere(info, machine)
+        {
+            // Nobody else sets it.
+            drop(self.elsewhere.set(why));
+        }
     }
 
     fn view(&self) -> Result<&LocalHost, Arc<str>> {
-        self.wait().as_ref().map_err(Arc::clone)?.view.as_ref().map_err(Arc::clone)
+        self.wait()?.view.as_ref().map_err(Arc::clone)
     }
 }
 
@@ -212,7 +230,7 @@ impl Work {
         let gathered = gather::gather(&engine, self.gather_options(&engine, &reading, &settings)).await;
         let decided = settings.lock().ok().and_then(|mut s| s.take());
         let reading_result = match &reading {
-            Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
+            Ok(reading) => reading.wait().map_err(|why| why.to_string()),
             Err(why) => Err(why.clone()),
         };
         self.put_together(&mut target, &engine, gathered, reading_result, decided);
@@ -256,8 +274,8 @@ impl Work {
                 return Err("the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned());
             }
         };
-        let reading = Reading(Arc::default());
-        let cell = Arc::clone(&reading.0);
+        let reading = Reading { machine: Arc::default(), elsewhere: Arc::default() };
+        let cell = Arc::clone(&reading.machine);
         let redactor = Arc::clone(&self.redactor);
         let socket = resolved.endpoint.socket_path().map(|path| find::Endpoint::Unix(path.to_path_buf()));
         let endpoint = tcp.map(find::Endpoint::Tcp).or(socket);
@@ -287,7 +305,10 @@ impl Work {
         let (reading, settings, version) = (reading.clone(), Arc::clone(settings), engine.version().clone());
         let finish: gather::Finish = Box::new(move |info, networks, reloaded, facts| {
             let machine = match &reading {
-                Ok(reading) => reading.wait().as_ref().map_err(|why| why.to_string()),
+                Ok(reading) => {
+                    reading.prove(info);
+                    reading.wait().map_err(|why| why.to_string())
+                }
                 Err(why) => Err(why.clone()),
             };
             let decided = decide(&version, info, networks, reloaded, machine.as_deref().map_err(String::as_str));

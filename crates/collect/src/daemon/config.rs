@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_kept_and_none_is_in_a_reason() {
-        let text = r#"{"log-opts":{"splunk-token":"S3CRET","splunk-url":"https://S3CRET"},"labels":["a=S3CRET"],
+        let text = r#"{"log-opts":{"splunk-token":"S3CRET","splunk-url":"https://u:S3CRET@splunk/S3CRET?t=S3CRET"},"labels":["a=S3CRET"],
             "proxies":{"https-proxy":"http://u:S3CRET@p"},"registry-mirrors":["https://u:S3CRET@m"],
             "runtimes":{"r":{"path":"/r","runtimeArgs":["--token=S3CRET"],"options":{"a":"S3CRET"}}},
             "cluster-store-opts":{"k":"S3CRET"},"default-network-opts":{"bridge":{"a":"http://u:S3CRET@x"}}}"#;
