@@ -1,8 +1,8 @@
 //! Whether the default log driver takes logs off the host.
 
-use std::net::IpAddr;
-
 use serde_json::Value as Json;
+
+use crate::daemon::keys;
 
 /// Drivers that come with the engine and send nothing away: to files of its own, or to the journal of the host.
 const LOCAL: [&str; 5] = ["json-file", "local", "none", "journald", "etwlogs"];
@@ -24,25 +24,7 @@ pub(super) fn leave_host(driver: &str, options: Result<&Json, String>) -> Result
         _ => return Err("where this plugin sends logs is not known".to_owned()),
     };
     // Without an address syslog and fluentd take the host's own; the others would not start containers.
-    Ok(options?.get(option).and_then(Json::as_str).is_some_and(|address| !is_local(address)))
-}
-
-/// Whether an address (`tcp://host:514`, `unix:///dev/log`, `host:24224`) is one of the host itself.
-fn is_local(address: &str) -> bool {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-    if scheme.starts_with("unix") {
-        return true;
-    }
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = match authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
-    let host = host.trim_end_matches('.').to_lowercase();
-    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(ip) => ip.is_loopback() || ip.is_unspecified(),
-        Err(_) => host.is_empty() || host == "localhost" || host.ends_with(".localhost"),
-    }
+    Ok(options?.get(option).and_then(Json::as_str).is_some_and(|address| address != keys::THIS_HOST))
 }
 
 #[cfg(test)]
@@ -69,7 +51,12 @@ mod tests {
             ("gelf", json!({"gelf-address": "udp://192.0.2.9:12201"}), Ok(true)),
             ("awslogs", json!({}), Ok(true)),
         ] {
-            assert_eq!(leave_host(driver, Ok(&options)), expected, "{driver} {options}");
+            let kept = options.as_object().unwrap().iter().map(|(name, value)| {
+                let kept = keys::log_option(name, value.as_str().unwrap());
+                (name.clone(), json!(kept.unwrap_or_else(|| keys::HIDDEN.to_owned())))
+            });
+            let kept = Json::Object(kept.collect());
+            assert_eq!(leave_host(driver, Ok(&kept)), expected, "{driver} {options}");
         }
         assert!(leave_host("loki", Ok(&json!({}))).is_err());
         assert!(leave_host("syslog", Err("the file changed".into())).is_err());

@@ -1,6 +1,8 @@
 //! The settings that dockerd knows: their names on the command line and in `daemon.json`, their
 //! types, and whether their values may be kept.
 
+use std::net::IpAddr;
+
 /// The type of a setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -215,16 +217,33 @@ const HARMLESS: [&str; 24] = [
 /// Options of log drivers whose values are addresses: where the logs go.
 const ADDRESSES: [&str; 4] = ["fluentd-address", "gelf-address", "splunk-url", "syslog-address"];
 
+/// What is kept of an address that leads to the host itself; of others nothing is.
+pub const THIS_HOST: &str = "this host";
+
 /// What may be kept of the value of a log driver's option; `None` where it may be a secret.
 pub fn log_option(option: &str, value: &str) -> Option<String> {
     if ADDRESSES.contains(&option) {
-        let shown = without_credentials(value);
-        // What follows the host may be anything; the path of a local socket is its address.
-        let (scheme, rest) = shown.split_once("://").map_or(("", shown.as_str()), |(s, r)| (s, r));
-        let host = if scheme.starts_with("unix") { rest } else { rest.split('/').next().unwrap_or_default() };
-        return Some(if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") });
+        return is_local(value).then(|| THIS_HOST.to_owned());
     }
     harmless(option).then(|| without_credentials(value))
+}
+
+/// Whether an address (`tcp://host:514`, `unix:///dev/log`, `host:24224`) is one of the host itself.
+fn is_local(address: &str) -> bool {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    if scheme.starts_with("unix") {
+        return true;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    let host = host.trim_end_matches('.').to_lowercase();
+    match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(ip) => ip.is_loopback() || ip.is_unspecified(),
+        Err(_) => host.is_empty() || host == "localhost" || host.ends_with(".localhost"),
+    }
 }
 
 /// True for an option of a log driver whose value may be kept.
