@@ -16,6 +16,8 @@ struct Marks {
     memory: Option<i64>,
     /// None where this process may have another name than the host (in a container).
     name: Option<String>,
+    /// Whether the user himself says so, by giving the root of the engine's host: then only a contradiction counts.
+    told: bool,
 }
 
 /// Why the engine's facts and this machine's may not be put together; none where they may.
@@ -31,6 +33,7 @@ pub(super) fn elsewhere(info: &Read<Json>, machine: &Machine) -> Option<Arc<str>
         kernel: machine.host.kernel.release.clone(),
         memory: machine.host.kernel.memory.and_then(|bytes| i64::try_from(bytes).ok()),
         name: live.then(own_name).flatten(),
+        told: !live,
     };
     compare(info, &marks)
 }
@@ -44,6 +47,7 @@ fn compare(info: &Read<Json>, marks: &Marks) -> Option<Arc<str>> {
     const DO: &str = "run Seaworthy where the engine runs, or reach it by ssh://";
     let info = match info {
         Ok(info) => info,
+        Err(_) if marks.told => return None,
         Err(why) => return Some(format!("nothing proves that the engine runs on this machine ({why}); {DO}").into()),
     };
     let text = |field: &str| pointer(info, field).and_then(Json::as_str).filter(|t| !t.is_empty());
@@ -60,6 +64,7 @@ fn compare(info: &Read<Json>, marks: &Marks) -> Option<Arc<str>> {
             return differs("memory", format!("{theirs} bytes"), format!("{ours} bytes"));
         }
         (Some(_), Some(_), Some(_), Some(_)) => {}
+        _ if marks.told => {}
         _ => return Some(format!("nothing proves that the engine runs on this machine; {DO}").into()),
     }
     match (text("Name"), &marks.name) {
@@ -75,7 +80,7 @@ mod tests {
     use super::*;
 
     fn said(info: Json) -> Option<Arc<str>> {
-        let marks = Marks { kernel: Some("6.1.0".into()), memory: Some(1024), name: Some("here".into()) };
+        let marks = Marks { kernel: Some("6.1.0".into()), memory: Some(1024), name: Some("here".into()), told: false };
         compare(&Ok(info), &marks)
     }
 
@@ -93,9 +98,14 @@ mod tests {
             let why = said(info.clone()).unwrap_or_else(|| panic!("{info}"));
             assert!(why.contains(words), "{why}");
         }
-        let unread = Marks { kernel: None, memory: None, name: None };
+        let unread = Marks { kernel: None, memory: None, name: None, told: false };
         let info = json!({"KernelVersion": "6.1.0", "MemTotal": 1024});
         assert!(compare(&Ok(info), &unread).is_some_and(|why| why.contains("nothing proves")));
+        let info = json!({"KernelVersion": "6.1.0", "MemTotal": 1024});
+        assert_eq!(compare(&Ok(info.clone()), &Marks { told: true, ..unread }), None, "the user gave its root");
+        let other = Marks { kernel: Some("6.2.0".into()), memory: None, name: None, told: true };
+        assert!(compare(&Ok(info), &other).is_some(), "and is contradicted");
+        let unread = Marks { kernel: None, memory: None, name: None, told: false };
         assert!(compare(&Err("denied".into()), &unread).is_some_and(|why| why.contains("denied")));
     }
 }
