@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(root(json!(null), &container(false, "5")), Some(Value::Bool(false)));
         assert!(root(json!("other"), &container(false, "app")).is_some_and(|value| value.is_unknown()));
         let mut seen = container(false, "5");
-        let process = Value::Object(vec![("pid", 7.into()), ("uid", 0.into())]);
+        let process = Value::Object(vec![("pid", 7.into()), ("executable", "/bin/sh".into()), ("uid", 0.into())]);
         seen.set("processes", Value::List(vec![process]), Source::place("test"));
         assert!(root(json!("toor"), &seen).is_some_and(|value| value.is_unknown()), "its map is not known");
         seen.set("root_on_host", true, Source::place("test"));
