@@ -399,7 +399,7 @@ impl Sheet<'_> {
     }
 
     fn listeners(&mut self, host: &Host) {
-        let place = "/proc/net/tcp, /proc/net/tcp6";
+        let place = "sock_diag, or /proc/net/tcp and tcp6";
         let Some(proc) = host.proc.as_ref().filter(|p| p.numbers_are_ours()) else {
             return self.put::<Value>(
                 "listeners",
@@ -407,7 +407,9 @@ impl Sheet<'_> {
                 place,
             );
         };
-        let found = sockets::tcp_table(proc, std::process::id()).map_err(|why| why.to_string());
+        // The kernel's own list takes a hundredth of the time of the tables.
+        let found = sockets::tcp_listeners().or_else(|_| sockets::tcp_table(proc, std::process::id()));
+        let found = found.map_err(|why| why.to_string());
         let found = found.map(|all| {
             let one = |l: &sockets::TcpListener| {
                 Value::Object(vec![

@@ -6,6 +6,7 @@ mod daemon;
 mod files;
 mod host;
 mod logs;
+mod machine;
 mod remote;
 mod same;
 mod scrub;
@@ -13,8 +14,8 @@ mod settle;
 mod swarm;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::schema::docker as kinds;
@@ -25,18 +26,12 @@ use serde_json::Value as Json;
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::file::ConfigFile;
 use crate::daemon::find::{self, Daemon};
-use crate::docker::Read;
-use crate::docker::context::{HostView, NoHost, Running};
+use crate::docker::context::{HostView, NoHost};
 use crate::docker::gather::{self, Gathered};
-use crate::docker::local::LocalHost;
-use crate::docker::observed::Observed;
-use crate::effect::{self, Lsms};
 use crate::engine::{self, Endpoint, Engine, Environment, Failure, Limits, Resolved, Transport, Wanted};
-use crate::host::packages::Owner;
-use crate::host::process::Proc;
-use crate::host::root::{Root, Unread};
 use crate::redact::Redactor;
-use host::{EngineView, Host};
+use host::EngineView;
+use machine::{Machine, Reading};
 use remote::Refused;
 use settle::{decide, finish};
 
@@ -125,73 +120,8 @@ struct Work {
     collected_at: i64,
 }
 
-/// What was read of this machine while the engine was asked.
-struct Machine {
-    host: Arc<Host>,
-    daemon: Result<Daemon, crate::host::gap::Gap>,
-    /// What containers need of it, or why there is no looking at them.
-    view: Result<LocalHost, Arc<str>>,
-}
-
 /// The settings, once they are decided, with the file that they were decided from.
 type Decided = Arc<Mutex<Option<(Settings, Option<ConfigFile>)>>>;
-
-/// The machine, once it has been read; those who need it wait for it.
-#[derive(Clone)]
-struct Reading {
-    machine: Arc<OnceLock<Result<Machine, Arc<str>>>>,
-    /// Why it is not the engine's machine, where that turned out once the engine had told of its own.
-    elsewhere: Arc<OnceLock<Arc<str>>>,
-}
-
-impl Reading {
-    fn wait(&self) -> Result<&Machine, Arc<str>> {
-        match (self.machine.wait(), self.elsewhere.get()) {
-            (Ok(_), Some(why)) => Err(Arc::clone(why)),
-            (read, _) => read.as_ref().map_err(Arc::clone),
-        }
-    }
-
-    /// Holds what the engine says of its machine against this one.
-    fn prove(&self, info: &Read<Json>) {
-        if let Ok(machine) = self.machine.wait()
-            && let Some(why) = same::elsewhere(info, machine)
-        {
-            // Nobody else sets it.
-            drop(self.elsewhere.set(why));
-        }
-    }
-
-    fn view(&self) -> Result<&LocalHost, Arc<str>> {
-        self.wait()?.view.as_ref().map_err(Arc::clone)
-    }
-}
-
-impl HostView for Reading {
-    fn observe(&self, running: Running<'_>) -> Read<Observed> {
-        self.view()?.observe(running)
-    }
-
-    fn resolve(&self, path: &str) -> Option<String> {
-        self.view().ok()?.resolve(path)
-    }
-
-    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
-        self.view()?.user_number(layers, user)
-    }
-
-    fn apparmor(&self) -> Option<bool> {
-        self.view().ok()?.apparmor()
-    }
-
-    fn selinux(&self) -> Option<bool> {
-        self.view().ok()?.selinux()
-    }
-
-    fn all_capabilities(&self) -> Read<Vec<String>> {
-        self.view()?.all_capabilities()
-    }
-}
 
 impl Work {
     async fn target(self, resolved: Resolved) -> Target {
@@ -274,22 +204,11 @@ impl Work {
                 return Err("the engine is on another machine; run Seaworthy there, or reach it by ssh://".to_owned());
             }
         };
-        let reading = Reading { machine: Arc::default(), elsewhere: Arc::default() };
-        let cell = Arc::clone(&reading.machine);
-        let redactor = Arc::clone(&self.redactor);
         let socket = resolved.endpoint.socket_path().map(|path| find::Endpoint::Unix(path.to_path_buf()));
         let endpoint = tcp.map(find::Endpoint::Tcp).or(socket);
         let docker_config = self.environment.config_dir().map(|d| d.to_string_lossy().into_owned());
-        let path = root.unwrap_or_else(|| PathBuf::from("/"));
-        std::thread::spawn(move || {
-            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                machine(&path, endpoint, docker_config.as_deref(), redactor)
-            }));
-            let read = read.unwrap_or_else(|_| Err("reading the host failed".into()));
-            // Nobody else sets it.
-            drop(cell.set(read));
-        });
-        Ok(reading)
+        let root = root.unwrap_or_else(|| PathBuf::from("/"));
+        Ok(Reading::start(root, endpoint, docker_config, Arc::clone(&self.redactor)))
     }
 
     fn gather_options(
@@ -335,6 +254,8 @@ impl Work {
         decided: Option<(Settings, Option<ConfigFile>)>,
     ) {
         let (settings, config) = decided.unwrap_or_default();
+        // The daemon may be known while the rest of the machine could not be read.
+        let rest = machine.clone().and_then(|m| m.rest().map_err(|why| why.to_string()));
         target.about = about(&gathered.version, engine.is_podman());
         let no_daemon = match &machine {
             Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
@@ -348,11 +269,7 @@ impl Work {
         let networks = gathered.networks.as_ref().map_err(ToString::to_string);
         let networks = networks
             .and_then(|n| n.as_array().map(Vec::as_slice).ok_or_else(|| "the list of networks is none".to_owned()));
-        let package = match (&machine, daemon) {
-            (Ok(m), Ok(daemon)) => package_version(&m.host, daemon),
-            (Err(why), _) => Err(why.clone()),
-            (_, Err(why)) => Err(why.to_owned()),
-        };
+        let package = rest.clone().and_then(|rest| rest.package.clone());
         let daemon_component = daemon::component(&daemon::Inputs {
             version: Some(&gathered.version).filter(|v| !v.is_null()),
             info: info.clone(),
@@ -371,9 +288,9 @@ impl Work {
             swarm::complete(component, &daemon_component, daemon, root.unwrap_or("/var/lib/docker"));
         }
         let sockets = unix_sockets(&target.address, &daemon_component);
-        let socket_group = machine.as_ref().ok().and_then(|m| {
+        let socket_group = rest.as_ref().ok().and_then(|rest| {
             let path = sockets.first()?;
-            crate::host::paths::access(&m.host.root, path).ok().map(|a| a.gid)
+            crate::host::paths::access(&rest.host.root, path).ok().map(|a| a.gid)
         });
         let view = EngineView {
             info,
@@ -384,42 +301,37 @@ impl Work {
             },
             socket_group,
             view: daemon.ok().filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok()),
-            containerd_root: match &machine {
-                Ok(m) => containerd::root(&m.host, &settings, daemon),
+            containerd_root: match &rest {
+                Ok(rest) => containerd::root(&rest.host, &settings, daemon),
                 Err(why) => Err(why.clone()),
             },
         };
-        let host = machine.as_ref().map(|m| &*m.host).map_err(String::as_str);
+        let host = rest.as_ref().map(|rest| &rest.host).map_err(String::as_str);
         target.components.push(host::component(host, &view));
-        match &machine {
-            Ok(m) => {
-                target.components.extend(clients::components(&m.host));
+        match (&machine, &rest) {
+            (Ok(m), Ok(rest)) => {
+                let host = &rest.host;
+                target.components.extend(clients::components(host));
                 let data_root = match target.components[0].value("data_root") {
                     Value::Str(path) => Ok(path.to_string()),
                     other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
                 };
-                let inputs = files::Inputs {
-                    host: &m.host,
-                    daemon,
-                    settings: &settings,
-                    file: config.as_ref(),
-                    sockets,
-                    data_root,
-                };
+                let inputs =
+                    files::Inputs { host, daemon, settings: &settings, file: config.as_ref(), sockets, data_root };
                 target.components.push(daemon_component);
                 target.components.extend(files::components(&inputs));
-                target.gaps.extend(m.host.gaps.iter().cloned());
+                target.gaps.extend(host.gaps.iter().cloned());
                 if let Err(gap) = &m.daemon {
                     target.gaps.push(convert(gap));
                 }
                 if let Ok(daemon) = &m.daemon {
                     target.gaps.extend(daemon.gaps.iter().map(convert));
                 }
-                if let Some(gap) = m.host.client.gaps.first() {
+                if let Some(gap) = host.client.gaps.first() {
                     target.incomplete(&kinds::CLIENT, format!("{}: {}", gap.source, gap.reason));
                 }
             }
-            Err(why) => {
+            (Err(why), _) | (_, Err(why)) => {
                 target.components.push(daemon_component);
                 target.incomplete(&kinds::FILE, why.as_str());
                 target.incomplete(&kinds::CLIENT, why.as_str());
@@ -444,61 +356,6 @@ fn convert(gap: &crate::host::gap::Gap) -> Gap {
     Gap { source: gap.source.clone(), reason: gap.reason.clone(), affects: gap.affects.clone() }
 }
 
-fn machine(
-    root: &Path,
-    endpoint: Option<find::Endpoint>,
-    docker_config: Option<&str>,
-    redactor: Arc<Redactor>,
-) -> Result<Machine, Arc<str>> {
-    let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
-    let opened = Root::open(root).map_err(failed)?;
-    let proc = Proc::open(&opened).ok();
-    let daemon = match (&endpoint, &proc) {
-        (Some(endpoint), Some(proc)) => find::find(&opened, proc, endpoint),
-        (None, _) => Err(crate::host::gap::Gap::new(
-            "the engine",
-            "it was not reached by a socket of this machine",
-            "the daemon's process",
-        )),
-        (_, None) => {
-            Err(crate::host::gap::Gap::new("/proc", "no process file system could be read", "the daemon's process"))
-        }
-    };
-    if let (Some(find::Endpoint::Tcp(address)), Err(_)) = (&endpoint, &daemon) {
-        return Err(format!(
-            "no engine of this machine is seen to hold {address}, so it may be another machine's behind a tunnel; \
-             name its socket by --docker unix://PATH, or run Seaworthy as root where it runs"
-        )
-        .into());
-    }
-    // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
-    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true) || d.own_root == Some(true));
-    if opened.is_live() && !same && in_container() {
-        return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
-    }
-    let host = Arc::new(Host::read(root, docker_config).map_err(failed)?);
-    let view = view(&host, daemon.as_ref().ok(), redactor);
-    Ok(Machine { host, daemon, view })
-}
-
-/// What containers need of the host: its processes, and files as the daemon sees them.
-fn view(host: &Host, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
-    // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
-    let lsms = Lsms::read(host.root.path());
-    let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
-    let files = match files {
-        Some(files) => Ok(files),
-        None => Root::open(host.root.path()),
-    };
-    let failed = |why: Unread| Arc::from(format!("{}: {why}", host.root.path().display()));
-    let proc = effect::Proc::open(host.root.path(), lsms.clone()).map_err(failed)?;
-    let view = LocalHost::new(proc, files.map_err(failed)?, lsms, redactor);
-    Ok(match daemon {
-        Some(daemon) => view.with_daemon(daemon.pid),
-        None => view,
-    })
-}
-
 /// The address of this machine's own that a host string names; none where it is not certainly one.
 fn own_address(host: &str, port: u16) -> Option<SocketAddr> {
     let ip: IpAddr = host.parse().ok()?;
@@ -516,11 +373,6 @@ fn took(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Whether this program runs inside a container, whose `/` is not the host's.
-fn in_container() -> bool {
-    ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists())
-}
-
 fn name(resolved: &Resolved) -> String {
     match resolved.origin.strip_prefix("context ") {
         Some(context) => context.to_owned(),
@@ -534,18 +386,6 @@ fn about(version: &Json, podman: bool) -> String {
         "" => String::new(),
         version if podman => format!("Podman {}", engine::sanitize(version, 60)),
         version => format!("Engine {}", engine::sanitize(version, 60)),
-    }
-}
-
-fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
-    let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
-    match host.packages.owners(&host.root, &[exe]).pop() {
-        Some(Owner::Package { version, .. }) => {
-            version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read"))
-        }
-        Some(Owner::Nobody) => Ok(None),
-        Some(Owner::Unknown(why)) => Err(why),
-        None => Err("no package database could be read".to_owned()),
     }
 }
 

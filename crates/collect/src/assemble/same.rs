@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::Machine;
 use super::daemon::pointer;
+use super::machine::Machine;
 use crate::docker::Read;
 use crate::engine::{PEER_TEXT_LIMIT, sanitize};
 
@@ -28,10 +28,14 @@ pub(super) fn elsewhere(info: &Read<Json>, machine: &Machine) -> Option<Arc<str>
     if machine.daemon.is_ok() {
         return None;
     }
-    let live = machine.host.root.is_live();
+    let host = match machine.rest() {
+        Ok(rest) => &rest.host,
+        Err(why) => return Some(why),
+    };
+    let live = host.root.is_live();
     let marks = Marks {
-        kernel: machine.host.kernel.release.clone(),
-        memory: machine.host.kernel.memory.and_then(|bytes| i64::try_from(bytes).ok()),
+        kernel: host.kernel.release.clone(),
+        memory: host.kernel.memory.and_then(|bytes| i64::try_from(bytes).ok()),
         name: live.then(own_name).flatten(),
         told: !live,
     };

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::Machine;
+use super::machine::Machine;
 use crate::daemon::effective::{self, Effective, Settings};
 use crate::daemon::file::{self, ConfigFile};
 use crate::daemon::find::Daemon;

@@ -1,0 +1,204 @@
+//! The machine that an engine runs on, read while the engine is asked: first the daemon's process, which containers and
+//! settings wait for, then the rest of the host.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::Value as Json;
+
+use super::host::Host;
+use super::same;
+use crate::daemon::find::{self, Daemon};
+use crate::docker::Read;
+use crate::docker::context::{HostView, Running};
+use crate::docker::local::LocalHost;
+use crate::docker::observed::Observed;
+use crate::effect::{self, Lsms};
+use crate::host::gap::Gap;
+use crate::host::packages::Owner;
+use crate::host::process::Proc;
+use crate::host::root::{Root, Unread};
+use crate::redact::Redactor;
+
+/// What was read of this machine while the engine was asked.
+pub(super) struct Machine {
+    /// The daemon's process, or why it is not known.
+    pub daemon: Result<Daemon, Gap>,
+    /// What containers need of it, or why there is no looking at them.
+    view: Result<LocalHost, Arc<str>>,
+    /// The rest, which takes longer.
+    rest: OnceLock<Result<Rest, Arc<str>>>,
+}
+
+/// What is read of a machine after the daemon was found.
+pub(super) struct Rest {
+    /// The host.
+    pub host: Host,
+    /// The version of the package that owns the daemon's executable; none when no package does.
+    pub package: Result<Option<String>, String>,
+}
+
+impl Machine {
+    /// The host, once it was read.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub fn rest(&self) -> Result<&Rest, Arc<str>> {
+        self.rest.wait().as_ref().map_err(Arc::clone)
+    }
+
+    fn read_rest(&self, root: &Path, docker_config: Option<&str>) -> Result<Rest, Arc<str>> {
+        let host = Host::read(root, docker_config).map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
+        let package = match &self.daemon {
+            Ok(daemon) => package_version(&host, daemon),
+            Err(gap) => Err(gap.reason.clone()),
+        };
+        Ok(Rest { host, package })
+    }
+}
+
+/// The machine, once it has been read; those who need it wait for it.
+#[derive(Clone, Default)]
+pub(super) struct Reading {
+    machine: Arc<OnceLock<Result<Machine, Arc<str>>>>,
+    /// Why it is not the engine's machine, where that turned out once the engine had told of its own.
+    elsewhere: Arc<OnceLock<Arc<str>>>,
+}
+
+impl Reading {
+    /// Starts reading it on a thread of its own.
+    pub fn start(
+        root: std::path::PathBuf,
+        endpoint: Option<find::Endpoint>,
+        docker_config: Option<String>,
+        redactor: Arc<Redactor>,
+    ) -> Self {
+        let reading = Self::default();
+        let cell = Arc::clone(&reading.machine);
+        std::thread::spawn(move || {
+            let guarded = std::panic::AssertUnwindSafe(|| machine(&root, endpoint, redactor));
+            let found = std::panic::catch_unwind(guarded).unwrap_or_else(|_| Err("reading the host failed".into()));
+            // Nobody else sets it, nor the rest.
+            drop(cell.set(found));
+            if let Some(Ok(machine)) = cell.get() {
+                let guarded = std::panic::AssertUnwindSafe(|| machine.read_rest(&root, docker_config.as_deref()));
+                let rest = std::panic::catch_unwind(guarded);
+                drop(machine.rest.set(rest.unwrap_or_else(|_| Err("reading the host failed".into()))));
+            }
+        });
+        reading
+    }
+
+    /// The machine, once its daemon was looked for.
+    ///
+    /// # Errors
+    /// Why it is not the engine's, or could not be read.
+    pub fn wait(&self) -> Result<&Machine, Arc<str>> {
+        match (self.machine.wait(), self.elsewhere.get()) {
+            (Ok(_), Some(why)) => Err(Arc::clone(why)),
+            (read, _) => read.as_ref().map_err(Arc::clone),
+        }
+    }
+
+    /// Holds what the engine says of its machine against this one.
+    pub fn prove(&self, info: &Read<Json>) {
+        if let Ok(machine) = self.machine.wait()
+            && let Some(why) = same::elsewhere(info, machine)
+        {
+            // Nobody else sets it.
+            drop(self.elsewhere.set(why));
+        }
+    }
+
+    fn view(&self) -> Result<&LocalHost, Arc<str>> {
+        self.wait()?.view.as_ref().map_err(Arc::clone)
+    }
+}
+
+impl HostView for Reading {
+    fn observe(&self, running: Running<'_>) -> Read<Observed> {
+        self.view()?.observe(running)
+    }
+
+    fn resolve(&self, path: &str) -> Option<String> {
+        self.view().ok()?.resolve(path)
+    }
+
+    fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
+        self.view()?.user_number(layers, user)
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        self.view().ok()?.apparmor()
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        self.view().ok()?.selinux()
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        self.view()?.all_capabilities()
+    }
+}
+
+fn machine(root: &Path, endpoint: Option<find::Endpoint>, redactor: Arc<Redactor>) -> Result<Machine, Arc<str>> {
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
+    let opened = Root::open(root).map_err(failed)?;
+    let proc = Proc::open(&opened).ok();
+    let daemon = match (&endpoint, &proc) {
+        (Some(endpoint), Some(proc)) => find::find(&opened, proc, endpoint),
+        (None, _) => {
+            Err(Gap::new("the engine", "it was not reached by a socket of this machine", "the daemon's process"))
+        }
+        (_, None) => Err(Gap::new("/proc", "no process file system could be read", "the daemon's process")),
+    };
+    if let (Some(find::Endpoint::Tcp(address)), Err(_)) = (&endpoint, &daemon) {
+        return Err(format!(
+            "no engine of this machine is seen to hold {address}, so it may be another machine's behind a tunnel; \
+             name its socket by --docker unix://PATH, or run Seaworthy as root where it runs"
+        )
+        .into());
+    }
+    // The daemon's own process proves whose `/` this is; without it, the marks that engines leave in containers tell.
+    let same = daemon.as_ref().is_ok_and(|d| d.own_mounts == Some(true) || d.own_root == Some(true));
+    if opened.is_live() && !same && in_container() {
+        return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
+    }
+    let view = view(root, daemon.as_ref().ok(), redactor);
+    Ok(Machine { daemon, view, rest: OnceLock::new() })
+}
+
+/// What containers need of the host: its processes, and files as the daemon sees them.
+fn view(root: &Path, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
+    // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
+    let lsms = Lsms::read(root);
+    let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
+    let files = match files {
+        Some(files) => Ok(files),
+        None => Root::open(root),
+    };
+    let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
+    let proc = effect::Proc::open(root, lsms.clone()).map_err(failed)?;
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms, redactor);
+    Ok(match daemon {
+        Some(daemon) => view.with_daemon(daemon.pid),
+        None => view,
+    })
+}
+
+/// Whether this program runs inside a container, whose `/` is not the host's.
+fn in_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists())
+}
+
+fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {
+    let exe = daemon.exe.as_deref().ok_or("the daemon's executable may not be read")?;
+    match host.packages.owners(&host.root, &[exe]).pop() {
+        Some(Owner::Package { version, .. }) => {
+            version.map(Some).ok_or_else(|| format!("the version of the package of {exe} could not be read"))
+        }
+        Some(Owner::Nobody) => Ok(None),
+        Some(Owner::Unknown(why)) => Err(why),
+        None => Err("no package database could be read".to_owned()),
+    }
+}
