@@ -11,6 +11,7 @@ pub mod fact;
 pub mod flaw;
 pub mod identity;
 pub mod judge;
+pub mod path;
 pub mod predicate;
 pub mod remedy;
 pub mod schema;

@@ -101,7 +101,7 @@ pub fn seccomp(data: &[u8]) {
     effect::configured_capabilities(false, &lines, &lines, u64::MAX >> 23);
     for line in lines.iter().take(8) {
         effect::device_class(line);
-        seaworthy_collect::docker::normalise(line);
+        seaworthy_core::path::normalise(line);
         seaworthy_collect::docker::container::user_number(line);
     }
 }

@@ -13,11 +13,9 @@ mod layers;
 pub mod local;
 pub mod network;
 pub mod observed;
-mod paths;
 mod secrets;
 mod sheet;
 pub mod swarm;
 pub mod volume;
 
 pub use json::Read;
-pub use paths::normalise;

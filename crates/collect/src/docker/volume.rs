@@ -7,10 +7,10 @@ use serde_json::{Map, Value as Json};
 
 use super::context::VolumeSource;
 use super::json::{Node, Read, cut};
-use super::paths::normalise;
 use super::secrets::Secrets;
 use super::sheet::Sheet;
 use crate::redact::Redactor;
+use seaworthy_core::path::normalise;
 
 /// A volume from an element of `Volumes` of `GET /volumes`, and where its files are; none for an element without a
 /// name.

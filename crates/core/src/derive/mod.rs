@@ -9,6 +9,7 @@ mod root;
 use std::sync::Arc;
 
 use crate::flaw::FlawTable;
+use crate::path::normalise;
 use crate::schema::docker;
 use crate::snapshot::{Snapshot, Target};
 use crate::value::Value;
@@ -35,12 +36,12 @@ fn only<'a>(target: &'a Target, kind: &'static crate::schema::Kind, fact: &str) 
 fn engine_sockets(target: &Target) -> (Vec<String>, Option<Arc<str>>) {
     let mut sockets = Vec::new();
     if let Some(path) = target.address.strip_prefix("unix://") {
-        sockets.push(mounts::normal(path));
+        sockets.push(normalise(path).into_owned());
     }
     match only(target, &docker::DAEMON, "listeners") {
         Value::List(listeners) => {
             let addresses = listeners.iter().filter_map(|l| l.field("address").and_then(Value::as_str));
-            sockets.extend(addresses.filter_map(|a| a.strip_prefix("unix://")).map(mounts::normal));
+            sockets.extend(addresses.filter_map(|a| a.strip_prefix("unix://")).map(|a| normalise(a).into_owned()));
             (sockets, None)
         }
         Value::Unknown(reason) => (sockets, Some(Arc::clone(reason))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{engine_sockets, only};
 use crate::component::Component;
 use crate::fact::Source;
+use crate::path::normalise;
 use crate::predicate::path_is_under;
 use crate::schema::docker;
 use crate::snapshot::Target;
@@ -78,27 +79,9 @@ const HARMLESS_READ_ONLY: &[&str] = &[
 /// Devices that images may be given, in whatever way: they lead nowhere.
 const HARMLESS_DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
-/// A path without `.`, `..`, repeated slashes and a last one, with `/var/run` as `/run`.
-pub(super) fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    if parts.first() == Some(&"var") && parts.get(1) == Some(&"run") {
-        parts.remove(0);
-    }
-    format!("/{}", parts.join("/"))
-}
-
 pub(super) fn derive(target: &mut Target) {
     let (sockets, sockets_unknown) = engine_sockets(target);
-    let data_root = only(target, &docker::HOST, "data_root").as_str().map(normal);
+    let data_root = only(target, &docker::HOST, "data_root").as_str().map(|root| normalise(root).into_owned());
     let mut by_volume: Vec<(String, String)> = Vec::new();
     let mut socket_holders: Vec<Box<str>> = Vec::new();
     let mut mounts_unknown: Option<Arc<str>> = target.incomplete.get(docker::CONTAINER.name).map(|r| r.as_str().into());
@@ -152,7 +135,7 @@ fn host_path(mount: &Value) -> Result<Option<String>, Arc<str>> {
     }
     match (text(mount, "type"), mount.field("source")) {
         (Some("tmpfs" | "npipe" | "cluster" | "image"), _) => Ok(None),
-        (_, Some(Value::Str(source))) if source.starts_with('/') => Ok(Some(normal(source))),
+        (_, Some(Value::Str(source))) if source.starts_with('/') => Ok(Some(normalise(source).into_owned())),
         (_, Some(Value::Unknown(reason))) => Err(Arc::clone(reason)),
         _ => Ok(None),
     }

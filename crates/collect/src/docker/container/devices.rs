@@ -4,10 +4,10 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::super::json::{Node, Read, cut, other_type};
-use super::super::paths::normalise;
 use super::super::sheet::Sheet;
 use super::Reading;
 use crate::effect::devices::{DeviceClass, device_class};
+use seaworthy_core::path::normalise;
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     const FIELD: &str = "HostConfig.Devices, DeviceRequests, DeviceCgroupRules";

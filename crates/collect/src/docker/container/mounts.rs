@@ -5,9 +5,9 @@ use std::sync::Arc;
 use seaworthy_core::value::Value;
 
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
-use super::super::paths::normalise;
 use super::super::sheet::Sheet;
 use super::Reading;
+use seaworthy_core::path::normalise;
 
 /// One mount on its way to the fact.
 struct Mount<'a> {
