@@ -8,7 +8,9 @@ mod lookup;
 
 use std::path::Path;
 
-pub use load::{Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check};
+pub use load::{
+    Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check, parse_step, parse_threat,
+};
 pub use lookup::{ControlRef, LookupError};
 
 impl Catalog {
@@ -24,7 +26,7 @@ impl Catalog {
     /// # Errors
     /// Every error of every file, and ids that are there already.
     pub fn extend(&mut self, dir: &Path) -> Result<(), Vec<LoadError>> {
-        let more = directory(dir)?;
+        let more = directory(dir, &self.checks)?;
         let twice: Vec<LoadError> = more
             .checks
             .iter()
@@ -36,9 +38,26 @@ impl Catalog {
                 message: format!("the catalogue has a check `{}` already; give it another name", c.id),
             })
             .collect();
+        let again = |file: &str, what: &str, id: &str| LoadError {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            message: format!("the catalogue has a {what} `{id}` already; give it another name"),
+        };
+        let threats = more.threats.iter().filter(|t| self.threats.iter().any(|own| own.id == t.id));
+        let steps = more.steps.iter().filter(|s| self.steps.iter().any(|own| own.id == s.id));
+        let mut twice = twice;
+        twice.extend(threats.map(|t| again(&t.file, "threat", &t.id)));
+        twice.extend(steps.map(|s| again(&s.file, "step", &s.id)));
         if !twice.is_empty() {
             return Err(twice);
         }
+        self.threats.extend(more.threats);
+        self.threats.sort_by(|a, b| a.id.cmp(&b.id));
+        self.steps.extend(more.steps);
+        self.steps.sort_by(|a, b| a.id.cmp(&b.id));
+        self.blanks.extend(more.blanks);
+        self.alone.extend(more.alone);
         self.checks.extend(more.checks);
         self.checks.sort_by(|a, b| a.id.cmp(&b.id));
         self.benchmarks.extend(more.benchmarks);

@@ -2,11 +2,13 @@
 //!
 //! Nothing in this crate does IO or reads a clock: the same snapshot always gives the same answer.
 
+pub mod assessment;
 pub mod audit;
 pub mod benchmark;
 pub mod check;
 pub mod component;
 pub mod derive;
+pub mod diagram;
 pub mod fact;
 pub mod flaw;
 pub mod identity;
@@ -17,6 +19,8 @@ pub mod remedy;
 pub mod schema;
 pub mod snapshot;
 pub mod snapshot_json;
+pub mod step;
+pub mod threat;
 pub mod value;
 pub mod verdict;
 pub mod version;

@@ -34,11 +34,11 @@ struct FrontRemedy {
 }
 
 /// A fenced block: its info string, its text, where the text begins (byte) and the fence's line.
-struct Fence<'a> {
-    info: &'a str,
-    text: &'a str,
-    start: usize,
-    line: usize,
+pub(super) struct Fence<'a> {
+    pub info: &'a str,
+    pub text: &'a str,
+    pub start: usize,
+    pub line: usize,
 }
 
 /// Parses a check from the text of its file. `file` is its path in the catalogue, `checks/docker/daemon/icc-off.md`.
@@ -94,7 +94,7 @@ pub fn parse(file: &str, text: &str) -> Result<Check, Vec<LoadError>> {
     if errors.is_empty() { Ok(check) } else { Err(errors) }
 }
 
-fn compile(
+pub(super) fn compile(
     file: &str,
     text: &str,
     start: usize,
@@ -238,7 +238,7 @@ fn required_cases(check: &Check, file: &str, text: &str, errors: &mut Vec<LoadEr
 }
 
 /// The fenced blocks of a Markdown text.
-fn fences(text: &str) -> Vec<Fence<'_>> {
+pub(super) fn fences(text: &str) -> Vec<Fence<'_>> {
     let mut out = Vec::new();
     let mut open: Option<(&str, usize, usize)> = None;
     let mut offset = 0;

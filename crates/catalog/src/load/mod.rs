@@ -3,18 +3,25 @@
 mod benchmark;
 mod cases;
 mod check;
+mod step;
+mod threat;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::check::Check;
 use seaworthy_core::flaw::FlawTable;
+use seaworthy_core::step::Step;
+use seaworthy_core::threat::{Alone, Blank, Threat};
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::parse_all as parse_benchmarks;
 pub use cases::component as case_component;
 pub use check::parse as parse_check;
+pub use step::parse as parse_step;
+pub use threat::parse as parse_threat;
 
 /// The largest file of a catalogue, in bytes.
 const LARGEST: u64 = 256 << 10;
@@ -30,6 +37,14 @@ pub struct Catalog {
     pub benchmarks: Vec<Benchmark>,
     /// Known flaws of versions.
     pub flaws: FlawTable,
+    /// The threats, by id.
+    pub threats: Vec<Threat>,
+    /// The attack steps, by id.
+    pub steps: Vec<Step>,
+    /// Cells of the matrix of element kind by letter that are blank, with the reason.
+    pub blanks: Vec<Blank>,
+    /// Checks that answer no threat, with the reason.
+    pub alone: Vec<Alone>,
 }
 
 /// What is wrong with a file of a catalogue.
@@ -71,11 +86,12 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Loads a catalogue: `checks/**/*.md`, `benchmarks/**/*.toml`, `versions/*.toml`. What is not there is left empty.
+/// Loads a catalogue: `checks/**/*.md`, `benchmarks/**/*.toml`, `versions/*.toml`, `threats/**/*.md`, `steps/*.toml`,
+/// `stride.toml`. What is not there is left empty. Threats and steps may name the checks of `known` too.
 ///
 /// # Errors
 /// Every error of every file, sorted by file.
-pub fn directory(dir: &Path) -> Result<Catalog, Vec<LoadError>> {
+pub fn directory(dir: &Path, known: &[Check]) -> Result<Catalog, Vec<LoadError>> {
     let mut catalog = Catalog::default();
     let mut errors = Vec::new();
     for (file, text) in files(&dir.join("checks"), "checks", "md", &mut errors) {
@@ -99,6 +115,27 @@ pub fn directory(dir: &Path) -> Result<Catalog, Vec<LoadError>> {
             Err(e) => errors.push(toml_error(&file, &text, 0, &e)),
         }
     }
+    let checks: HashSet<&str> = catalog.checks.iter().chain(known).map(|c| c.id.as_str()).collect();
+    for (file, text) in files(&dir.join("threats"), "threats", "md", &mut errors) {
+        match threat::parse(&file, &text, &checks) {
+            Ok(threat) => catalog.threats.push(threat),
+            Err(mut found) => errors.append(&mut found),
+        }
+    }
+    for (file, text) in files(&dir.join("steps"), "steps", "toml", &mut errors) {
+        match step::parse(&file, &text, &checks) {
+            Ok(step) => catalog.steps.push(step),
+            Err(mut found) => errors.append(&mut found),
+        }
+    }
+    if let Ok(text) = std::fs::read_to_string(dir.join("stride.toml")) {
+        match threat::stride("stride.toml", &text, &checks) {
+            Ok((blanks, alone)) => (catalog.blanks, catalog.alone) = (blanks, alone),
+            Err(mut found) => errors.append(&mut found),
+        }
+    }
+    catalog.threats.sort_by(|a, b| a.id.cmp(&b.id));
+    catalog.steps.sort_by(|a, b| a.id.cmp(&b.id));
     if errors.is_empty() {
         return Ok(catalog);
     }

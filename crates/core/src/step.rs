@@ -1,0 +1,212 @@
+//! Attack steps and the paths that they make: from a capability, over a predicate, to a capability.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagram::{Certainty, FactRef, FlowKind, actor};
+use crate::predicate::Predicate;
+use crate::remedy::Safety;
+
+/// Something that an attacker can do, at an element of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capability {
+    /// Its name in step files and outputs.
+    pub name: &'static str,
+    /// The kind of element that it is held at: one of the schema or an actor.
+    pub about: &'static str,
+    /// What it means, with the element's name for `{}`.
+    pub means: &'static str,
+    /// Where attackers begin.
+    pub entry: bool,
+    /// What they are after; the lower, the dearer. None: only a way.
+    pub jewel: Option<u8>,
+}
+
+const fn way(name: &'static str, about: &'static str, means: &'static str) -> Capability {
+    Capability { name, about, means, entry: false, jewel: None }
+}
+
+const fn entry(name: &'static str, about: &'static str, means: &'static str) -> Capability {
+    Capability { name, about, means, entry: true, jewel: None }
+}
+
+const fn jewel(name: &'static str, about: &'static str, means: &'static str, rank: u8) -> Capability {
+    Capability { name, about, means, entry: false, jewel: Some(rank) }
+}
+
+/// Every capability that steps may name.
+pub const CAPABILITIES: &[Capability] = &[
+    entry("internet", actor::INTERNET, "anybody on the internet"),
+    entry("local-network", actor::LOCAL_NETWORK, "anybody on the host's networks"),
+    entry("local-user", actor::LOCAL_USER, "a user of the host without rights"),
+    entry("engine-group", actor::ENGINE_GROUP, "{}, who may open the engine's socket"),
+    entry("client", "docker.client", "the account of {}, taken over"),
+    entry("image-author", "docker.image", "the author of the image {}"),
+    Capability { name: "code", about: "docker.container", means: "code in {}", entry: true, jewel: None },
+    way("reach", "docker.container", "packets to {}"),
+    way("root", "docker.container", "root inside {}"),
+    way("on-network", "docker.network", "packets on the network {}"),
+    way("volume-read", "docker.volume", "reading the volume {}"),
+    way("volume-write", "docker.volume", "writing to the volume {}"),
+    way("reach-api", "docker.daemon", "a connection to the engine's API"),
+    way("login", "docker.host", "a login on the host without rights"),
+    way("host-network", "docker.host", "the host's network namespace"),
+    way("host-files", "docker.host", "reading the host's files"),
+    jewel("host-root", "docker.host", "root on the host", 0),
+    jewel("engine", "docker.daemon", "the engine's API", 1),
+    jewel("data", "docker.container", "the data and secrets of {}", 2),
+    jewel("credentials", "docker.registry", "credentials for {}", 3),
+    jewel("availability", "docker.host", "the host's availability", 4),
+];
+
+/// A capability by its name.
+pub fn capability(name: &str) -> Option<&'static Capability> {
+    CAPABILITIES.iter().find(|c| c.name == name)
+}
+
+/// A step of the catalogue.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// The name of its file: `mounted-socket`.
+    pub id: String,
+    /// What the attacker does, in a sentence with `{from}` and `{to}` for the elements' names.
+    pub title: String,
+    /// The capability that he has; always one of [`CAPABILITIES`].
+    pub from: String,
+    /// The capability that he gains.
+    pub to: String,
+    /// The flow between the two elements, whichever end is which. None: the same element, or where the kinds differ
+    /// the only one of its kind in the target.
+    pub over: Option<FlowKind>,
+    /// What must hold of the element that he comes from.
+    pub when: Option<Predicate>,
+    /// What must hold of the element that he goes to.
+    pub at: Option<Predicate>,
+    /// How hard it is: 1 is a command that everybody knows, 10 is a flaw that nobody knows yet.
+    pub effort: u32,
+    /// The ATT&CK technique.
+    pub attack: String,
+    /// Where this is known from.
+    pub source: String,
+    /// Checks each of which, passing on either element (or on the daemon or host of the target), makes the step
+    /// impossible: their remedies cut it.
+    pub cut: Vec<String>,
+    /// Why it works and what stands against it; Markdown.
+    pub story: String,
+    /// The file it was read from, relative to the catalogue.
+    pub file: String,
+}
+
+/// A capability at an element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct State {
+    /// The position in [`CAPABILITIES`].
+    pub capability: usize,
+    /// The element, by position in the diagram; of equal containers the first.
+    pub element: usize,
+}
+
+impl State {
+    /// The capability.
+    pub fn capability(self) -> &'static Capability {
+        &CAPABILITIES[self.capability]
+    }
+}
+
+/// A step taken here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// The step, by position in the catalogue's list.
+    pub step: usize,
+    /// What he has.
+    pub from: State,
+    /// What he gains.
+    pub to: State,
+    /// The flow that he uses, by position in the diagram.
+    pub flow: Option<usize>,
+    /// Whether it is proven.
+    pub certainty: Certainty,
+    /// The facts that it rests on; of a possible one, the unknown ones first.
+    pub facts: Vec<FactRef>,
+    /// Failing findings, by position in the audit, the remedy of each of which makes it impossible.
+    pub cut_by: Vec<usize>,
+}
+
+/// A minimal chain of steps from an entry point to a jewel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Where it begins.
+    pub from: State,
+    /// What it reaches.
+    pub to: State,
+    /// Proven when every hop is.
+    pub certainty: Certainty,
+    /// The sum of the steps' efforts.
+    pub effort: u32,
+    /// The steps in order.
+    pub hops: Vec<Hop>,
+    /// For each end how many equal elements it stands for, itself included.
+    pub stands_for: (usize, usize),
+    /// The same for the same steps over the same elements, also after they were re-created.
+    pub fingerprint: String,
+}
+
+/// The paths of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// Cheapest first; proven before possible among equals.
+    pub list: Vec<Path>,
+    /// Pairs of which more paths exist than are listed, with how many are.
+    pub more: Vec<(State, State, usize)>,
+    /// For each element of the diagram the cheapest way from outside (an actor or a client) to any capability at it:
+    /// the effort, whether it is proven, and the path's entry.
+    pub exposure: Vec<Option<Exposure>>,
+    /// For each element the first of those that are equal to it, itself where it is the first or alone.
+    pub class_of: Vec<usize>,
+}
+
+/// How an element is reached from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposure {
+    /// Where the way begins.
+    pub entry: State,
+    /// The sum of the efforts.
+    pub effort: u32,
+    /// Whether every hop is proven.
+    pub certainty: Certainty,
+    /// How many steps.
+    pub steps: usize,
+}
+
+/// What to harden, with what is gained.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Priority {
+    /// What to do, in a sentence. Holds hostile names.
+    pub title: String,
+    /// The findings that it closes, by position in the audit: of one check, or of one kind of edit over files.
+    pub closes: Vec<usize>,
+    /// The instances of threats that it answers, given what stands before it.
+    pub answers: Vec<usize>,
+    /// The paths that it cuts, by position in the list, given what stands before it.
+    pub cuts: Vec<usize>,
+    /// How much harm it can do.
+    pub safety: Safety,
+    /// What restarts, stops or is re-created, in words.
+    pub breaks: Vec<String>,
+    /// Why it stands here: the terms of its rank, in words.
+    pub why: Vec<String>,
+    /// Open threats left after it and those before it.
+    pub threats_left: usize,
+    /// Proven and possible paths left after it and those before it.
+    pub paths_left: (usize, usize),
+}
+
+/// The smallest set of fixes that cuts every proven path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// By position in the candidates' list: titles with the findings that each closes.
+    pub fixes: Vec<(String, Vec<usize>)>,
+    /// Whether it is proven to be the smallest; else it is the best that was found within the bound.
+    pub smallest: bool,
+    /// Paths that no remedy of the catalogue cuts, by position in the list.
+    pub uncut: Vec<usize>,
+}
