@@ -13,6 +13,7 @@ mod junit;
 mod layout;
 mod markdown;
 mod sarif;
+pub mod svg;
 mod text;
 mod words;
 
