@@ -1,4 +1,4 @@
-//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
+//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV; of an assessment: the page, SVG, Mermaid.
 //!
 //! Every rendering reads an [`Audit`] and writes as it goes, so that a report of tens of thousands of findings is
 //! never held as one text. Names, values and sources come from the audited host and are hostile: each format makes
@@ -8,10 +8,12 @@ mod baseline;
 mod clean;
 mod csv;
 mod group;
+pub mod html;
 mod json;
 mod junit;
 mod layout;
 mod markdown;
+pub mod mermaid;
 mod sarif;
 pub mod svg;
 mod text;

@@ -6,6 +6,9 @@ pub(crate) mod layout;
 pub(crate) mod scene;
 mod zones;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 use std::io;
 
@@ -22,7 +25,7 @@ use scene::{Edge, Node, Scene};
 pub const STYLE: &str = include_str!("svg/style.css");
 
 /// The colours of the drawing, light, dark and printed, for a drawing that stands alone.
-const COLOURS: &str = include_str!("svg/colours.css");
+pub(crate) const COLOURS: &str = include_str!("svg/colours.css");
 
 /// How a diagram is drawn.
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,8 @@ use seaworthy_core::diagram::{Certainty, Element, FlowKind, Shape};
 use seaworthy_core::step::Hop;
 use seaworthy_core::threat::{Status, Subject};
 
-use super::zones::{Area, areas};
+pub use super::zones::Area;
+use super::zones::areas;
 use crate::clean::bounded;
 use crate::words;
 
