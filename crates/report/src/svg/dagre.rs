@@ -98,6 +98,24 @@ fn ports(graph: &Graph, placed: &mut Placed) {
             }
         }
     }
+    for points in &mut placed.lines {
+        straighten(points);
+    }
+}
+
+/// Takes out the corners that turn nowhere.
+fn straighten(points: &mut Vec<Point>) {
+    let mut i = 1;
+    while i + 1 < points.len() {
+        let (a, b, c) = (points[i - 1], points[i], points[i + 1]);
+        let turn = (b.0 - a.0) * (c.1 - b.1) - (b.1 - a.1) * (c.0 - b.0);
+        let length = (c.0 - a.0).hypot(c.1 - a.1);
+        if turn.abs() < length.max(1.0) * 0.5 {
+            points.remove(i);
+        } else {
+            i += 1;
+        }
+    }
 }
 
 fn count(n: usize) -> f64 {
