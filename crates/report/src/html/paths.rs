@@ -68,12 +68,11 @@ pub fn paths(assessment: &Assessment<'_>) -> (Vec<PathView>, usize) {
 pub fn more(assessment: &Assessment<'_>) -> Vec<String> {
     let pair = |(from, to, listed): &(_, _, usize)| {
         let (from, to) = (assessment.state(*from), assessment.state(*to));
-        format!(
-            "{} → {}: the {} cheapest are listed, there are more",
-            name(&from),
-            name(&to),
-            words::thousands(*listed)
-        )
+        let listed = match listed {
+            1 => "the cheapest is listed".to_owned(),
+            n => format!("the {} cheapest are listed", words::thousands(*n)),
+        };
+        format!("{} → {}: {listed}, there are more", name(&from), name(&to))
     };
     assessment.paths.more.iter().take(20).map(pair).collect()
 }
