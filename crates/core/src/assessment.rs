@@ -1,10 +1,12 @@
 //! An assessment: an audit with the threat model over it. What the renderings of `assess`, `threats` and `paths` read.
 
+use std::collections::BTreeMap;
+
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
 use crate::step::{CAPABILITIES, Cut, Path, Paths, Priority, State, Step};
-use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
+use crate::threat::{Blank, Instance, Status, Subject, Threat};
 
 /// The threat model of a snapshot, with the catalogue that it points into.
 #[derive(Debug)]
@@ -29,6 +31,24 @@ pub struct Assessment<'a> {
     pub cut: Cut,
     /// Waivers of threats that do nothing, with the reason.
     pub waiver_problems: Vec<String>,
+}
+
+/// A threat with its instances here.
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    /// The threat.
+    pub threat: &'a Threat,
+    /// The worst status of its instances.
+    pub status: Status,
+    /// The instances, by position in the assessment: the worst first.
+    pub instances: Vec<usize>,
+}
+
+impl Told<'_> {
+    /// Those of its instances that have its status.
+    pub fn worst<'t>(&'t self, assessment: &'t Assessment<'_>) -> impl Iterator<Item = &'t Instance> {
+        self.instances.iter().map(|i| &assessment.threats[*i]).filter(|t| t.status == self.status)
+    }
 }
 
 impl<'a> Assessment<'a> {
@@ -104,17 +124,29 @@ impl<'a> Assessment<'a> {
         out
     }
 
-    /// How many instances have a status.
-    pub fn count(&self, status: Status) -> usize {
-        self.threats.iter().filter(|t| t.status == status).count()
+    /// The threats that have an instance here, each with the worst status of its instances: by surface, then by
+    /// status, then by what is lost, then by id.
+    pub fn told(&self) -> Vec<Told<'a>> {
+        let mut by_threat: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (i, instance) in self.threats.iter().enumerate() {
+            by_threat.entry(instance.threat).or_default().push(i);
+        }
+        let mut out: Vec<Told<'a>> = by_threat
+            .into_iter()
+            .map(|(threat, mut instances)| {
+                instances.sort_by_key(|i| (self.threats[*i].status, *i));
+                let status = instances.first().map_or(Status::Answered, |i| self.threats[*i].status);
+                Told { threat: &self.catalog[threat], status, instances }
+            })
+            .collect();
+        out.sort_by_key(|t| (t.threat.surface, t.status, t.threat.loses, &t.threat.id));
+        out
     }
 
-    /// How many open instances have a letter, in the order of the letters.
-    pub fn open_by_letter(&self) -> [(Stride, usize); 6] {
-        Stride::ALL.map(|letter| {
-            let open = self.threats.iter().filter(|t| t.status == Status::Open);
-            (letter, open.filter(|t| self.threat(t).stride.contains(&letter)).count())
-        })
+    /// How many paths are proven, and how many possible.
+    pub fn paths_counted(&self) -> (usize, usize) {
+        let proven = self.paths.list.iter().filter(|p| p.certainty.is_proven()).count();
+        (proven, self.paths.list.len() - proven)
     }
 
     /// The paths between two capabilities, by name; none stands for every one.

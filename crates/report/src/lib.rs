@@ -25,6 +25,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 
 pub use baseline::{Baseline, BaselineError, baseline};
@@ -35,7 +36,7 @@ pub use clean::one_line;
 pub enum Format {
     /// For a person at a terminal or behind a pipe.
     Text,
-    /// Everything, in the shape of `schemas/report-1.json`.
+    /// Everything, in the shape of `schemas/report-2.json`.
     Json,
     /// SARIF 2.1.0, for code scanning services.
     Sarif,
@@ -81,13 +82,38 @@ impl FromStr for Format {
     }
 }
 
-/// What of the audit a text shows; the other formats show the same in both.
+/// What a rendering reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'r> {
+    /// The findings.
+    pub audit: &'r Audit<'r>,
+    /// The threat model over them, where the command makes one.
+    pub model: Option<&'r Assessment<'r>>,
+}
+
+/// What of a report a text shows; JSON shows the same in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// The benchmark, control by control.
     Audit,
     /// The summary, and what to harden first.
     Assess,
+    /// The threats by surface and letter.
+    Threats,
+    /// The attack paths.
+    Paths,
+}
+
+impl View {
+    /// The command that shows it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Assess => "assess",
+            Self::Threats => "threats",
+            Self::Paths => "paths",
+        }
+    }
 }
 
 /// How a report is shown.
@@ -118,13 +144,14 @@ impl Default for Options {
 pub fn render(
     format: Format,
     view: View,
-    audit: &Audit<'_>,
+    report: Report<'_>,
     options: &Options,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    let audit = report.audit;
     match format {
-        Format::Text => text::render(view, audit, options, out),
-        Format::Json => json::render(audit, out),
+        Format::Text => text::render(view, report, options, out),
+        Format::Json => json::render(report, out),
         Format::Sarif => sarif::render(audit, options, out),
         Format::Junit => junit::render(audit, out),
         Format::Markdown => markdown::render(audit, options, out),

@@ -12,7 +12,7 @@ use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::verdict::Severity;
 use seaworthy_core::waiver::Waiver;
 
-use crate::{Format, Options, View};
+use crate::{Format, Options, Report, View};
 
 /// Everything that an audit borrows.
 pub struct World {
@@ -157,6 +157,6 @@ pub fn waiver(check: &str, component: &str) -> Waiver {
 /// A rendering as text.
 pub fn rendered(format: Format, view: View, world: &World, options: &Options) -> String {
     let mut out = Vec::new();
-    crate::render(format, view, &world.audit(), options, &mut out).unwrap();
+    crate::render(format, view, Report { audit: &world.audit(), model: None }, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
