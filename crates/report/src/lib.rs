@@ -12,6 +12,7 @@ mod json;
 mod junit;
 mod layout;
 mod markdown;
+mod matrix;
 mod sarif;
 mod text;
 mod words;
@@ -89,6 +90,8 @@ pub struct Report<'r> {
     pub audit: &'r Audit<'r>,
     /// The threat model over them, where the command makes one.
     pub model: Option<&'r Assessment<'r>>,
+    /// The threat model of an earlier snapshot of the same targets, to tell before from after.
+    pub since: Option<&'r Assessment<'r>>,
 }
 
 /// What of a report a text shows; JSON shows the same in all.
@@ -154,7 +157,7 @@ pub fn render(
         Format::Json => json::render(report, out),
         Format::Sarif => sarif::render(audit, options, out),
         Format::Junit => junit::render(audit, out),
-        Format::Markdown => markdown::render(audit, options, out),
+        Format::Markdown => markdown::render(report, options, out),
         Format::Csv => csv::render(audit, out),
     }
 }

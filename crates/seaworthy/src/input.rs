@@ -61,7 +61,8 @@ fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
     }
 }
 
-fn read(path: &Path) -> Result<Snapshot> {
+/// The snapshot in a file, - for standard input.
+pub fn read(path: &Path) -> Result<Snapshot> {
     let context = || format!("snapshot {}", path.display());
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
