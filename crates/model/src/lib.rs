@@ -1,1 +1,3 @@
 //! The threat model: data flows, threats, paths and their ranking.
+
+pub mod judge;
