@@ -97,6 +97,10 @@ pub struct TargetArguments {
     /// The recorded demonstration host instead of a live engine
     #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "from"])]
     pub demo: bool,
+    /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
+    /// verify printed; matched by digest; repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub evidence: Vec<PathBuf>,
     /// The root of the host's file system, where it is mounted elsewhere
     #[arg(long, value_name = "DIR", help_heading = "Targets")]
     pub root: Option<PathBuf>,
