@@ -166,9 +166,10 @@ pub struct AuditArguments {
     /// The file for the format before it (without one told by its ending), - for standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Vec<PathBuf>,
-    /// Exit with 1 when a finding is at or over this severity, and with 3 when one of them is unknown
+    /// Exit with 1 when a finding is at or over this severity (of `threats` the impact, of `paths` what they reach), or
+    /// when a threat is new against --baseline or --since; with 3 when one of them is unknown
     #[arg(long, value_name = "SEVERITY", help_heading = "Exit code")]
-    pub fail_on: Option<SeverityArgument>,
+    pub fail_on: Option<FailOn>,
     /// With --fail-on: unknown checks do not make the run incomplete
     #[arg(long, help_heading = "Exit code")]
     pub allow_unknown: bool,
@@ -201,9 +202,9 @@ fn parse_format(text: &str) -> Result<Format, String> {
     text.parse().map_err(|e: seaworthy_report::UnknownFormat| e.to_string())
 }
 
-/// A severity on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SeverityArgument {
+/// What makes a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
     /// Good to have.
     Low,
     /// Weakens a defence.
@@ -212,15 +213,19 @@ pub enum SeverityArgument {
     High,
     /// Opens the host.
     Critical,
+    /// A threat that is open now and was not in --baseline or --since.
+    NewThreats,
 }
 
-impl From<SeverityArgument> for Severity {
-    fn from(severity: SeverityArgument) -> Self {
-        match severity {
-            SeverityArgument::Low => Self::Low,
-            SeverityArgument::Medium => Self::Medium,
-            SeverityArgument::High => Self::High,
-            SeverityArgument::Critical => Self::Critical,
+impl FailOn {
+    /// The severity that it stands for.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Low => Some(Severity::Low),
+            Self::Medium => Some(Severity::Medium),
+            Self::High => Some(Severity::High),
+            Self::Critical => Some(Severity::Critical),
+            Self::NewThreats => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `audit`, `assess`, `threats` and `paths`: collect or read, judge, model, tell.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result, bail};
 use seaworthy_catalog::Catalog;
@@ -9,10 +9,11 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::snapshot::Snapshot;
+use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
 use seaworthy_report::{Baseline, Options, Report, View, render};
 
-use crate::arguments::AuditArguments;
+use crate::arguments::{AuditArguments, FailOn};
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::{input, output};
@@ -34,6 +35,14 @@ pub fn run(arguments: &AuditArguments, view: View) -> Result<Exit> {
 /// The same of the paths that are wanted.
 pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) -> Result<Exit> {
     let pairs = output::pairs(&arguments.format, &arguments.output)?;
+    if arguments.fail_on == Some(FailOn::NewThreats) {
+        if view == View::Audit {
+            bail!("--fail-on new-threats is for assess and threats: audit knows findings alone");
+        }
+        if arguments.baseline.is_none() && arguments.since.is_none() {
+            bail!("--fail-on new-threats: new against what? give --baseline REPORT or --since SNAPSHOT");
+        }
+    }
     let (catalog, config) = super::settings(&arguments.common)?;
     let benchmark = benchmark(&catalog, &config, &arguments.benchmark)?;
     let chosen = chosen(&catalog, &arguments.check)?;
@@ -70,7 +79,31 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         let plain = Options { colour: options.colour && path.is_none(), ..options.clone() };
         output::write(path.as_deref(), |out| render(*format, view, report, &plain, out))?;
     }
+    if arguments.fail_on == Some(FailOn::NewThreats) {
+        return Ok(new_threats(arguments, model.as_ref(), since.as_ref()));
+    }
     Ok(exit(arguments, &audit, view, model.as_ref()))
+}
+
+/// New threats are those that are open and were not before; one that became undetermined makes the run incomplete. Of
+/// a baseline the known ones are gone from the model already.
+fn new_threats(arguments: &AuditArguments, model: Option<&Assessment<'_>>, since: Option<&Assessment<'_>>) -> Exit {
+    let before: HashMap<&str, Status> = since
+        .iter()
+        .flat_map(|m| &m.threats)
+        .map(|t| (t.fingerprint.as_str(), t.status))
+        .collect();
+    let is_new = |status: Status| {
+        let now = model.iter().flat_map(|m| &m.threats).filter(|t| t.status == status);
+        now.filter(|t| before.get(t.fingerprint.as_str()).is_none_or(|was| *was > status)).count() > 0
+    };
+    if is_new(Status::Open) {
+        Exit::Findings
+    } else if is_new(Status::Undetermined) && !arguments.allow_unknown {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    }
 }
 
 /// What judging needs beside a snapshot.
@@ -86,8 +119,8 @@ impl<'a> Judge<'a> {
         if super::is_nothing(&snapshot) {
             return Err(super::nothing(&snapshot));
         }
-        registries(&mut snapshot, self.config.registries.allowed.as_deref());
         derive(&mut snapshot, &self.catalog.flaws);
+        registries(&mut snapshot, self.config.registries.allowed.as_deref());
         Ok(snapshot)
     }
 
@@ -178,7 +211,7 @@ fn worst(audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> (Opti
 fn exit(arguments: &AuditArguments, audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> Exit {
     let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || !t.incomplete.is_empty());
     let (found, unknown) = worst(audit, view, model);
-    if let Some(limit) = arguments.fail_on.map(Severity::from) {
+    if let Some(limit) = arguments.fail_on.and_then(FailOn::severity) {
         if found.is_some_and(|s| s >= limit) {
             return Exit::Findings;
         }
