@@ -1,1 +1,5 @@
 //! The threat model: data flows, threats, paths and their ranking.
+
+mod diagram;
+
+pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
