@@ -36,7 +36,7 @@ fn truth() -> impl Strategy<Value = Value> {
 }
 
 fn named(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
-    let some = prop::collection::btree_set(prop::sample::select(names), 0..3).prop_map(|names| Value::strings(names));
+    let some = prop::collection::btree_set(prop::sample::select(names), 0..3).prop_map(Value::strings);
     prop_oneof![4 => some, 1 => Just(Value::unknown("not read"))]
 }
 
