@@ -17,10 +17,14 @@
 //! open on something that only may be there, or where `when` is unknown, is undetermined.
 
 mod findings;
+#[cfg(test)]
+mod properties;
 mod related;
-mod waivers;
 #[cfg(test)]
 mod tests;
+mod waivers;
+#[cfg(test)]
+pub(crate) mod world;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -167,8 +171,7 @@ impl<'a> Judge<'a> {
 
     fn on_element(&self, t: usize, e: usize) -> Option<Instance> {
         let element = &self.diagram.elements[e];
-        let place =
-            Place { target: element.target, ends: &[element.component?], unlisted: None, about: element.kind };
+        let place = Place { target: element.target, ends: &[element.component?], unlisted: None, about: element.kind };
         let (certainty, there) = (element.certainty.clone(), element.facts.as_slice());
         self.judge(t, Candidate { subject: Subject::Element(e), place, certainty, there, id: &element.id })
     }
@@ -211,7 +214,6 @@ impl<'a> Judge<'a> {
             return None; // Whatever was not listed, nothing about it is open.
         }
         let decided_by = if outcome.status == Status::Open { Vec::new() } else { sorted(outcome.decided_by) };
-        let reason = decided_by.is_empty().then(|| reason.into());
         let name = &self.findings.audit.snapshot.targets[target].name;
         Some(Instance {
             threat: t,
@@ -220,7 +222,7 @@ impl<'a> Judge<'a> {
             status: Status::Undetermined,
             decided_by,
             facts: Vec::new(),
-            reason,
+            reason: Some(reason.into()),
             waiver: None,
             likelihood: Rating::default(),
             impact: Rating::default(),
@@ -309,9 +311,9 @@ impl<'a> Judge<'a> {
         let Some(related) = place.ends.iter().find_map(|end| links.of(*end, &asked.about)) else {
             return self.of_all(check, place.target, closed);
         };
-        let unknown = related.unknown.map(|reason| {
-            self.findings.of_unlisted(place.target, check).unwrap_or_else(|| Outcome::unknown(reason))
-        });
+        let unknown = related
+            .unknown
+            .map(|reason| self.findings.of_unlisted(place.target, check).unwrap_or_else(|| Outcome::unknown(reason)));
         Outcome::all(related.components.iter().filter_map(of).chain(unknown))
     }
 
