@@ -197,13 +197,13 @@ impl Work<'_, '_> {
             add(&mut host, listener, certainty.clone());
         }
         let networks: BTreeMap<usize, Reached> =
-            self.scope.all_of(&docker::NETWORK).iter().map(|at| (*at, self.from_network(*at, &api))).collect();
+            self.scope.all_of(&docker::NETWORK).iter().map(|at| (*at, self.reached_over(*at, &api))).collect();
         for at in self.scope.all_of(&docker::CONTAINER).iter().copied() {
             self.container(at, &host, &networks);
         }
     }
 
-    fn from_network(&self, network: usize, api: &[(&Listener, Certainty)]) -> Reached {
+    fn reached_over(&self, network: usize, api: &[(&Listener, Certainty)]) -> Reached {
         let mut out = Reached::new();
         let driver = self.scope.value(network, "driver");
         let subnets = list(self.scope.value(network, "subnets"));
