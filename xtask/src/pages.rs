@@ -72,7 +72,7 @@ pub fn run(args: &[String]) -> Result<bool> {
 }
 
 fn load(root: &Path) -> Result<Catalog> {
-    seaworthy_catalog::directory(&root.join("catalog"), &[]).map_err(|errors| {
+    seaworthy_catalog::whole(&root.join("catalog")).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("catalog/{error}")).collect();
         anyhow!("{}", lines.join("\n"))
     })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagram::{FactRef, FlowKind};
 use crate::predicate::Predicate;
+use crate::schema;
 use crate::verdict::Severity;
 
 /// A letter of STRIDE.
@@ -220,6 +221,40 @@ pub struct Threat {
     pub story: Story,
     /// The file it was read from, relative to the catalogue.
     pub file: String,
+}
+
+/// The row of the matrix for who acts from outside.
+pub const ACTOR: &str = "actor";
+/// The row of the matrix for data flows as such.
+pub const FLOW: &str = "flow";
+
+/// The kinds of the matrix, in its order: actors, the schema's kinds, flows.
+pub fn matrix_kinds() -> impl Iterator<Item = &'static str> {
+    std::iter::once(ACTOR).chain(schema::kinds().iter().map(|k| k.name)).chain([FLOW])
+}
+
+/// The cells of the matrix, by kind and letter.
+pub fn cells() -> impl Iterator<Item = (&'static str, Stride)> {
+    matrix_kinds().flat_map(|kind| Stride::ALL.map(|letter| (kind, letter)))
+}
+
+impl Threat {
+    /// Whether it stands in a cell of the matrix: under the kind that it is about, and under flows as well where its
+    /// instances are flows.
+    pub fn fills(&self, kind: &str, letter: Stride) -> bool {
+        self.stride.contains(&letter) && (self.about == kind || (kind == FLOW && self.flow.is_some()))
+    }
+}
+
+/// A row of the lists of threats that the catalogue must tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its id: `DM05`, `D29`.
+    pub id: String,
+    /// Its letters.
+    pub letters: Vec<Stride>,
+    /// The surface that it belongs to, where the list says so.
+    pub surface: Option<Surface>,
 }
 
 /// A cell of the matrix of element kind by letter that has no threat, and why that is right.
