@@ -1,7 +1,9 @@
 //! The threat model: data flows, threats, paths and their ranking.
 
 mod diagram;
+pub mod judge;
 pub mod paths;
 pub mod rank;
+pub mod rate;
 
 pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
