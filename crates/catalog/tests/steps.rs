@@ -195,7 +195,8 @@ fn every_capability_is_gained_and_used() {
 #[test]
 fn steps_are_about_kinds_that_there_are() {
     for held in CAPABILITIES {
-        let known = held.about.starts_with("actor.") || held.about == "docker.registry" || kind_named(held.about).is_some();
+        let known =
+            held.about.starts_with("actor.") || held.about == "docker.registry" || kind_named(held.about).is_some();
         assert!(known, "{} is held at {}", held.name, held.about);
     }
 }

@@ -57,7 +57,8 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
             Through::Joined | Through::JoinedBy => Some(FlowKind::Namespace),
         };
         if parsed.over != fits {
-            let message = "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace; `over` is another";
+            let message =
+                "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace; `over` is another";
             errors.push(LoadError::at(file, text, through.span().start, message));
         }
     }

@@ -74,8 +74,7 @@ struct Landing {
 
 /// Everything that can be reached from some nodes, each step taken once from each node at which it starts.
 pub(super) fn build(ground: &Ground<'_>, rules: &Rules, classes: &Classes, starts: &[Node]) -> Built {
-    let mut built =
-        Built { graph: Graph::default(), nodes: Vec::new(), taken: Vec::new(), numbers: HashMap::new() };
+    let mut built = Built { graph: Graph::default(), nodes: Vec::new(), taken: Vec::new(), numbers: HashMap::new() };
     starts.iter().for_each(|start| {
         built.intern(*start);
     });

@@ -185,11 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_is_told_apart_from_its_ends() {
+    fn what_one_end_of_a_chain_is_goes_down_the_whole_of_it() {
         let pairs: Vec<(u32, u32)> = (0..2000).map(|i| (i, i + 1)).collect();
-        let classes = Classes::new(&vec![0; 2001], &arcs(2001, &pairs));
-        assert_eq!(classes.len(), 1001);
-        assert_eq!(classes.of(0), classes.of(2000));
+        let alike = Classes::new(&vec![0; 2001], &arcs(2001, &pairs));
+        assert_eq!(alike.len(), 1, "each sees its like, however many");
+        let mut colours = vec![0; 2001];
+        colours[0] = 1;
+        let classes = Classes::new(&colours, &arcs(2001, &pairs));
+        assert_eq!(classes.len(), 2001);
     }
 
     #[test]

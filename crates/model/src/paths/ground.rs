@@ -64,7 +64,8 @@ pub(super) struct Ground<'a> {
 
 impl<'a> Ground<'a> {
     pub(super) fn new(audit: &'a Audit<'a>, diagram: &'a Diagram, steps: &'a [Step]) -> Self {
-        let positions: HashMap<&str, usize> = audit.checks.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
+        let positions: HashMap<&str, usize> =
+            audit.checks.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
         let cuts: Vec<Vec<usize>> =
             steps.iter().map(|s| s.cut.iter().filter_map(|id| positions.get(id.as_str()).copied()).collect()).collect();
         let mut named = vec![false; audit.checks.len()];
@@ -188,7 +189,9 @@ impl<'a> Ground<'a> {
             places.extend(element.component.map(|c| (element.target, c)));
             for kind in [docker::DAEMON.name, docker::HOST.name] {
                 let found = self.of_kind.get(&(element.target, kind)).map_or(&[][..], Vec::as_slice);
-                places.extend(found.iter().filter_map(|e| self.diagram.elements[*e].component.map(|c| (element.target, c))));
+                places.extend(
+                    found.iter().filter_map(|e| self.diagram.elements[*e].component.map(|c| (element.target, c))),
+                );
             }
         }
         if let Some(flow) = flow {
