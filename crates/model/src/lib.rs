@@ -5,11 +5,13 @@
 
 mod diagram;
 pub mod judge;
+pub mod paths;
+mod rank;
 pub mod rate;
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
-use seaworthy_core::step::{Cut, Paths, Step};
+use seaworthy_core::step::{Cut, Step};
 use seaworthy_core::threat::{Blank, Threat};
 
 pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
@@ -31,11 +33,7 @@ pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exp
     let Knowledge { threats, steps, blanks } = knowledge;
     let diagram = diagram(audit.snapshot, Some(exposure));
     let judge::Judged { mut instances, waiver_problems } = judge::threats(audit, threats, &diagram);
-    let paths = Paths {
-        exposure: vec![None; diagram.elements.len()],
-        class_of: (0..diagram.elements.len()).collect(),
-        ..Paths::default()
-    };
+    let paths = paths::paths(audit, &diagram, steps);
     rate::rate(&mut instances, threats, &diagram, &paths, audit);
     Assessment {
         audit,
