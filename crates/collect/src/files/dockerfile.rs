@@ -463,17 +463,15 @@ impl<'t> Reading<'t> {
         let ports: Vec<&(Known, Range<usize>)> =
             chain.iter().rev().flat_map(|stage| &stage.ports).take(MOST_BASES).collect();
         let (exposed, ssh) = self.ports(&ports);
-        let bases = if self.bases.len() > MOST_BASES {
-            Value::unknown(format!("it names more than {MOST_BASES} images"))
-        } else {
-            Value::List(self.bases.clone())
-        };
+        let [bases, unpinned, latest] = self.bases();
         let user = user.map(|user| cut(&self.redactor.text(&user)).to_owned());
         let stages = i64::try_from(self.stages.len()).unwrap_or(i64::MAX);
         let mut facts = vec![
             ("syntax", syntax.into()),
             ("stages", stages.into()),
             ("bases", bases),
+            ("unpinned_bases", unpinned),
+            ("latest_bases", latest),
             ("user", known(user)),
             ("root_user", known(root_user)),
             ("healthcheck", known(healthcheck)),
@@ -494,6 +492,26 @@ impl<'t> Reading<'t> {
             ("secret_mounts", self.secret_mounts.into_value()),
         ]);
         facts
+    }
+
+    /// The images that are named, those of them without a digest, and those that are taken as latest.
+    fn bases(&self) -> [Value; 3] {
+        if self.bases.len() > MOST_BASES {
+            let too_many = Value::unknown(format!("it names more than {MOST_BASES} images"));
+            return [too_many.clone(), too_many.clone(), too_many];
+        }
+        let by = |references: &[&str]| {
+            let is_one = |base: &&Value| {
+                base.field("reference").and_then(Value::as_str).is_some_and(|found| references.contains(&found))
+            };
+            let found: Vec<Value> = self.bases.iter().filter(is_one).cloned().collect();
+            let open = self.bases.iter().filter_map(|base| base.field("reference").and_then(Value::reason)).next();
+            match open {
+                Some(reason) if found.is_empty() => Value::Unknown(reason.clone()),
+                _ => Value::List(found),
+            }
+        };
+        [Value::List(self.bases.clone()), by(&["tag", "latest", "id"]), by(&["latest"])]
     }
 
     /// The ports that are declared, and where one of them is SSH's.

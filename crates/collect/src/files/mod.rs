@@ -120,10 +120,6 @@ impl Machine {
         } else {
             vec![shown.to_owned()]
         };
-        target.about = match files.len() {
-            1 => "1 Dockerfile".to_owned(),
-            count => format!("{count} Dockerfiles"),
-        };
         for file in files {
             self.file(&file, &mut target)?;
         }

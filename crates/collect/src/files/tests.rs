@@ -95,6 +95,10 @@ fn a_whole_file_is_read_with_lines_and_columns() {
             "18 stage copy"
         ]
     );
+    assert_eq!(places(&file, "unpinned_bases"), [(4, 1), (17, 1)]);
+    assert_eq!(places(&file, "latest_bases"), [(17, 1)]);
+    assert!(read("ARG B\nFROM $B\n").value("unpinned_bases").is_unknown());
+    assert_eq!(fact("FROM scratch\n", "unpinned_bases"), "[]");
     assert_eq!(places(&file, "adds"), [(19, 3)]);
     assert_eq!(places(&file, "remote_adds"), [(21, 1)]);
     assert_eq!(places(&file, "updates_alone"), [(12, 1), (22, 1)]);
@@ -246,7 +250,7 @@ fn what_is_no_dockerfile_is_said_in_one_line_and_the_others_go_on() {
     std::fs::create_dir(dir.path().join("Dockerfile.d")).expect("made");
     let snapshot = collect(&[dir.path().to_owned(), dir.path().to_owned()]).expect("read");
     let [target] = snapshot.targets.as_slice() else { panic!("{}", snapshot.targets.len()) };
-    assert_eq!((target.platform.as_str(), target.about.as_str()), ("files", "4 Dockerfiles"));
+    assert_eq!((target.platform.as_str(), target.components.len()), ("files", 4));
     let names: Vec<&str> = target.components.iter().filter_map(|c| c.name.rsplit('/').next()).collect();
     assert_eq!(names, ["Containerfile", "Dockerfile", "Dockerfile.huge", "x.Dockerfile"]);
     assert_eq!(target.gaps.len(), 2, "{:?}", target.gaps);

@@ -50,6 +50,8 @@ kind! {
     fact("syntax", OPT_STR, "the frontend that `# syntax` names, which reads the file in the builder's place; null without", "the file", PARSED),
     fact("stages", INT, "how many stages it has", "the file", PARSED),
     fact("bases", Type::List(&Type::Object(BASE)), "the images that it builds from or copies from, in every stage", "FROM, COPY --from, RUN --mount", PARSED),
+    fact("unpinned_bases", Type::List(&Type::Object(BASE)), "those of them that are named by a tag or as latest, not by digest", "as the bases", "as the bases; also where none is found and one depends on an argument without a default"),
+    fact("latest_bases", Type::List(&Type::Object(BASE)), "those of them that are taken as latest, or without a tag", "as the bases", "as the bases; also where none is found and one depends on an argument without a default"),
     fact("user", STR, "the user that the last stage ends with", "USER in the last stage and those that it is built from", "no USER is set, and the base image may set one; or it comes from an argument without a default"),
     fact("root_user", BOOL, "whether that is user 0", "USER; useradd and adduser in RUN for a name", "as for the user; or it is a name that the base image maps to a number"),
     fact("healthcheck", BOOL, "whether the last stage has a health check", "HEALTHCHECK in the last stage and those that it is built from", "none is set, and the base image may set one"),
