@@ -62,8 +62,8 @@ fn a_good_file_passes_and_a_bad_one_fails_every_check() {
     place(&sea, "bad/Dockerfile", BAD, 0o777);
     let run = sea.run(&["audit", "good", "./bad/Dockerfile", "-f", "json", "--all"]);
     run.ended(0);
-    assert_eq!(wrong(&verdicts(&run, "good/Dockerfile"), "pass"), [String::new(); 0], "{run:?}");
-    assert_eq!(wrong(&verdicts(&run, "bad/Dockerfile"), "fail"), [String::new(); 0], "{run:?}");
+    assert_eq!(wrong(&verdicts(&run, "good/Dockerfile"), "pass"), Vec::<String>::new(), "{run:?}");
+    assert_eq!(wrong(&verdicts(&run, "bad/Dockerfile"), "fail"), Vec::<String>::new(), "{run:?}");
     assert!(!run.out.contains("hunter2"));
     let targets = run.json()["targets"].clone();
     let names: Vec<_> =

@@ -4,6 +4,7 @@
 //! a tag matches nothing, since it may have moved. Whoever gives the file vouches for it: a report that was filtered
 //! when it was made does not say so.
 
+mod bom;
 mod document;
 mod subject;
 mod tally;
