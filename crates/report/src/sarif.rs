@@ -10,7 +10,10 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use seaworthy_core::audit::Audit;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::schema::docker::DOCKERFILE;
 use seaworthy_core::snapshot::Target;
+use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, SerializeSeq as _, Serializer};
@@ -181,10 +184,10 @@ fn result<'r>(run: &Run<'r, '_>, i: usize) -> log::ResultOut<'r> {
         level,
         message: message(audit, i),
         locations: [Location {
-            physical_location: Physical {
+            physical_location: physical(audit, finding).unwrap_or_else(|| Physical {
                 artifact_location: Artifact { uri: path.clone() },
-                region: Region { start_line: 1 },
-            },
+                region: Region { start_line: 1, start_column: None },
+            }),
             logical_locations: [LogicalLocation {
                 name: bounded(name, NAME).into_owned(),
                 kind: kind_of,
@@ -194,6 +197,20 @@ fn result<'r>(run: &Run<'r, '_>, i: usize) -> log::ResultOut<'r> {
         partial_fingerprints: log::Fingerprints { line: format!("{fingerprint}:1"), own: fingerprint },
         suppressions,
     }
+}
+
+/// The place in a file, for what is one: the first that a deciding fact names.
+fn physical(audit: &Audit<'_>, finding: &Finding) -> Option<Physical> {
+    let component = audit.component(finding).filter(|c| std::ptr::eq(c.kind, &DOCKERFILE))?;
+    let number = |place: &Value, field: &str| u32::try_from(place.field(field)?.as_int()?).ok().filter(|n| *n > 0);
+    let deciding = audit.deciding(finding);
+    let lists = deciding.iter().filter_map(|(_, fact)| fact.value.as_list());
+    let place = lists.flatten().find(|place| number(place, "line").is_some());
+    let region = Region {
+        start_line: place.and_then(|place| number(place, "line")).unwrap_or(1),
+        start_column: place.and_then(|place| number(place, "column")),
+    };
+    Some(Physical { artifact_location: Artifact { uri: segments(&component.name) }, region })
 }
 
 /// The most characters of a component's name in a location.

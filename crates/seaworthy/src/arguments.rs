@@ -84,6 +84,10 @@ pub enum Command {
 /// What to look at.
 #[derive(Debug, Args, Clone)]
 pub struct TargetArguments {
+    /// Dockerfiles, or directories that hold some: Dockerfile, Containerfile, *.Dockerfile, Dockerfile.*; with them alone no
+    /// engine is asked
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// An engine: unix:///path, tcp://host:port, ssh://user@host; repeatable [default: the one that the docker CLI
     /// would talk to]
     #[arg(long, value_name = "HOST", help_heading = "Targets")]

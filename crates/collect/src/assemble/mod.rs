@@ -9,7 +9,7 @@ mod logs;
 mod machine;
 mod remote;
 mod same;
-mod scrub;
+pub(crate) mod scrub;
 mod settle;
 mod swarm;
 
@@ -107,7 +107,7 @@ fn wanted(options: &Options) -> Vec<Wanted> {
     }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.ok().and_then(|d| i64::try_from(d.as_secs()).ok()).unwrap_or(0)
 }
