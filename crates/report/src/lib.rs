@@ -20,6 +20,8 @@ mod words;
 mod hostile;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod testing_model;
 
 use std::fmt;
 use std::io;
