@@ -139,7 +139,7 @@ fn capped(lines: impl Iterator<Item = String>, most: usize) -> Vec<String> {
 }
 
 /// What decided an instance and the facts behind it, each in a line.
-fn decided(model: &Assessment<'_>, instance: &Instance) -> Vec<String> {
+pub fn decided(model: &Assessment<'_>, instance: &Instance) -> Vec<String> {
     let audit = model.audit;
     let mut lines = Vec::new();
     for finding in instance.decided_by.iter().take(FACTS).map(|i| &audit.findings[*i]) {

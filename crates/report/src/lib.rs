@@ -177,7 +177,7 @@ pub fn render(
     match format {
         Format::Text => text::render(view, report, options, out),
         Format::Json => json::render(report, out),
-        Format::Sarif => sarif::render(audit, options, out),
+        Format::Sarif => sarif::render(report, options, out),
         Format::Junit => junit::render(audit, out),
         Format::Markdown => markdown::render(audit, options, out),
         Format::Csv => csv::render(audit, out),
