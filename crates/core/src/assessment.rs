@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
-use crate::step::{CAPABILITIES, Cut, Path, Paths, Priority, State, Step};
+use crate::step::{CAPABILITIES, Capability, Cut, Path, Paths, Priority, State, Step};
 use crate::threat::{Blank, Instance, Status, Subject, Threat};
+use crate::verdict::Severity;
 
 /// The threat model of a snapshot, with the catalogue that it points into.
 #[derive(Debug)]
@@ -149,14 +150,90 @@ impl<'a> Assessment<'a> {
         (proven, self.paths.list.len() - proven)
     }
 
-    /// The paths between two capabilities, by name; none stands for every one.
-    pub fn paths_between(&self, from: Option<&str>, to: Option<&str>) -> Vec<&Path> {
-        let fits = |state: State, wanted: Option<&str>| {
-            wanted.is_none_or(|w| {
-                let element = self.diagram.elements.get(state.element);
-                CAPABILITIES[state.capability].name == w || element.is_some_and(|e| e.name == w)
-            })
-        };
-        self.paths.list.iter().filter(|p| fits(p.from, from) && fits(p.to, to)).collect()
+    /// Whether a state is what somebody calls by the name of its capability or of its element.
+    pub fn is_at(&self, state: State, name: &str) -> bool {
+        CAPABILITIES[state.capability].name == name
+            || self.diagram.elements.get(state.element).is_some_and(|e| e.name == name)
     }
+
+    /// The names by which paths may be asked for: of the entries, or of the jewels; sorted.
+    pub fn ends(&self, entry: bool) -> Vec<String> {
+        let fits = |c: &&Capability| if entry { c.entry } else { c.jewel.is_some() };
+        let kinds: Vec<&Capability> = CAPABILITIES.iter().filter(fits).collect();
+        let elements = self.diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.about == e.kind));
+        let mut names: Vec<String> =
+            kinds.iter().map(|c| c.name.to_owned()).chain(elements.map(|e| e.name.clone())).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Keeps the paths that `keep` lets through; what refers to the others forgets them.
+    pub fn retain_paths(&mut self, keep: impl Fn(&Self, &Path) -> bool) {
+        let kept: Vec<bool> = self.paths.list.iter().map(|p| keep(self, p)).collect();
+        let places = places(&kept);
+        let mut of_list = kept.iter().copied();
+        self.paths.list.retain(|_| of_list.next().unwrap_or(true));
+        self.paths.more.retain(|(from, to, _)| self.paths.list.iter().any(|p| (p.from, p.to) == (*from, *to)));
+        for priority in &mut self.priorities {
+            priority.cuts = moved(&priority.cuts, &places);
+        }
+        self.cut.uncut = moved(&self.cut.uncut, &places);
+    }
+
+    /// Keeps the instances of threats that `keep` lets through; what refers to the others forgets them.
+    pub fn retain_threats(&mut self, keep: impl Fn(&Instance) -> bool) {
+        let kept: Vec<bool> = self.threats.iter().map(keep).collect();
+        let places = places(&kept);
+        let mut of_list = kept.iter().copied();
+        self.threats.retain(|_| of_list.next().unwrap_or(true));
+        for priority in &mut self.priorities {
+            priority.answers = moved(&priority.answers, &places);
+        }
+    }
+
+    /// The gravest impact of the threats that are open, and of those that are undetermined. An impact that could not
+    /// be rated counts as the gravest.
+    pub fn worst_threats(&self) -> (Option<Severity>, Option<Severity>) {
+        let worst = |status: Status| {
+            let impact = |t: &Instance| t.impact.level.unwrap_or(Severity::Critical);
+            self.threats.iter().filter(|t| t.status == status).map(impact).max()
+        };
+        (worst(Status::Open), worst(Status::Undetermined))
+    }
+
+    /// How grave the dearest jewel is that a proven path reaches, and one that a possible path does.
+    pub fn worst_paths(&self) -> (Option<Severity>, Option<Severity>) {
+        let worst = |proven: bool| {
+            let paths = self.paths.list.iter().filter(|p| p.certainty.is_proven() == proven);
+            paths.filter_map(|p| CAPABILITIES[p.to.capability].jewel).map(gravity).max()
+        };
+        (worst(true), worst(false))
+    }
+}
+
+/// How grave the loss of a jewel of this rank is: the host and its engine critical, data and credentials high,
+/// availability medium.
+fn gravity(rank: u8) -> Severity {
+    match rank {
+        0 | 1 => Severity::Critical,
+        2 | 3 => Severity::High,
+        _ => Severity::Medium,
+    }
+}
+
+/// Where each kept element of a list comes to stand.
+fn places(kept: &[bool]) -> Vec<Option<usize>> {
+    let mut next = 0;
+    let place = |kept: &bool| {
+        kept.then(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    kept.iter().map(place).collect()
+}
+
+fn moved(positions: &[usize], places: &[Option<usize>]) -> Vec<usize> {
+    positions.iter().filter_map(|i| places.get(*i).copied().flatten()).collect()
 }

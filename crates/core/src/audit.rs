@@ -25,11 +25,11 @@ pub struct Audit<'a> {
     pub benchmark: &'a Benchmark,
     /// The findings, in the order of kinds and components.
     pub findings: Vec<Finding>,
-    /// The waivers that were given.
+    /// The waivers that were given, those of threats among them.
     pub waivers: &'a [Waiver],
     /// For each finding the waiver that accepts it.
     pub waived: Vec<Option<usize>>,
-    /// Waivers that do nothing, with the reason: expired, orphaned, without a reason.
+    /// Waivers of checks that do nothing, with the reason: expired, orphaned, without a reason.
     pub waiver_problems: Vec<String>,
     identities: Vec<Vec<String>>,
     controls_of: HashMap<&'a str, Vec<&'a Control>>,
@@ -89,6 +89,11 @@ impl<'a> Audit<'a> {
         };
         audit.apply_waivers();
         audit
+    }
+
+    /// Whether a check, by its position, was wanted: of one that was not there are no findings, which says nothing.
+    pub fn was_wanted(&self, check: usize) -> bool {
+        self.wanted.get(check).is_some_and(|wanted| *wanted)
     }
 
     /// The check of a finding.
@@ -181,6 +186,8 @@ impl<'a> Audit<'a> {
 
     fn apply_waivers(&mut self) {
         for (w, waiver) in self.waivers.iter().enumerate() {
+            // Those of threats are applied where threats are judged.
+            let Some(of) = waiver.check() else { continue };
             if let Some(problem) = waiver.problem() {
                 self.waiver_problems.push(problem);
                 continue;
@@ -190,10 +197,9 @@ impl<'a> Audit<'a> {
             let mut unknown = 0usize;
             for i in 0..self.findings.len() {
                 let finding = &self.findings[i];
-                if self.check(finding).id != waiver.check {
-                    continue;
-                }
-                if !waiver.covers(&waiver.check, &self.fingerprint(finding), self.component_name(finding)) {
+                if self.check(finding).id != of
+                    || !waiver.fits(&self.fingerprint(finding), self.component_name(finding))
+                {
                     continue;
                 }
                 match finding.judgement.verdict {
@@ -207,7 +213,7 @@ impl<'a> Audit<'a> {
                     Verdict::Pass | Verdict::NotApplicable => {}
                 }
             }
-            let what = format!("the waiver of `{}` for `{}`", waiver.check, waiver.component);
+            let what = waiver.called();
             match (covers, unknown) {
                 (0, 0) => self.waiver_problems.push(format!("{what} is orphaned: nothing that fails fits it")),
                 (0, _) => self
@@ -229,6 +235,7 @@ mod tests {
     use crate::remedy::{Remedy, Safety};
     use crate::schema::docker;
     use crate::snapshot::Target;
+    use crate::waiver::Accepts;
 
     fn check(id: &str, require: &str) -> Check {
         Check {
@@ -273,7 +280,7 @@ mod tests {
             aliases: Vec::new(),
         }];
         let waivers = [Waiver {
-            check: "c/1".into(),
+            accepts: Accepts::Check("c/1".into()),
             component: "c".into(),
             reason: "known".into(),
             owner: "ops".into(),

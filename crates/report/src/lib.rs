@@ -13,6 +13,7 @@ mod json;
 mod junit;
 mod layout;
 mod markdown;
+mod matrix;
 mod sarif;
 mod text;
 mod words;
@@ -114,6 +115,8 @@ pub struct Report<'r> {
     pub audit: &'r Audit<'r>,
     /// The threat model over them, where the command makes one.
     pub model: Option<&'r Assessment<'r>>,
+    /// The threat model of an earlier snapshot of the same targets, to tell before from after.
+    pub since: Option<&'r Assessment<'r>>,
 }
 
 /// What of a report a text shows; JSON shows the same in all.
@@ -179,7 +182,7 @@ pub fn render(
         Format::Json => json::render(report, out),
         Format::Sarif => sarif::render(report, options, out),
         Format::Junit => junit::render(audit, out),
-        Format::Markdown => markdown::render(audit, options, out),
+        Format::Markdown => markdown::render(report, options, out),
         Format::Csv => csv::render(audit, out),
         Format::Otm => export::otm::render(needed(format, report)?, out),
         Format::ThreatDragon => export::threat_dragon::render(needed(format, report)?, out),

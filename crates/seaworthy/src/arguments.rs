@@ -25,7 +25,17 @@ Exit codes:
      or there is any gap under --strict
   Of several the first in the order 2, 1, 3 holds.";
 
-/// Makes container platforms safe to sail: audits a Docker host from live evidence.
+/// What `paths` takes; the foot of its help.
+const PATHS: &str = "\
+Entries: internet, local-network, local-user, engine-group, client, image-author, code; or the name of
+a container, image, user or group to begin at.
+Jewels:  host-root, engine, data, credentials, availability; or the name of a container or registry.
+
+--from takes an entry here as well as a snapshot: what names a file (or is -) is read as a snapshot.
+  seaworthy paths --from web --to host-root
+  seaworthy paths --from snapshot.json --from internet";
+
+/// Makes container platforms safe to sail: models the threats to a Docker host from live evidence, and audits it.
 #[derive(Debug, Parser)]
 #[command(
     name = "seaworthy",
@@ -50,6 +60,12 @@ pub enum Command {
     /// The benchmark view: every control with the facts that decided
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArguments),
+    /// The threat model: every STRIDE threat with its status here and what decided it
+    #[command(after_help = EXIT_CODES)]
+    Threats(AuditArguments),
+    /// Attack paths from where attackers begin to what they are after, with the facts of each step
+    #[command(after_help = PATHS)]
+    Paths(PathsArguments),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
     /// List checks, benchmarks or facts
@@ -81,6 +97,10 @@ pub struct TargetArguments {
     /// The recorded demonstration host instead of a live engine
     #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "from"])]
     pub demo: bool,
+    /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
+    /// verify printed; matched by digest; repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub evidence: Vec<PathBuf>,
     /// The root of the host's file system, where it is mounted elsewhere
     #[arg(long, value_name = "DIR", help_heading = "Targets")]
     pub root: Option<PathBuf>,
@@ -113,8 +133,8 @@ pub struct CommonArguments {
     pub no_color: bool,
 }
 
-/// Flags of `audit` and `assess`.
-#[derive(Debug, Args)]
+/// Flags of `audit`, `assess` and `threats`.
+#[derive(Debug, Args, Clone)]
 pub struct AuditArguments {
     /// What to look at.
     #[command(flatten)]
@@ -146,27 +166,45 @@ pub struct AuditArguments {
     /// The file for the format before it (without one told by its ending), - for standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Vec<PathBuf>,
-    /// Exit with 1 when a finding is at or over this severity, and with 3 when one of them is unknown
+    /// Exit with 1 when a finding is at or over this severity (of `threats` the impact, of `paths` what they reach), or
+    /// when a threat is new against --baseline or --since; with 3 when one of them is unknown
     #[arg(long, value_name = "SEVERITY", help_heading = "Exit code")]
-    pub fail_on: Option<SeverityArgument>,
+    pub fail_on: Option<FailOn>,
     /// With --fail-on: unknown checks do not make the run incomplete
     #[arg(long, help_heading = "Exit code")]
     pub allow_unknown: bool,
     /// Exit with 3 when anything at all could not be read
     #[arg(long, help_heading = "Exit code")]
     pub strict: bool,
+    /// An earlier snapshot: the written record says what it was before
+    #[arg(long, value_name = "SNAPSHOT", help_heading = "Output")]
+    pub since: Option<PathBuf>,
     /// Only what is not in this earlier JSON report
     #[arg(long, value_name = "REPORT", help_heading = "Exit code")]
     pub baseline: Option<PathBuf>,
+}
+
+/// Flags of `paths`.
+#[derive(Debug, Args)]
+pub struct PathsArguments {
+    /// Those that judging knows.
+    #[command(flatten)]
+    pub audit: AuditArguments,
+    /// Where attackers begin, for names that are those of files too; repeatable
+    #[arg(long, value_name = "ENTRY", help_heading = "Paths")]
+    pub entry: Vec<String>,
+    /// What they are after; repeatable
+    #[arg(long, value_name = "JEWEL", help_heading = "Paths")]
+    pub to: Vec<String>,
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
     text.parse().map_err(|e: seaworthy_report::UnknownFormat| e.to_string())
 }
 
-/// A severity on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SeverityArgument {
+/// What makes a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
     /// Good to have.
     Low,
     /// Weakens a defence.
@@ -175,15 +213,19 @@ pub enum SeverityArgument {
     High,
     /// Opens the host.
     Critical,
+    /// A threat that is open now and was not in --baseline or --since.
+    NewThreats,
 }
 
-impl From<SeverityArgument> for Severity {
-    fn from(severity: SeverityArgument) -> Self {
-        match severity {
-            SeverityArgument::Low => Self::Low,
-            SeverityArgument::Medium => Self::Medium,
-            SeverityArgument::High => Self::High,
-            SeverityArgument::Critical => Self::Critical,
+impl FailOn {
+    /// The severity that it stands for.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Low => Some(Severity::Low),
+            Self::Medium => Some(Severity::Medium),
+            Self::High => Some(Severity::High),
+            Self::Critical => Some(Severity::Critical),
+            Self::NewThreats => None,
         }
     }
 }

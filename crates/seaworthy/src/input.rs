@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use seaworthy_collect::{LARGEST, read_snapshot};
+use seaworthy_collect::{LARGEST, evidence, read_snapshot};
 use seaworthy_core::snapshot::Snapshot;
 
 use crate::arguments::TargetArguments;
@@ -14,8 +14,21 @@ use crate::progress::Progress;
 /// The recorded demonstration.
 static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
 
-/// Everything that was asked for, as one snapshot.
+/// Everything that was asked for, as one snapshot, with the evidence that was given for it.
 pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
+    // Read first: a wrong file is said before anything is asked.
+    let evidence: Vec<_> = arguments
+        .evidence
+        .iter()
+        .map(|path| evidence::read(path))
+        .collect::<Result<_, _>>()
+        .map_err(|why| anyhow!("{why}"))?;
+    let mut snapshot = targets(arguments, quiet)?;
+    evidence::apply(&mut snapshot, &evidence);
+    Ok(snapshot)
+}
+
+fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     if arguments.demo {
         return read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"));
     }
@@ -61,7 +74,8 @@ fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
     }
 }
 
-fn read(path: &Path) -> Result<Snapshot> {
+/// The snapshot in a file, - for standard input.
+pub fn read(path: &Path) -> Result<Snapshot> {
     let context = || format!("snapshot {}", path.display());
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {

@@ -4,6 +4,7 @@
 mod flaws;
 mod mounts;
 mod registries;
+mod registry;
 mod root;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use registries::registries;
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
+        registry::derive(target);
         mounts::derive(target);
         root::derive(target);
         flaws::derive(target, flaws, collected_at);

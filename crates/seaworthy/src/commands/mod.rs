@@ -4,6 +4,7 @@ pub mod audit;
 pub mod collect;
 pub mod explain;
 pub mod list;
+pub mod paths;
 pub mod shell;
 
 use anyhow::{Context as _, Result, anyhow};

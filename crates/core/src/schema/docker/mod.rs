@@ -6,6 +6,7 @@ mod file;
 mod host;
 mod image;
 mod network;
+mod registry;
 mod swarm;
 
 pub use container::CONTAINER;
@@ -14,6 +15,7 @@ pub use file::FILE;
 pub use host::{CLIENT, HOST};
 pub use image::IMAGE;
 pub use network::{NETWORK, VOLUME};
+pub use registry::REGISTRY;
 pub use swarm::{NODE, SERVICE, SWARM};
 
 use super::{Field, Type, field};
