@@ -92,7 +92,7 @@ struct Run<'r> {
 
 impl<'r> Run<'r> {
     fn new(log: &Log<'r>, index: usize, target: &'r Target) -> Self {
-        let crate::Report { audit, model } = log.report;
+        let crate::Report { audit, model, .. } = log.report;
         let findings = (0..audit.findings.len()).filter(|i| audit.findings[*i].target == index);
         let mut ranked: Vec<(u8, Severity, Item)> = findings
             .filter_map(|i| {

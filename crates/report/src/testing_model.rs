@@ -23,7 +23,7 @@ use seaworthy_core::step::{CAPABILITIES, Cut, Exposure, Hop, Path, Paths, Priori
 use seaworthy_core::threat::{Blank, Instance, Rating, Status, Subject, Term, Threat};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
-use seaworthy_core::waiver::Waiver;
+use seaworthy_core::waiver::{Accepts, Waiver};
 
 /// Everything that an assessment borrows.
 pub struct World {
@@ -89,7 +89,7 @@ fn named(names: &[&str; 3], workers: usize, hostile: &str) -> World {
         checks: catalog::checks(),
         benchmarks: catalog::benchmarks(),
         waivers: vec![Waiver {
-            check: "docker/container/memory".into(),
+            accepts: Accepts::Check("docker/container/memory".into()),
             component: names[2].into(),
             reason: format!("it has the machine to itself until the cache moves{hostile}"),
             owner: format!("platform{hostile}"),
