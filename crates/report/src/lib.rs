@@ -1,4 +1,4 @@
-//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
+//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV; of an assessment: the page, SVG, Mermaid.
 //!
 //! Every rendering reads an [`Audit`] and writes as it goes, so that a report of tens of thousands of findings is
 //! never held as one text. Names, values and sources come from the audited host and are hostile: each format makes
@@ -9,12 +9,15 @@ mod clean;
 mod csv;
 mod export;
 mod group;
+pub mod html;
 mod json;
 mod junit;
 mod layout;
 mod markdown;
 mod matrix;
+pub mod mermaid;
 mod sarif;
+pub mod svg;
 mod text;
 mod words;
 
