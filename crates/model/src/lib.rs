@@ -1,4 +1,7 @@
 //! The threat model: data flows, threats, paths and their ranking.
 
+mod diagram;
 pub mod judge;
 pub mod rate;
+
+pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
