@@ -222,12 +222,16 @@ pub enum Listed {
     Benchmarks,
     /// Every fact with its type and where it is read.
     Facts,
+    /// Every threat with its letters, surface and title.
+    Threats,
+    /// Every attack step with what it leads from and to, and its effort.
+    Steps,
 }
 
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// A check (docker/daemon/icc-off, icc-off) or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
+    /// A check (docker/daemon/icc-off, icc-off), a threat, an attack step, or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
     pub id: String,
     /// Flags that every command knows.
     #[command(flatten)]
