@@ -59,11 +59,10 @@ pub fn mounts(data: &[u8]) {
     }
 }
 
-/// `/proc/PID/status`, `stat`, `uid_map` and `limits`.
+/// `/proc/PID/status`, `stat` and `uid_map`.
 pub fn status(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = statuses::Status::parse(&text);
-    let _ = statuses::Rlimits::parse(&text);
     process::parse_owner(&text);
     process::parse_stat(&text);
     if let Ok(map) = statuses::parse_id_map(&text) {

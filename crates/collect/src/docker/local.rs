@@ -37,7 +37,7 @@ impl LocalHost {
     /// Sees a host through its `proc` and its root directory.
     pub fn new(proc: Proc, root: Root, lsms: Lsms, redactor: Arc<Redactor>) -> Self {
         let all = proc.host_bounding();
-        let all = all.value.map(|set| sorted(caps_to_names(set))).map_err(|gap| reason(&all.path, &gap));
+        let all = read(&all).map(|set| sorted(caps_to_names(set)));
         Self { proc, root, lsms, redactor, all, daemon: None }
     }
 
@@ -118,7 +118,7 @@ fn reason(place: &str, gap: &Unread) -> Arc<str> {
 
 /// A datum's value with its place in the reason.
 fn read<T: Clone>(datum: &Datum<T>) -> Read<T> {
-    datum.value.clone().map_err(|gap| reason(&datum.path, &gap))
+    datum.value.clone().map_err(|gap| reason(&datum.path(), &gap))
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -130,7 +130,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
     let init = &seen.init;
     let base: Arc<str> = format!("/proc/{}", init.pid).into();
     let shares = |kind: Namespace| -> Read<bool> {
-        if daemon.is_some_and(|d| seen.init.namespaces.shares(kind, d) == Ok(true)) {
+        if daemon.is_some_and(|d| seen.namespaces.shares(kind, d) == Ok(true)) {
             return Ok(true);
         }
         if proc.host_namespaces().is_self {
@@ -143,8 +143,8 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         Ok(whole(read(pick(limits.clone()?))?.effective))
     };
     Observed {
-        root_user: root_user(init),
-        root_on_host: init.root_maps_to().map(|uid| uid == Some(0)).map_err(|gap| reason(&init.uid_map.path, &gap)),
+        root_user: root_user(seen),
+        root_on_host: seen.root_maps_to().map(|uid| uid == Some(0)).map_err(|gap| reason(&seen.uid_map.path(), &gap)),
         capabilities: read(&init.status).map(|_| {
             let bounding =
                 seen.processes().filter_map(|process| process.status.ok()).fold(0, |all, s| all | s.bounding);
@@ -155,14 +155,14 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
             let mut statuses = seen.processes().filter_map(|process| process.status.ok());
             statuses.all(|status| !matches!(status.seccomp, None | Some(Seccomp::Disabled)))
         }),
-        label: read(&init.label),
+        label: read(&seen.label),
         host_network: shares(Namespace::Net),
         host_pid: shares(Namespace::Pid),
         host_ipc: shares(Namespace::Ipc),
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
         propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
-        readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path, &gap)),
+        readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
         memory_swap_limit: limits.clone().and_then(memory_and_swap),
         memory_used: limits.clone().and_then(|limits| read(&limits.memory_current)).map(|used| whole(Some(used))),
@@ -203,9 +203,9 @@ fn whole(number: Option<u64>) -> Option<i64> {
     number.map(|number| i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn root_user(init: &Process) -> Read<bool> {
-    let status = read(&init.status)?;
-    let root = init.root_maps_to().map_err(|gap| reason(&init.uid_map.path, &gap))?;
+fn root_user(seen: &Observation) -> Read<bool> {
+    let status = read(&seen.init.status)?;
+    let root = seen.root_maps_to().map_err(|gap| reason(&seen.uid_map.path(), &gap))?;
     Ok(root.is_some_and(|root| status.uids.contains(&root)))
 }
 
@@ -248,11 +248,11 @@ fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
 fn process(process: &Process) -> Value {
     let executable = match &process.exe.value {
         Ok(path) => cut(path).into(),
-        Err(gap) => Value::Unknown(reason(&process.exe.path, gap)),
+        Err(gap) => Value::Unknown(reason(&process.exe.path(), gap)),
     };
     let uid = match &process.status.value {
         Ok(status) => Value::Int(i64::from(status.uids[1])),
-        Err(gap) => Value::Unknown(reason(&process.status.path, gap)),
+        Err(gap) => Value::Unknown(reason(&process.status.path(), gap)),
     };
     Value::Object(vec![("pid", i64::from(process.pid).into()), ("executable", executable), ("uid", uid)])
 }
@@ -269,7 +269,7 @@ fn ssh_servers(seen: &Observation) -> Value {
             Ok(true) => found.push(Value::from(format!("{} (process {})", name(), process.pid))),
             _ if port => found.push(Value::from(format!("{} (process {}) listens on port 22", name(), process.pid))),
             Ok(false) => {}
-            Err(gap) => unseen = Some(reason(&process.exe.path, &gap)),
+            Err(gap) => unseen = Some(reason(&process.exe.path(), &gap)),
         }
     }
     found.truncate(MOST_PROCESSES);
