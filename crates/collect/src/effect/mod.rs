@@ -251,13 +251,7 @@ impl Proc {
     }
 
     /// A process; `network` tells its network namespace, and is asked only where it has sockets.
-    fn process(
-        &self,
-        dir: &OwnedFd,
-        pid: u32,
-        network: impl FnOnce() -> Option<u64>,
-        buffer: &mut Buffer,
-    ) -> Process {
+    fn process(&self, dir: &OwnedFd, pid: u32, network: impl FnOnce() -> Option<u64>, buffer: &mut Buffer) -> Process {
         let base: Arc<str> = self.place(&pid.to_string()).into();
         let (mut process, sockets) = process::read(dir, &base, pid, buffer);
         if !sockets.is_empty() {

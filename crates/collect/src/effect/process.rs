@@ -158,9 +158,9 @@ pub(super) fn label(dir: &OwnedFd, base: &Arc<str>, lsms: &Lsms, buffer: &mut Bu
     // EINVAL and ENOENT are what a kernel without such a module answers; only its own list would prove that.
     let silent = last == Unread::Absent || last == Unread::from(rustix::io::Errno::INVAL);
     let why = match lsms {
-        Lsms::Unknown(why) if silent => Unread::Other(format!(
-            "no label is told, and whether a security module is in force is not known: {why}"
-        )),
+        Lsms::Unknown(why) if silent => {
+            Unread::Other(format!("no label is told, and whether a security module is in force is not known: {why}"))
+        }
         _ => last,
     };
     Datum::new(Err(why), base, ANY)

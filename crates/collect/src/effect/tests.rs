@@ -66,9 +66,7 @@ fn recorded() -> tempfile::TempDir {
     };
     write("proc/stat", "cpu 1 2 3\nbtime 1700000000\n");
     write("proc/self/mountinfo", &format!("30 1 0:26 / {}/sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", root.display()));
-    for (kind, number) in
-        [("pid", 2), ("net", 3), ("ipc", 4), ("uts", 5), ("cgroup", 7)]
-    {
+    for (kind, number) in [("pid", 2), ("net", 3), ("ipc", 4), ("uts", 5), ("cgroup", 7)] {
         link(&format!("proc/1/ns/{kind}"), &format!("{kind}:[402653{number}]"));
         for pid in ["2211", "2300"] {
             let other = if kind == "net" { number } else { number + 10 };
@@ -162,9 +160,7 @@ fn a_start_at_the_same_time_proves_where_the_cgroup_does_not() {
 #[test]
 fn what_is_damaged_is_unknown_and_the_rest_is_read() {
     let dir = recorded();
-    for (file, text) in
-        [("status", "junk"), ("uid_map", "x"), ("mountinfo", "1 2"), ("net/tcp", "a\nb\n")]
-    {
+    for (file, text) in [("status", "junk"), ("uid_map", "x"), ("mountinfo", "1 2"), ("net/tcp", "a\nb\n")] {
         std::fs::write(dir.path().join("proc/2211").join(file), text).unwrap();
     }
     std::fs::remove_file(dir.path().join("proc/2211/exe")).unwrap();
