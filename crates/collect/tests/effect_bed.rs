@@ -7,14 +7,13 @@ use seaworthy_collect::effect::namespaces::Namespace;
 use seaworthy_collect::effect::status::Seccomp;
 use seaworthy_collect::effect::{Lsms, Observation, Proc, Target, caps};
 use seaworthy_collect::host::root::Unread;
-use seaworthy_collect::redact::Redactor;
 use serde_json::{Value, json};
 
 fn look(daemon: &Daemon, proc: &Proc, id: &str) -> Result<Observation, Unread> {
     let inspect = daemon.inspect(id);
     let pid = inspect["State"]["Pid"].as_u64().and_then(|p| u32::try_from(p).ok()).unwrap();
     let id = inspect["Id"].as_str().unwrap();
-    proc.observe(Target { pid, id, started_at: None }, &Redactor::new())
+    proc.observe(Target { pid, id, started_at: None })
 }
 
 fn container(host_config: &Value, cmd: &Value) -> Value {
@@ -82,7 +81,7 @@ fn other_processes_listeners_and_paused_ones_are_seen_and_dead_ones_are_unknown(
     let id = daemon.inspect(&web)["Id"].as_str().unwrap().to_owned();
     let gone = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
-        proc.observe(Target { pid, id: &id, started_at: None }, &Redactor::new()).is_err()
+        proc.observe(Target { pid, id: &id, started_at: None }).is_err()
     });
     assert!(gone);
 }

@@ -33,7 +33,7 @@ use remote::Refused;
 use settle::{decide, finish};
 
 /// Threads that ask engines. Looking at a container's process keeps one busy for a moment; the others go on asking.
-const WORKERS: usize = 4;
+const WORKERS: usize = 3;
 
 /// What to collect, and how.
 #[derive(Clone, Debug)]
@@ -217,7 +217,7 @@ impl Work {
         let endpoint = tcp.map(find::Endpoint::Tcp).or(socket);
         let docker_config = self.environment.config_dir().map(|d| d.to_string_lossy().into_owned());
         let root = root.unwrap_or_else(|| PathBuf::from("/"));
-        Ok(Reading::start(root, endpoint, docker_config, Arc::clone(&self.redactor)))
+        Ok(Reading::start(root, endpoint, docker_config))
     }
 
     fn gather_options(

@@ -17,7 +17,6 @@ use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
 use crate::host::root::{Root, Unread};
-use crate::redact::Redactor;
 
 /// The most processes that one fact lists.
 const MOST_PROCESSES: usize = 64;
@@ -27,7 +26,6 @@ pub struct LocalHost {
     proc: Proc,
     root: Root,
     lsms: Lsms,
-    redactor: Arc<Redactor>,
     all: Read<Vec<String>>,
     /// The daemon's namespaces: what `--network host` and its kin give is those.
     daemon: Option<Namespaces>,
@@ -35,10 +33,10 @@ pub struct LocalHost {
 
 impl LocalHost {
     /// Sees a host through its `proc` and its root directory.
-    pub fn new(proc: Proc, root: Root, lsms: Lsms, redactor: Arc<Redactor>) -> Self {
+    pub fn new(proc: Proc, root: Root, lsms: Lsms) -> Self {
         let all = proc.host_bounding();
         let all = read(&all).map(|set| sorted(caps_to_names(set)));
-        Self { proc, root, lsms, redactor, all, daemon: None }
+        Self { proc, root, lsms, all, daemon: None }
     }
 
     /// With the daemon's process, whose namespaces stand for the host's beside those of the machine's first process:
@@ -60,7 +58,7 @@ impl LocalHost {
 impl HostView for LocalHost {
     fn observe(&self, running: Running<'_>) -> Read<Observed> {
         let target = Target { pid: running.pid, id: running.id, started_at: running.started_at };
-        match self.proc.observe(target, &self.redactor) {
+        match self.proc.observe(target) {
             Ok(seen) => Ok(observed(&seen, &self.proc, self.daemon.as_ref())),
             Err(gap) => Err(reason(&format!("/proc/{}", running.pid), &gap)),
         }
@@ -242,7 +240,7 @@ fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
         (None, Some(_)) => "slave",
         (None, None) => "private",
     };
-    mounts.iter().map(|mount| (mount.point.as_str().into(), kind(mount))).collect()
+    mounts.iter().map(|mount| (mount.point.clone(), kind(mount))).collect()
 }
 
 fn process(process: &Process) -> Value {
@@ -295,9 +293,8 @@ mod tests {
         let upper = layer("upper", None);
         let middle = layer("middle", Some("root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:\ntoor:x:0:0::/:\n"));
         let lower = layer("lower", Some("app:x:7:7::/:\n"));
-        let redactor = Arc::new(Redactor::new());
         let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).expect("proc");
-        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()), redactor);
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()));
         let layers = [upper.as_str(), middle.as_str(), lower.as_str()];
         assert_eq!(host.user_number(&layers, "app"), Ok(1000));
         assert_eq!(host.user_number(&layers, "toor"), Ok(0));
@@ -317,10 +314,9 @@ mod tests {
 
     #[test]
     fn this_process_is_no_container() {
-        let redactor = Arc::new(Redactor::new());
         let proc = Proc::open(Path::new("/"), Lsms::Known(vec!["apparmor".into()])).expect("proc");
         let lsms = Lsms::Known(vec!["apparmor".into()]);
-        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms, redactor);
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms);
         let running = Running { id: "0123456789abcdef0123", pid: std::process::id(), started_at: Some(0) };
         assert!(host.observe(running).is_err());
         assert_eq!((host.apparmor(), host.selinux()), (Some(true), Some(false)));

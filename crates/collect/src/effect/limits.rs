@@ -337,7 +337,6 @@ fn pair(quota: &str, period: &str) -> Result<Option<CpuQuota>, Unread> {
 #[cfg(test)]
 mod tests {
     use super::super::cgroup::{Hierarchies, memberships};
-    use super::super::mounts;
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -352,7 +351,7 @@ mod tests {
 
     fn limits_of(dir: &tempfile::TempDir, mountinfo: &str, cgroup: &str) -> Limits {
         let mountinfo = mountinfo.replace("DIR", dir.path().to_str().unwrap());
-        let all = Hierarchies::of(&mounts::parse(&mountinfo).unwrap(), Path::new("/"));
+        let all = Hierarchies::parse(&mountinfo, Path::new("/")).unwrap();
         read(&memberships(cgroup, &all).unwrap(), all.version().unwrap(), &Ancestors::default(), &mut Buffer::default())
     }
 

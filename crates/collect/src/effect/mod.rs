@@ -38,7 +38,6 @@ use sockets::Table;
 use status::{IdRange, outside_id};
 
 use crate::host::root::Unread;
-use crate::redact::Redactor;
 
 /// The `proc` of the host whose containers are looked at.
 #[derive(Debug)]
@@ -133,8 +132,8 @@ impl Proc {
         let path = root.join("proc");
         let dir = open_dir(&path)?;
         let mut buffer = Buffer::default();
-        let table = buffer.read(&dir, "self/mountinfo", read::MOST).and_then(|b| mounts::parse(&lossy(b)));
-        let hierarchies = table.map(|m| Hierarchies::of(&m, root));
+        let table = buffer.read(&dir, "self/mountinfo", read::MOST);
+        let hierarchies = table.and_then(|table| Hierarchies::parse(&lossy(table), root));
         let host = host_namespaces(&dir, &path)?;
         let boot = buffer
             .text(&dir, "stat")
@@ -177,7 +176,7 @@ impl Proc {
     ///
     /// # Errors
     /// When the process is not there any more, may not be read at all, or is not proven to be the container's.
-    pub fn observe(&self, target: Target<'_>, redactor: &Redactor) -> Result<Observation, Unread> {
+    pub fn observe(&self, target: Target<'_>) -> Result<Observation, Unread> {
         if target.pid == 0 {
             return Err(Unread::Other("has no process".into()));
         }
@@ -189,7 +188,7 @@ impl Proc {
         let groups = self.memberships(&dir, buffer);
         self.prove(target, &groups, &dir, buffer)?;
         let mounts = buffer.read(&dir, "mountinfo", read::MOST).and_then(|b| mounts::parse(&lossy(b)));
-        let mounts = Datum::new(mounts.map(|m| redacted(m, redactor)), &base, "mountinfo");
+        let mounts = Datum::new(mounts, &base, "mountinfo");
         let namespaces = Namespaces::read(&dir, format!("{base}/ns"));
         let label = process::label(&dir, &base, &self.lsms, buffer);
         let uid_map = process::uid_map(&dir, &base, buffer);
@@ -346,14 +345,6 @@ fn host_namespaces(dir: &OwnedFd, path: &Path) -> Result<HostNamespaces, Unread>
         Ok(first) if !first.is_denied() => Ok(HostNamespaces { namespaces: first, is_self: false }),
         _ => Ok(HostNamespaces { namespaces: of("self")?, is_self: true }),
     }
-}
-
-/// What is mounted may be a URL with a password in it.
-fn redacted(mut mounts: Vec<Mount>, redactor: &Redactor) -> Vec<Mount> {
-    for mount in mounts.iter_mut().filter(|m| m.source.contains(['@', ':', '='])) {
-        mount.source = redactor.text(&mount.source).into_owned();
-    }
-    mounts
 }
 
 /// What a process that is not there means: root sees all, others do not where `/proc` is mounted with `hidepid`.

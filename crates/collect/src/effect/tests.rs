@@ -37,8 +37,7 @@ fn a_listening_socket_is_found_with_its_process() {
 #[test]
 fn a_process_that_is_not_the_containers_is_refused() {
     let proc = proc_of(Path::new("/"));
-    let redactor = Redactor::new();
-    let ask = |pid, id| proc.observe(Target { pid, id, started_at: Some(0) }, &redactor);
+    let ask = |pid, id| proc.observe(Target { pid, id, started_at: Some(0) });
     let unproven = ask(std::process::id(), "0123456789abcdef0123456789abcdef").unwrap_err();
     assert!(unproven.to_string().contains("not proven"), "{unproven}");
     // Process ids end at 2^22.
@@ -107,7 +106,7 @@ fn a_recorded_container_is_seen_whole() {
     let dir = recorded();
     let proc = proc_of(dir.path());
     assert_eq!(proc.cgroup_version(), Some(Version::V2));
-    let seen = proc.observe(Target { pid: 2211, id: ID, started_at: None }, &Redactor::new()).unwrap();
+    let seen = proc.observe(Target { pid: 2211, id: ID, started_at: None }).unwrap();
     assert_eq!(seen.init.status.ok().map(|s| s.effective), Some(caps::DOCKER_DEFAULT));
     assert_eq!(seen.label.value, Ok(None));
     assert_eq!(seen.root_maps_to(), Ok(Some(100_000)));
@@ -132,10 +131,9 @@ fn a_recorded_container_is_seen_whole() {
 #[test]
 fn a_label_is_unknown_unless_the_kernel_has_no_module() {
     let dir = recorded();
-    let redactor = Redactor::new();
     let label = |lsms| {
         let proc = Proc::open(dir.path(), lsms).unwrap();
-        proc.observe(Target { pid: 2211, id: ID, started_at: None }, &redactor).unwrap().label.value
+        proc.observe(Target { pid: 2211, id: ID, started_at: None }).unwrap().label.value
     };
     assert!(label(Lsms::Unknown("not mounted".into())).is_err());
     assert!(label(Lsms::Known(vec!["apparmor".into()])).is_err());
@@ -150,7 +148,7 @@ fn a_start_at_the_same_time_proves_where_the_cgroup_does_not() {
     let dir = recorded();
     let proc = proc_of(dir.path());
     let other = "f".repeat(64);
-    let ask = |started_at| proc.observe(Target { pid: 2211, id: &other, started_at }, &Redactor::new());
+    let ask = |started_at| proc.observe(Target { pid: 2211, id: &other, started_at });
     let ticks = i64::try_from(rustix::param::clock_ticks_per_second()).unwrap();
     assert!(ask(Some(1_700_000_000 + 4711 / ticks)).is_ok());
     assert!(ask(Some(1_700_009_999)).is_err());
@@ -163,9 +161,11 @@ fn what_is_damaged_is_unknown_and_the_rest_is_read() {
     for (file, text) in [("status", "junk"), ("uid_map", "x"), ("mountinfo", "1 2"), ("net/tcp", "a\nb\n")] {
         std::fs::write(dir.path().join("proc/2211").join(file), text).unwrap();
     }
+    // Both are in the host's network, whose table is read once.
+    std::fs::write(dir.path().join("proc/2300/net/tcp"), "a\nb\n").unwrap();
     std::fs::remove_file(dir.path().join("proc/2211/exe")).unwrap();
     std::os::unix::fs::symlink("socket:[548]", dir.path().join("proc/2211/fd/4")).unwrap();
-    let seen = proc_of(dir.path()).observe(Target { pid: 2211, id: ID, started_at: None }, &Redactor::new()).unwrap();
+    let seen = proc_of(dir.path()).observe(Target { pid: 2211, id: ID, started_at: None }).unwrap();
     assert!(seen.init.status.value.is_err() && seen.uid_map.value.is_err() && seen.root_maps_to().is_err());
     assert!(seen.mounts.value.is_err() && seen.root_read_only().is_err() && seen.init.is_ssh_server().is_err());
     assert!(seen.init.listeners.value.is_err());
