@@ -25,6 +25,9 @@ use super::tls::PeerCertificate;
 /// The most of an error's body that is read, in bytes.
 const ERROR_BODY: u64 = 64 << 10;
 
+/// The one path that is asked for without the API's version before it.
+pub(super) const UNVERSIONED: &str = "/version";
+
 /// What an engine may cost at most.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -260,7 +263,9 @@ impl Pool {
     }
 
     fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
-        Request::get(format!("{}{path}", self.prefix))
+        // Whoever asks for this wants to know which versions there are.
+        let prefix = if path == UNVERSIONED { self.dialer.base() } else { &self.prefix };
+        Request::get(format!("{prefix}{path}"))
             .header(HOST, self.host.clone())
             .header(USER_AGENT, const { HeaderValue::from_static(concat!("seaworthy/", env!("CARGO_PKG_VERSION"))) })
             .header(ACCEPT, const { HeaderValue::from_static("*/*") })
