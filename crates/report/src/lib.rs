@@ -61,11 +61,17 @@ pub enum Format {
     TmBom,
     /// A layer of the ATT&CK Navigator, 4.5.
     Navigator,
+    /// One page for a browser, offline.
+    Html,
+    /// The data-flow diagram as a picture.
+    Svg,
+    /// The data-flow diagram as a Mermaid flowchart.
+    Mermaid,
 }
 
 impl Format {
     /// All of them with their names, in the order in which they are listed.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("text", Self::Text),
         ("json", Self::Json),
         ("sarif", Self::Sarif),
@@ -76,11 +82,17 @@ impl Format {
         ("threat-dragon", Self::ThreatDragon),
         ("tm-bom", Self::TmBom),
         ("navigator", Self::Navigator),
+        ("html", Self::Html),
+        ("svg", Self::Svg),
+        ("mermaid", Self::Mermaid),
     ];
 
     /// Whether it tells the threat model alone, so that a report without one cannot be rendered in it.
     pub fn needs_model(self) -> bool {
-        matches!(self, Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator)
+        matches!(
+            self,
+            Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator | Self::Html | Self::Svg | Self::Mermaid
+        )
     }
 
     /// Its name, as it is asked for.
@@ -190,6 +202,12 @@ pub fn render(
         Format::Otm => export::otm::render(needed(format, report)?, out),
         Format::ThreatDragon => export::threat_dragon::render(needed(format, report)?, out),
         Format::TmBom => export::tm_bom::render(needed(format, report)?, out),
+        Format::Html => {
+            let page = html::Options { top: options.top, ..html::Options::default() };
+            html::render(needed(format, report)?, &page, out)
+        }
+        Format::Svg => svg::render(needed(format, report)?, &svg::Options::default(), out),
+        Format::Mermaid => mermaid::render(needed(format, report)?, out),
         Format::Navigator => export::navigator::render(needed(format, report)?, out),
     }
 }

@@ -164,7 +164,8 @@ pub struct AuditArguments {
     /// How many to harden first
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Output")]
     pub top: usize,
-    /// text, json, sarif, junit, markdown or csv; each -f belongs to the -o that follows it
+    /// text, json, sarif, junit, markdown, csv; of the threat model also html, svg, mermaid, otm, threat-dragon, tm-bom,
+    /// navigator; each -f belongs to the -o that follows it
     #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
     pub format: Vec<Format>,
     /// The file for the format before it (without one told by its ending), - for standard output
