@@ -486,8 +486,8 @@ fn counts(containers: &Listed, images: &Listed) -> Counts {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     let unused = images.count.clone().and_then(|_| {
         let used = containers.used.as_ref().map_err(Arc::clone)?;
-        let is_unused = |id: &&Box<str>| !used.iter().any(|(_, image)| image == *id);
-        Ok(images.ids.iter().filter(is_unused).count())
+        let is_used = |id: &str| used.iter().any(|(_, image)| **image == *id);
+        Ok(images.ids.iter().filter(|id| !is_used(id)).count())
     });
     Counts {
         images: images.count.clone(),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use super::failure::Failure;
 use super::negotiate::{self, Agreed, ApiVersion};
-use super::pool::{Limits, Pool, UNVERSIONED};
+use super::pool::{Limits, Pool, VERSION};
 use super::tls::PeerCertificate;
 
 /// A container engine. Clones are cheap and share its connections.
@@ -194,7 +194,7 @@ impl Engine {
 /// What an engine says of itself, and the API's version that follows from it.
 async fn ask_about(pool: &Pool) -> Result<(ApiVersion, About), Failure> {
     let at = pool.endpoint().to_string();
-    let (version, agreed) = match pool.json::<Value>(UNVERSIONED, pool.limits().body).await {
+    let (version, agreed) = match pool.json::<Value>(VERSION, pool.limits().body).await {
         Ok(version) => {
             let text = |key: &str| version[key].as_str();
             let agreed = negotiate::agree(text("ApiVersion"), text("MinAPIVersion"), &at)?;

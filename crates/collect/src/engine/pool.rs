@@ -25,8 +25,10 @@ use super::tls::PeerCertificate;
 /// The most of an error's body that is read, in bytes.
 const ERROR_BODY: u64 = 64 << 10;
 
-/// The one path that is asked for without the API's version before it.
-pub(super) const UNVERSIONED: &str = "/version";
+/// What tells which versions of the API there are; as [`PING`] it is asked for without one before it.
+pub(super) const VERSION: &str = "/version";
+/// What tells the newest version of the API by a header.
+const PING: &str = "/_ping";
 
 /// What an engine may cost at most.
 #[derive(Debug, Clone)]
@@ -148,11 +150,11 @@ impl Pool {
     /// The version that `/_ping` names in its header; `None` where it is refused or names none.
     pub(super) async fn ping(&self) -> Result<Option<String>, Failure> {
         let _permit = self.permit().await?;
-        let (mut lane, response, deadline) = self.exchange("/_ping").await?;
+        let (mut lane, response, deadline) = self.exchange(PING).await?;
         let api = response.headers().get("api-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let found = response.status().is_success();
-        let at = || self.at("/_ping");
-        self.in_time("/_ping", deadline, lane.read_all(response.into_body(), ERROR_BODY, &at)).await?;
+        let at = || self.at(PING);
+        self.in_time(PING, deadline, lane.read_all(response.into_body(), ERROR_BODY, &at)).await?;
         self.put_back(lane);
         Ok(api.filter(|_| found))
     }
@@ -263,8 +265,7 @@ impl Pool {
     }
 
     fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
-        // Whoever asks for this wants to know which versions there are.
-        let prefix = if path == UNVERSIONED { self.dialer.base() } else { &self.prefix };
+        let prefix = if matches!(path, VERSION | PING) { self.dialer.base() } else { &self.prefix };
         Request::get(format!("{prefix}{path}"))
             .header(HOST, self.host.clone())
             .header(USER_AGENT, const { HeaderValue::from_static(concat!("seaworthy/", env!("CARGO_PKG_VERSION"))) })

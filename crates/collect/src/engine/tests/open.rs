@@ -47,7 +47,8 @@ async fn without_a_ping_the_version_tells_at_once() {
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK",
         b"HTTP/1.1 200 OK\r\nApi-Version: none\r\nContent-Length: 2\r\n\r\nOK",
     ] {
-        let engine = open(&pinged(ping, version_answer())).await.unwrap();
+        let peer = pinged(ping, version_answer());
+        let engine = open(&peer).await.unwrap();
         assert_eq!((engine.api().to_string(), &engine.version()["ApiVersion"]), ("1.44".to_owned(), &json!("1.44")));
     }
     let failure = open(&pinged(b"nonsense\r\n\r\n", b"nonsense\r\n\r\n".to_vec())).await.unwrap_err();
@@ -59,20 +60,23 @@ async fn what_the_introduction_shows_counts() {
     let too_new = response("200 OK", br#"{"ApiVersion":"1.99","MinAPIVersion":"1.90"}"#);
     let foreign = response("200 OK", b"{}");
     for (version, words) in [(too_new, "1.90"), (foreign, "ApiVersion"), (response("500 Oh", b""), "500")] {
-        let engine = open(&pinged(PING, version)).await.unwrap();
+        let peer = pinged(PING, version);
+        let engine = open(&peer).await.unwrap();
         let failure = engine.introduce().await.unwrap_err();
         assert!(failure.to_string().contains(words), "{failure}");
         assert_eq!(engine.version(), &Value::Null);
     }
     // A proxy that keeps it back.
-    let engine = open(&pinged(PING, response("403 Forbidden", b""))).await.unwrap();
+    let peer = pinged(PING, response("403 Forbidden", b""));
+    let engine = open(&peer).await.unwrap();
     engine.introduce().await.unwrap();
     assert_eq!((engine.version(), engine.server_api().to_string()), (&Value::Null, "1.44".to_owned()));
 }
 
 #[tokio::test]
 async fn an_engine_that_is_none_after_all_is_not_gathered() {
-    let engine = open(&pinged(PING, response("200 OK", b"{}"))).await.unwrap();
+    let peer = pinged(PING, response("200 OK", b"{}"));
+    let engine = open(&peer).await.unwrap();
     let options = crate::docker::gather::Options {
         redactor: Arc::new(crate::redact::Redactor::new()),
         host: Arc::new(crate::docker::context::NoHost::new("not looked at")),
