@@ -25,7 +25,7 @@ pub struct Config {
     /// Registries that images may come from.
     #[serde(default)]
     pub registries: Registries,
-    /// Accepted failures.
+    /// Accepted failures and threats.
     #[serde(default, rename = "waiver")]
     pub waivers: Vec<Waiver>,
 }
