@@ -39,6 +39,8 @@ pub(super) struct Choice {
 pub(super) trait Beyond {
     /// Whether a pair is connected still when some choices are taken; asked only of pairs with more paths than lines.
     fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool;
+    /// Whether a choice cuts something beyond the lines.
+    fn cuts_more(&self, choice: usize) -> bool;
     /// Whether a threat is no longer open when some choices are taken.
     fn answered(&self, threat: usize, taken: &[bool]) -> bool;
     /// What a threat weighs.
@@ -83,6 +85,8 @@ pub(super) struct Board<'a> {
     cuts: Vec<Vec<usize>>,
     /// For each choice the threats that it would answer now.
     answers: Vec<Vec<usize>>,
+    /// For each threat the choices that touch it.
+    touched_by: Vec<Vec<usize>>,
     /// For each line whether it matters, and whether a choice that is done cuts it.
     matters: Vec<bool>,
     done_by_edit: Vec<bool>,
@@ -132,6 +136,7 @@ impl<'a> Board<'a> {
             beyond,
             cuts,
             answers: vec![Vec::new(); choices.len()],
+            touched_by: vec![Vec::new(); threats],
             matters: lines.iter().map(|l| free[l.pair].is_none_or(|e| l.effort <= e)).collect(),
             done_by_edit: lines
                 .iter()
@@ -143,8 +148,11 @@ impl<'a> Board<'a> {
             left,
             known: vec![None; choices.len()],
         };
-        for choice in 0..choices.len() {
-            board.reconsider(choice);
+        for (c, choice) in choices.iter().enumerate() {
+            for threat in &choice.touches {
+                board.touched_by[*threat].push(c);
+                board.consider(c, *threat);
+            }
         }
         board
     }
@@ -159,12 +167,14 @@ impl<'a> Board<'a> {
         &self.answers[choice]
     }
 
-    fn reconsider(&mut self, choice: usize) {
+    /// Notes it if a choice would answer a threat now. What it would answer once it will, whatever else is taken.
+    fn consider(&mut self, choice: usize, threat: usize) {
+        let Err(place) = self.answers[choice].binary_search(&threat) else { return };
         let was = std::mem::replace(&mut self.taken[choice], true);
-        let touches = self.choices[choice].touches.iter().copied();
-        let found = touches.filter(|t| self.open[*t] && self.beyond.answered(*t, &self.taken)).collect();
-        self.answers[choice] = found;
-        self.known[choice] = None;
+        if self.beyond.answered(threat, &self.taken) {
+            self.answers[choice].insert(place, threat);
+            self.known[choice] = None;
+        }
         self.taken[choice] = was;
     }
 
@@ -263,17 +273,26 @@ impl<'a> Board<'a> {
             touched_pairs[pair] = true;
         }
         // Whether a pair with more paths than lines is connected depends on everything that is taken.
-        for line in self.lines.iter().filter(|l| touched_pairs[l.pair] || self.pairs[l.pair].more) {
+        let beyond = self.beyond.cuts_more(choice);
+        for line in self.lines.iter().filter(|l| touched_pairs[l.pair] || (beyond && self.pairs[l.pair].more)) {
             line.cutters.iter().for_each(|c| self.known[*c] = None);
         }
         for threat in std::mem::take(&mut self.answers[choice]) {
             self.open[threat] = false;
+            for other in &self.touched_by[threat] {
+                if let Ok(place) = self.answers[*other].binary_search(&threat) {
+                    self.answers[*other].remove(place);
+                    self.known[*other] = None;
+                }
+            }
         }
-        // What it touched may now be answered by others, or is answered already.
-        let touched: Vec<usize> = self.choices[choice].touches.clone();
-        for other in 0..self.choices.len() {
-            if !self.taken[other] && touched.iter().any(|t| self.choices[other].touches.binary_search(t).is_ok()) {
-                self.reconsider(other);
+        // What it touched and did not answer may now be answered by others.
+        for threat in self.choices[choice].touches.iter().copied() {
+            for i in 0..self.touched_by[threat].len() {
+                let other = self.touched_by[threat][i];
+                if self.open[threat] && !self.taken[other] {
+                    self.consider(other, threat);
+                }
             }
         }
     }
