@@ -142,10 +142,12 @@ fn compiled() -> Vec<Step> {
     ]
 }
 
+/// A container: privileged, no-new-privileges (none is unknown), networks, published.
+type Inside = (Option<bool>, Option<bool>, Vec<bool>, bool);
+
 #[derive(Clone, Debug)]
 struct Host {
-    /// For each container: privileged, no-new-privileges (none is unknown), networks, published.
-    containers: Vec<(Option<bool>, Option<bool>, Vec<bool>, bool)>,
+    containers: Vec<Inside>,
     icc: Vec<Option<bool>>,
 }
 

@@ -97,6 +97,8 @@ pub(super) struct Board<'a> {
     left: Vec<(u32, u32)>,
     /// Gains that nothing has changed since they were worked out.
     known: Vec<Option<Gain>>,
+    /// For each choice whether its gain rests on what is connected beyond the lines.
+    asked: Vec<bool>,
 }
 
 /// A pair of which a choice would cut every path that is left.
@@ -147,6 +149,7 @@ impl<'a> Board<'a> {
             open: vec![true; threats],
             left,
             known: vec![None; choices.len()],
+            asked: vec![false; choices.len()],
         };
         for (c, choice) in choices.iter().enumerate() {
             for threat in &choice.touches {
@@ -191,11 +194,15 @@ impl<'a> Board<'a> {
         lines.sort_unstable();
         let was = std::mem::replace(&mut self.taken[choice], true);
         let mut out = Vec::new();
+        let mut asked = false;
         for of_pair in lines.chunk_by(|a, b| a.0 == b.0) {
             let pair = of_pair[0].0;
             let sure = of_pair.iter().filter(|l| l.1).count() as u32;
             let (left_sure, left_all) = self.left[pair];
-            let gone = |only| !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, only);
+            let mut gone = |only| {
+                asked |= self.pairs[pair].more;
+                !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, only)
+            };
             let proven = sure > 0 && sure == left_sure && gone(true);
             let all = of_pair.len() as u32 == left_all && gone(false);
             if proven || all {
@@ -203,6 +210,7 @@ impl<'a> Board<'a> {
             }
         }
         self.taken[choice] = was;
+        self.asked[choice] = asked;
         out
     }
 
@@ -272,10 +280,12 @@ impl<'a> Board<'a> {
             self.left[pair].1 -= 1;
             touched_pairs[pair] = true;
         }
-        // Whether a pair with more paths than lines is connected depends on everything that is taken.
-        let beyond = self.beyond.cuts_more(choice);
-        for line in self.lines.iter().filter(|l| touched_pairs[l.pair] || (beyond && self.pairs[l.pair].more)) {
+        for line in self.lines.iter().filter(|l| touched_pairs[l.pair]) {
             line.cutters.iter().for_each(|c| self.known[*c] = None);
+        }
+        if self.beyond.cuts_more(choice) {
+            let asked = self.known.iter_mut().zip(&self.asked).filter(|(_, asked)| **asked);
+            asked.for_each(|(known, _)| *known = None);
         }
         for threat in std::mem::take(&mut self.answers[choice]) {
             self.open[threat] = false;
