@@ -39,7 +39,7 @@ pub fn rank(
     let open: Vec<usize> = (0..instances.len()).filter(|i| instances[*i].status == Status::Open).collect();
     let choices = choices(&candidates, instances, &open, &closed_by);
     let judge = Judge::new(audit, threats, diagram);
-    let beyond = Host { game: &game, judge, closed_by: &closed_by, threats, instances, open: &open };
+    let beyond = Host { audit, game: &game, judge, closed_by: &closed_by, threats, instances, open: &open };
     let mut board = Board::new(&game.lines, &game.pairs, &choices, open.len(), &beyond);
     let words = words::Words { threats, instances, diagram, paths };
     let mut priorities = Vec::with_capacity(candidates.len());
@@ -206,6 +206,7 @@ fn tier(path: &Path, diagram: &Diagram) -> usize {
 
 /// The host beyond the listed paths.
 struct Host<'a> {
+    audit: &'a Audit<'a>,
     game: &'a Game<'a>,
     judge: Judge<'a>,
     closed_by: &'a HashMap<usize, usize>,
@@ -226,8 +227,25 @@ impl Beyond for Host<'_> {
     fn answered(&self, threat: usize, taken: &[bool]) -> bool {
         let closed = |finding: usize| self.closed_by.get(&finding).is_some_and(|c| taken[*c]);
         let instance = &self.instances[self.open[threat]];
-        // Where every check is needed, one that fails still keeps it open: no need to ask the judge.
-        if !chooses(&self.threats[instance.threat].answered) && !instance.decided_by.iter().all(|f| closed(*f)) {
+        // Of an open one every failure is named, so that mostly no judge need be asked.
+        let stays = |part: &Formula| {
+            let checks = part.checks();
+            let failing = instance.decided_by.iter().filter(|f| {
+                let check = self.audit.check(&self.audit.findings[**f]);
+                checks.contains(&check.id.as_str())
+            });
+            let mut any = false;
+            let open = failing.inspect(|_| any = true).any(|f| !closed(*f));
+            (any, open)
+        };
+        let formula = &self.threats[instance.threat].answered;
+        let still_open = match formula {
+            Formula::Any(parts) if parts.iter().all(|p| !chooses(p)) => {
+                parts.iter().map(stays).filter(|(any, _)| *any).all(|(_, open)| open)
+            }
+            _ => !chooses(formula) && !instance.decided_by.iter().all(|f| closed(*f)),
+        };
+        if still_open {
             return false;
         }
         self.judge.status_if(instance, &closed) != Status::Open
