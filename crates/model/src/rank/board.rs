@@ -39,6 +39,8 @@ pub(super) struct Choice {
 pub(super) trait Beyond {
     /// Whether a pair is connected still when some choices are taken; asked only of pairs with more paths than lines.
     fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool;
+    /// Whether a choice cuts something beyond the lines.
+    fn cuts_more(&self, choice: usize) -> bool;
     /// Whether a threat is no longer open when some choices are taken.
     fn answered(&self, threat: usize, taken: &[bool]) -> bool;
     /// What a threat weighs.
@@ -83,6 +85,8 @@ pub(super) struct Board<'a> {
     cuts: Vec<Vec<usize>>,
     /// For each choice the threats that it would answer now.
     answers: Vec<Vec<usize>>,
+    /// For each threat the choices that touch it.
+    touched_by: Vec<Vec<usize>>,
     /// For each line whether it matters, and whether a choice that is done cuts it.
     matters: Vec<bool>,
     done_by_edit: Vec<bool>,
@@ -93,6 +97,8 @@ pub(super) struct Board<'a> {
     left: Vec<(u32, u32)>,
     /// Gains that nothing has changed since they were worked out.
     known: Vec<Option<Gain>>,
+    /// For each choice whether its gain rests on what is connected beyond the lines.
+    asked: Vec<bool>,
 }
 
 /// A pair of which a choice would cut every path that is left.
@@ -132,6 +138,7 @@ impl<'a> Board<'a> {
             beyond,
             cuts,
             answers: vec![Vec::new(); choices.len()],
+            touched_by: vec![Vec::new(); threats],
             matters: lines.iter().map(|l| free[l.pair].is_none_or(|e| l.effort <= e)).collect(),
             done_by_edit: lines
                 .iter()
@@ -142,9 +149,13 @@ impl<'a> Board<'a> {
             open: vec![true; threats],
             left,
             known: vec![None; choices.len()],
+            asked: vec![false; choices.len()],
         };
-        for choice in 0..choices.len() {
-            board.reconsider(choice);
+        for (c, choice) in choices.iter().enumerate() {
+            for threat in &choice.touches {
+                board.touched_by[*threat].push(c);
+                board.consider(c, *threat);
+            }
         }
         board
     }
@@ -159,12 +170,14 @@ impl<'a> Board<'a> {
         &self.answers[choice]
     }
 
-    fn reconsider(&mut self, choice: usize) {
+    /// Notes it if a choice would answer a threat now. What it would answer once it will, whatever else is taken.
+    fn consider(&mut self, choice: usize, threat: usize) {
+        let Err(place) = self.answers[choice].binary_search(&threat) else { return };
         let was = std::mem::replace(&mut self.taken[choice], true);
-        let touches = self.choices[choice].touches.iter().copied();
-        let found = touches.filter(|t| self.open[*t] && self.beyond.answered(*t, &self.taken)).collect();
-        self.answers[choice] = found;
-        self.known[choice] = None;
+        if self.beyond.answered(threat, &self.taken) {
+            self.answers[choice].insert(place, threat);
+            self.known[choice] = None;
+        }
         self.taken[choice] = was;
     }
 
@@ -181,11 +194,15 @@ impl<'a> Board<'a> {
         lines.sort_unstable();
         let was = std::mem::replace(&mut self.taken[choice], true);
         let mut out = Vec::new();
+        let mut asked = false;
         for of_pair in lines.chunk_by(|a, b| a.0 == b.0) {
             let pair = of_pair[0].0;
             let sure = of_pair.iter().filter(|l| l.1).count() as u32;
             let (left_sure, left_all) = self.left[pair];
-            let gone = |only| !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, only);
+            let mut gone = |only| {
+                asked |= self.pairs[pair].more;
+                !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, only)
+            };
             let proven = sure > 0 && sure == left_sure && gone(true);
             let all = of_pair.len() as u32 == left_all && gone(false);
             if proven || all {
@@ -193,6 +210,7 @@ impl<'a> Board<'a> {
             }
         }
         self.taken[choice] = was;
+        self.asked[choice] = asked;
         out
     }
 
@@ -262,18 +280,29 @@ impl<'a> Board<'a> {
             self.left[pair].1 -= 1;
             touched_pairs[pair] = true;
         }
-        // Whether a pair with more paths than lines is connected depends on everything that is taken.
-        for line in self.lines.iter().filter(|l| touched_pairs[l.pair] || self.pairs[l.pair].more) {
+        for line in self.lines.iter().filter(|l| touched_pairs[l.pair]) {
             line.cutters.iter().for_each(|c| self.known[*c] = None);
+        }
+        if self.beyond.cuts_more(choice) {
+            let asked = self.known.iter_mut().zip(&self.asked).filter(|(_, asked)| **asked);
+            asked.for_each(|(known, _)| *known = None);
         }
         for threat in std::mem::take(&mut self.answers[choice]) {
             self.open[threat] = false;
+            for other in &self.touched_by[threat] {
+                if let Ok(place) = self.answers[*other].binary_search(&threat) {
+                    self.answers[*other].remove(place);
+                    self.known[*other] = None;
+                }
+            }
         }
-        // What it touched may now be answered by others, or is answered already.
-        let touched: Vec<usize> = self.choices[choice].touches.clone();
-        for other in 0..self.choices.len() {
-            if !self.taken[other] && touched.iter().any(|t| self.choices[other].touches.binary_search(t).is_ok()) {
-                self.reconsider(other);
+        // What it touched and did not answer may now be answered by others.
+        for threat in self.choices[choice].touches.iter().copied() {
+            for i in 0..self.touched_by[threat].len() {
+                let other = self.touched_by[threat][i];
+                if self.open[threat] && !self.taken[other] {
+                    self.consider(other, threat);
+                }
             }
         }
     }

@@ -31,10 +31,12 @@ pub(super) struct Candidate {
 enum Group<'a> {
     /// A check, on equal components of a target: the first of them.
     Check(&'a str, usize, usize),
-    /// Audit rules of a target.
-    Audit(usize),
+    /// Audit rules of a target; those that record so much that they can slow it down apart.
+    Audit(usize, Safety),
     /// Owners and modes of files of a target.
     Rights(usize),
+    /// Limits of running containers of a target.
+    Limits(usize),
 }
 
 /// The changes that failing findings ask for, accepted ones apart: of a container, daemon and the like one for each
@@ -49,8 +51,8 @@ pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) ->
         };
         let check = audit.check(finding);
         let target = finding.target;
-        let group = match file_group(check) {
-            Some(edits) => edits(target),
+        let group = match together(check, target) {
+            Some(group) => group,
             None => {
                 let element = elements.get(&(target, component));
                 // Beyond the diagram's elements each component is by itself.
@@ -63,16 +65,23 @@ pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) ->
     groups.into_iter().map(|(group, closes)| candidate(audit, &group, closes)).collect()
 }
 
-/// How findings of a check about files are grouped, where they are by their edits.
-fn file_group<'a>(check: &Check) -> Option<fn(usize) -> Group<'a>> {
+/// How findings are one change whatever components they are on, where they are by their edits.
+fn together<'a>(check: &Check, target: usize) -> Option<Group<'a>> {
+    let edits = &check.remedy.edits;
+    if check.about == docker::CONTAINER.name {
+        let limits = |e: &Edit| match e {
+            Edit::Update(settings) => settings.keys().all(|k| ["memory", "pids-limit", "cpus"].contains(&k.as_str())),
+            _ => false,
+        };
+        return (!edits.is_empty() && edits.iter().all(limits)).then_some(Group::Limits(target));
+    }
     if check.about != docker::FILE.name {
         return None;
     }
-    let edits = &check.remedy.edits;
     if edits.iter().any(|e| matches!(e, Edit::AuditWatch(_))) {
-        return Some(Group::Audit);
+        return Some(Group::Audit(target, check.remedy.safety));
     }
-    edits.iter().any(|e| matches!(e, Edit::FileMode(_) | Edit::FileOwner(_))).then_some(Group::Rights)
+    edits.iter().any(|e| matches!(e, Edit::FileMode(_) | Edit::FileOwner(_))).then_some(Group::Rights(target))
 }
 
 fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candidate {
@@ -88,8 +97,9 @@ fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candid
     let files = if touched.len() == 1 { "1 file".to_owned() } else { format!("{} files", touched.len()) };
     let shown = listed(&names, touched.len());
     let title = match group {
-        Group::Audit(_) => format!("Audit rules for {files}: {shown}"),
+        Group::Audit(..) => format!("Audit rules for {files}: {shown}"),
         Group::Rights(_) => format!("Owner and mode of {files}: {shown}"),
+        Group::Limits(_) => format!("Limits of memory, processes and CPU: {shown}"),
         Group::Check(..) => {
             let check = checks().next();
             let title = check.map_or("", |c| c.title.as_str());

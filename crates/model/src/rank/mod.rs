@@ -15,7 +15,7 @@ use seaworthy_core::diagram::Diagram;
 use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::docker;
 use seaworthy_core::step::{Cut, Path, Paths, Priority, State};
-use seaworthy_core::threat::{Instance, Loss, Status, Threat};
+use seaworthy_core::threat::{Formula, Instance, Loss, Status, Threat};
 
 use crate::judge::Judge;
 use board::{Beyond, Board, Choice, Line, Pair, TIERS};
@@ -39,25 +39,24 @@ pub fn rank(
     let open: Vec<usize> = (0..instances.len()).filter(|i| instances[*i].status == Status::Open).collect();
     let choices = choices(&candidates, instances, &open, &closed_by);
     let judge = Judge::new(audit, threats, diagram);
-    let beyond = Host { game: &game, judge, closed_by: &closed_by, threats, instances, open: &open };
+    let beyond = Host { audit, game: &game, judge, closed_by: &closed_by, threats, instances, open: &open };
     let mut board = Board::new(&game.lines, &game.pairs, &choices, open.len(), &beyond);
-    let order = order(&mut board, &candidates);
     let words = words::Words { threats, instances, diagram, paths };
-    let mut board = Board::new(&game.lines, &game.pairs, &choices, open.len(), &beyond);
-    let mut priorities = Vec::with_capacity(order.len());
-    for choice in order {
-        let closed = board.closes(choice);
+    let mut priorities = Vec::with_capacity(candidates.len());
+    let mut idle = idle(&candidates).into_iter();
+    let mut gains = true;
+    loop {
+        let best = if gains { board.best().filter(|(_, gain)| !gain.is_nothing()) } else { None };
+        gains = best.is_some();
+        let next = best.map(|(choice, _)| choice).or_else(|| idle.find(|c| !board.taken[*c]));
+        let Some(choice) = next else { break };
+        let pairs: Vec<(State, State, bool)> =
+            board.closes(choice).iter().map(|c| (game.ends[c.pair].0, game.ends[c.pair].1, c.proven)).collect();
         let cuts: Vec<usize> = board.cuts(choice).collect();
         let answers: Vec<usize> = board.answers(choice).iter().map(|t| open[*t]).collect();
-        let pairs: Vec<(State, State, bool)> =
-            closed.iter().map(|c| (game.ends[c.pair].0, game.ends[c.pair].1, c.proven)).collect();
         let candidate = &candidates[choice];
         let why = words.why(&pairs, &cuts, &answers, candidate);
         board.take(choice);
-        let left = |proven: bool| {
-            let lines = game.lines.iter().zip(&board.live);
-            lines.filter(|(line, live)| **live && line.proven == proven).count()
-        };
         priorities.push(Priority {
             title: candidate.title.clone(),
             closes: candidate.closes.clone(),
@@ -67,29 +66,27 @@ pub fn rank(
             breaks: candidate.breaks.clone(),
             why,
             threats_left: board.open.iter().filter(|open| **open).count(),
-            paths_left: (left(true), left(false)),
+            paths_left: left(&game.lines, &board.live),
         });
     }
     (priorities, smallest(paths, &game, &candidates))
 }
 
-/// The greedy order; what gains nothing comes last, the gravest findings first.
-fn order(board: &mut Board<'_>, candidates: &[Candidate]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(candidates.len());
-    while let Some((choice, gain)) = board.best() {
-        if gain.is_nothing() {
-            break;
-        }
-        board.take(choice);
-        order.push(choice);
-    }
-    let mut rest: Vec<usize> = (0..candidates.len()).filter(|c| !board.taken[*c]).collect();
-    rest.sort_by_key(|c| {
+/// The order of what gains nothing: the gravest findings first.
+fn idle(candidates: &[Candidate]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by_key(|c| {
         let candidate = &candidates[*c];
         (std::cmp::Reverse(candidate.severity), candidate.safety, candidate.size, *c)
     });
-    order.extend(rest);
     order
+}
+
+/// Proven and possible lines that are not cut.
+fn left(lines: &[Line], live: &[bool]) -> (usize, usize) {
+    let live: Vec<&Line> = lines.iter().zip(live).filter(|(_, live)| **live).map(|(line, _)| line).collect();
+    let proven = live.iter().filter(|line| line.proven).count();
+    (proven, live.len() - proven)
 }
 
 fn choices(
@@ -119,8 +116,19 @@ struct Game<'a> {
     lines: Vec<Line>,
     pairs: Vec<Pair>,
     ends: Vec<(State, State)>,
-    /// The hops of the graph that begin at a state, with the choices that cut each.
-    hops_at: HashMap<State, Vec<(State, bool, Vec<usize>)>>,
+    /// The states of the graph by number.
+    states: HashMap<State, usize>,
+    /// The hops of the graph that begin at each state.
+    hops_at: Vec<Vec<Onward>>,
+    /// The choices that cut some hop of the graph.
+    cutters: HashSet<usize>,
+}
+
+/// A hop of the graph: where it leads, whether it is proven, and the choices that cut it.
+struct Onward {
+    to: usize,
+    proven: bool,
+    cutters: Vec<usize>,
 }
 
 impl<'a> Game<'a> {
@@ -145,12 +153,20 @@ impl<'a> Game<'a> {
             let (proven, effort) = (path.certainty.is_proven(), path.effort);
             lines.push(Line { pair, proven, effort, cutters: cutters(&all) });
         }
-        let mut hops_at: HashMap<State, Vec<(State, bool, Vec<usize>)>> = HashMap::new();
+        let mut states: HashMap<State, usize> = HashMap::new();
+        let mut hops_at: Vec<Vec<Onward>> = Vec::new();
         for hop in &paths.graph {
-            let next = (hop.to, hop.certainty.is_proven(), cutters(&hop.cut_by));
-            hops_at.entry(hop.from).or_default().push(next);
+            let mut number = |state: State| {
+                let next = states.len();
+                *states.entry(state).or_insert(next)
+            };
+            let (from, to) = (number(hop.from), number(hop.to));
+            hops_at.resize_with(states.len().max(hops_at.len()), Vec::new);
+            let onward = Onward { to, proven: hop.certainty.is_proven(), cutters: cutters(&hop.cut_by) };
+            hops_at[from].push(onward);
         }
-        Self { paths, diagram, lines, pairs, ends, hops_at }
+        let all = hops_at.iter().flatten().flat_map(|h| h.cutters.iter().copied()).collect();
+        Self { paths, diagram, lines, pairs, ends, states, hops_at, cutters: all }
     }
 
     /// Whether a pair is connected over hops that no taken choice cuts. From one of a class to another of it the graph
@@ -162,16 +178,17 @@ impl<'a> Game<'a> {
         if class(from) == class(to) && kind(from) == kind(to) {
             return true;
         }
-        let mut seen = HashSet::from([from]);
-        let mut next = vec![from];
+        let (Some(from), Some(to)) = (self.states.get(&from), self.states.get(&to)) else { return false };
+        let mut seen = vec![false; self.hops_at.len()];
+        let mut next = vec![*from];
         while let Some(state) = next.pop() {
-            if state == to {
+            if state == *to {
                 return true;
             }
-            for (far, proven, cutters) in self.hops_at.get(&state).into_iter().flatten() {
-                let there = (*proven || !only_proven) && !cutters.iter().any(|c| taken[*c]);
-                if there && seen.insert(*far) {
-                    next.push(*far);
+            for hop in &self.hops_at[state] {
+                let there = (hop.proven || !only_proven) && !hop.cutters.iter().any(|c| taken[*c]);
+                if there && !std::mem::replace(&mut seen[hop.to], true) {
+                    next.push(hop.to);
                 }
             }
         }
@@ -189,6 +206,7 @@ fn tier(path: &Path, diagram: &Diagram) -> usize {
 
 /// The host beyond the listed paths.
 struct Host<'a> {
+    audit: &'a Audit<'a>,
     game: &'a Game<'a>,
     judge: Judge<'a>,
     closed_by: &'a HashMap<usize, usize>,
@@ -202,13 +220,48 @@ impl Beyond for Host<'_> {
         self.game.connected(pair, taken, only_proven)
     }
 
+    fn cuts_more(&self, choice: usize) -> bool {
+        self.game.cutters.contains(&choice)
+    }
+
     fn answered(&self, threat: usize, taken: &[bool]) -> bool {
         let closed = |finding: usize| self.closed_by.get(&finding).is_some_and(|c| taken[*c]);
-        self.judge.status_if(&self.instances[self.open[threat]], &closed) != Status::Open
+        let instance = &self.instances[self.open[threat]];
+        // Of an open one every failure is named, so that mostly no judge need be asked.
+        let stays = |part: &Formula| {
+            let checks = part.checks();
+            let failing = instance.decided_by.iter().filter(|f| {
+                let check = self.audit.check(&self.audit.findings[**f]);
+                checks.contains(&check.id.as_str())
+            });
+            let mut any = false;
+            let open = failing.inspect(|_| any = true).any(|f| !closed(*f));
+            (any, open)
+        };
+        let formula = &self.threats[instance.threat].answered;
+        let still_open = match formula {
+            Formula::Any(parts) if parts.iter().all(|p| !chooses(p)) => {
+                parts.iter().map(stays).filter(|(any, _)| *any).all(|(_, open)| open)
+            }
+            _ => !chooses(formula) && !instance.decided_by.iter().all(|f| closed(*f)),
+        };
+        if still_open {
+            return false;
+        }
+        self.judge.status_if(instance, &closed) != Status::Open
     }
 
     fn weight(&self, threat: usize) -> u64 {
         weight(self.threats[self.instances[self.open[threat]].threat].loses)
+    }
+}
+
+/// Whether one of several checks suffices somewhere in a formula.
+fn chooses(formula: &Formula) -> bool {
+    match formula {
+        Formula::Check(_) => false,
+        Formula::All(parts) => parts.iter().any(chooses),
+        Formula::Any(_) => true,
     }
 }
 

@@ -27,6 +27,10 @@ impl Beyond for World {
         all.filter(|l| l.pair == pair && (l.proven || !only_proven)).any(|l| !cut_by(l, taken))
     }
 
+    fn cuts_more(&self, choice: usize) -> bool {
+        self.hidden.iter().any(|l| l.cutters.contains(&choice))
+    }
+
     fn answered(&self, threat: usize, taken: &[bool]) -> bool {
         self.needs[threat].iter().all(|c| taken[*c])
     }

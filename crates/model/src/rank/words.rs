@@ -36,7 +36,7 @@ impl Words<'_> {
         }
         out.push(match candidate.safety {
             Safety::Safe => "safe: nothing stops working".to_owned(),
-            Safety::Disruptive => format!("disruptive: {}", candidate.breaks.join(", ")),
+            Safety::Disruptive => "disruptive: something restarts, or loses a right that it may use".to_owned(),
             Safety::Manual => "described, to be done by hand".to_owned(),
         });
         out
