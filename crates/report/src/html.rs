@@ -34,7 +34,7 @@ const GAPS: usize = 200;
 /// How the page is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many to harden first.
+    /// How many to harden first; at least one is shown.
     pub top: usize,
     /// How many of the cheapest paths are drawn on the diagram.
     pub paths: usize,
@@ -105,13 +105,17 @@ struct Page {
 impl Page {
     fn new(assessment: &Assessment<'_>, options: &Options) -> Self {
         let snapshot = assessment.audit.snapshot;
+        let first = options.top.max(1);
         let scene = Scene::new(assessment, options.paths);
         let drawing = svg::Options { paths: options.paths, links: true, standalone: false };
         let style = [svg::COLOURS, STYLE, svg::STYLE].concat();
         let gaps = words::gaps(assessment.audit);
-        let (top, later, later_more) = first::priorities(assessment, options.top);
+        let (top, later, later_more) = first::priorities(assessment, first);
         let (paths, paths_not_shown) = paths::paths(assessment);
-        let names: Vec<String> = snapshot.targets.iter().take(3).map(|t| name(&t.name)).collect();
+        let mut names: Vec<String> = snapshot.targets.iter().take(3).map(|t| name(&t.name)).collect();
+        if snapshot.targets.len() > 3 {
+            names.push(format!("{} more", words::thousands(snapshot.targets.len() - 3)));
+        }
         let problems = assessment.audit.waiver_problems.iter().chain(&assessment.waiver_problems);
         Self {
             title: names.join(", "),
@@ -130,12 +134,12 @@ impl Page {
                 .map(|(_, g)| (sentence(&g.source), sentence(&g.reason), sentence(&g.affects)))
                 .collect(),
             standing: first::standing(assessment),
-            left: assessment.priorities.iter().take(options.top).last().map_or_else(String::new, first::left),
+            left: assessment.priorities.iter().take(first).next_back().map_or_else(String::new, first::left),
             top,
             later,
             later_more,
             undetermined: words::thousands(assessment.counted()[1]),
-            cut: first::cut(assessment, options.top),
+            cut: first::cut(assessment, first),
             svg: svg::draw(assessment, &scene, &drawing, &svg::dagre::Dagre),
             folded: scene.nodes.len() < assessment.diagram.elements.len(),
             inside: scene.inside,
@@ -161,7 +165,7 @@ fn target(of: &seaworthy_core::snapshot::Target) -> TargetView {
         platform: name(&of.platform),
         about: sentence(&of.about),
         address: sentence(&of.address),
-        components: words::count(of.components.len(), "component"),
+        components: words::many(of.components.len(), "component"),
     }
 }
 

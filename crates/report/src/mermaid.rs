@@ -80,7 +80,11 @@ fn holds(scene: &Scene, at: usize) -> bool {
 
 fn arrow(edge: &Edge) -> String {
     let line = if edge.possible.is_some() || edge.members.is_empty() { "-.->" } else { "-->" };
-    let text = if edge.label.is_empty() { edge.kind.clone() } else { format!("{}: {}", edge.kind, edge.label) };
+    let text = if edge.label.is_empty() || !edge.crosses {
+        edge.kind.clone()
+    } else {
+        format!("{}: {}", edge.kind, edge.label)
+    };
     format!("{line}|\"{}\"|", label(&text))
 }
 

@@ -135,9 +135,11 @@ struct Drawing<'d, 'a> {
 impl Drawing<'_, '_> {
     fn write(&self, out: &mut String, gave_up: Option<&str>) -> std::fmt::Result {
         let (w, h) = self.placed.size;
+        // What is in an image cannot be reached; a drawing with links is a group of them.
+        let role = if self.options.links { "group" } else { "img" };
         write!(
             out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dfd\" role=\"img\" aria-labelledby=\"dfd-title dfd-desc\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"dfd\" role=\"{role}\" aria-labelledby=\"dfd-title dfd-desc\" \
              viewBox=\"0 0 {w:.0} {h:.0}\" width=\"{w:.0}\" height=\"{h:.0}\">"
         )?;
         let target = self.assessment.audit.snapshot.targets.first().map_or("", |t| t.name.as_str());
@@ -166,13 +168,13 @@ impl Drawing<'_, '_> {
         let (scene, diagram) = (self.scene, &self.assessment.diagram);
         let mut text = format!(
             "{} in {}, {}; {} drawn.",
-            words::count(diagram.elements.len(), "element"),
-            words::count(diagram.zones.len(), "zone"),
-            words::count(diagram.flows.len(), "flow"),
-            words::count(scene.routes.len(), "attack path"),
+            words::many(diagram.elements.len(), "element"),
+            words::many(diagram.zones.len(), "zone"),
+            words::many(diagram.flows.len(), "flow"),
+            words::many(scene.routes.len(), "attack path"),
         );
         if scene.left_out > 0 {
-            let _ = write!(text, " {} left out for want of room.", words::count(scene.left_out, "arrow"));
+            let _ = write!(text, " {} left out for want of room.", words::many(scene.left_out, "arrow"));
         }
         if let Some(why) = gave_up {
             let _ = write!(text, " Laid out plainly, since the layout engine gave up: {why}.");
@@ -205,7 +207,7 @@ impl Drawing<'_, '_> {
             }
             let possible = if edge.possible.is_some() { " possible" } else { "" };
             let inner = if edge.crosses { "" } else { " within" };
-            self.open_link(out, "f", i)?;
+            self.open_link(out, "f", i, &self.flow_title(edge))?;
             write!(
                 out,
                 "<g class=\"flow{possible}{inner}\" id=\"dfd-f{i}\"><title>{}</title><path class=\"hit\" d=\"{}\"/>\
@@ -308,7 +310,7 @@ impl Drawing<'_, '_> {
             if self.scene.routes.iter().any(|r| r.ends.1 == i) {
                 class.push_str(" jewel");
             }
-            self.open_link(out, "e", i)?;
+            self.open_link(out, "e", i, &node_title(node))?;
             write!(out, "<g class=\"{class}\" id=\"dfd-e{i}\"><title>{}</title>", escape(&node_title(node)))?;
             shape(out, node, *rect)?;
             let (x, y) = rect.centre();
@@ -346,8 +348,13 @@ impl Drawing<'_, '_> {
         Ok(())
     }
 
-    fn open_link(&self, out: &mut String, what: &str, i: usize) -> std::fmt::Result {
-        if self.options.links { write!(out, "<a href=\"#{what}-{i}\">") } else { Ok(()) }
+    /// Elements are reached by the keyboard; flows, of which there are many, by the list below the drawing.
+    fn open_link(&self, out: &mut String, what: &str, i: usize, label: &str) -> std::fmt::Result {
+        if !self.options.links {
+            return Ok(());
+        }
+        let skipped = if what == "f" { " tabindex=\"-1\"" } else { "" };
+        write!(out, "<a href=\"#{what}-{i}\" aria-label=\"{}\"{skipped}>", escape(label))
     }
 
     fn close_link(&self, out: &mut String) {
@@ -360,7 +367,7 @@ impl Drawing<'_, '_> {
 fn node_title(node: &Node) -> String {
     let mut text = format!("{}, {} ({})", node.label, node.sub, node.shape.word());
     if node.open > 0 {
-        let _ = write!(text, "; {} open", words::count(node.open, "threat"));
+        let _ = write!(text, "; {} open", words::many(node.open, "threat"));
     }
     if let Some(why) = &node.possible {
         let _ = write!(text, "; possible: {why}");

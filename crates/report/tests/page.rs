@@ -202,11 +202,15 @@ fn narrow_dark_and_printed_it_holds_its_shape() {
     assert_eq!(shown.get("getComputedStyle(document.querySelector('nav')).display"), json!("none"));
 }
 
-/// Writes pictures of the fixture's page into the folder that `SEAWORTHY_PICTURES` names, to be looked at.
+/// Writes the fixture's page and pictures of it into the folder that `SEAWORTHY_PICTURES` names, to be looked at.
 #[test]
 fn pictures_can_be_taken() {
     let Some(shown) = shown(&usual()) else { return };
     let folder = std::env::var_os("SEAWORTHY_PICTURES").map(PathBuf::from);
+    if let Some(folder) = &folder {
+        write(&usual(), &folder.join("usual.html"));
+        write(&with_workers(1000), &folder.join("thousand.html"));
+    }
     for (name, width, media, scheme) in [
         ("wide", 1280, "", "light"),
         ("narrow", 390, "", "light"),
@@ -218,6 +222,15 @@ fn pictures_can_be_taken() {
         assert!(picture.starts_with(b"\x89PNG") && picture.len() > 20_000, "{name}: {}", picture.len());
         if let Some(folder) = &folder {
             std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
+        }
+    }
+    shown.browser.show_as(1280, 900, "", "light").unwrap();
+    for place in ["t-3", "e-11", "p-1", "matrix"] {
+        shown.get(&format!("location.hash = '#{place}'"));
+        shown.until(&format!("location.hash === '#{place}' && document.getElementById('{place}').checkVisibility()"));
+        let picture = shown.browser.screenshot(false).unwrap();
+        if let Some(folder) = &folder {
+            std::fs::write(folder.join(format!("{place}.png")), picture).unwrap();
         }
     }
 }

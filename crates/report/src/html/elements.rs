@@ -121,7 +121,7 @@ fn element(
     let open = threats.iter().filter(|(_, s)| *s == Status::Open).count();
     let exposure = node.members.iter().filter_map(|m| assessment.paths.exposure.get(*m)?.as_ref());
     let exposure = exposure.min_by_key(|e| (!e.certainty.is_proven(), e.effort)).map(|e| {
-        let (steps, entry) = (words::count(e.steps, "step"), name(&assessment.state(e.entry)));
+        let (steps, entry) = (words::many(e.steps, "step"), name(&assessment.state(e.entry)));
         format!("{steps} from {entry}, {} ({} effort)", e.certainty.word(), e.effort)
     });
     ElementView {
@@ -161,7 +161,8 @@ fn flow(assessment: &Assessment<'_>, scene: &Scene, index: usize, edge: &Edge) -
             let labels: Vec<String> = many.iter().take(3).map(|f| name(&flows[*f].label)).collect();
             let labels: Vec<&str> = labels.iter().map(String::as_str).filter(|l| !l.is_empty()).collect();
             let dots = if many.len() > 3 { ", …" } else { "" };
-            format!("{}: {}{dots}", words::count(many.len(), "flow"), labels.join(", "))
+            let colon = if labels.is_empty() { "" } else { ": " };
+            format!("{}{colon}{}{dots}", words::many(many.len(), "flow"), labels.join(", "))
         }
     };
     FlowView {

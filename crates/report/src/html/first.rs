@@ -145,7 +145,7 @@ pub fn left(of: &Priority) -> String {
     let (proven, possible) = of.paths_left;
     format!(
         "{} open, {} proven and {} possible attack {} left",
-        words::count(of.threats_left, "threat"),
+        words::many(of.threats_left, "threat"),
         words::thousands(proven),
         words::thousands(possible),
         if proven + possible == 1 { "path" } else { "paths" },

@@ -53,8 +53,8 @@ pub struct HopView {
     pub step: String,
     /// The facts that it rests on.
     pub facts: Vec<Row>,
-    /// The checks whose remedies make it impossible, each with the components.
-    pub cut_by: Vec<String>,
+    /// The checks whose remedies make it impossible, each with the component.
+    pub cut_by: Vec<(String, String)>,
 }
 
 /// The paths, and how many are not shown.
@@ -109,11 +109,11 @@ fn path(assessment: &Assessment<'_>, index: usize, of: &Path) -> PathView {
 fn hop(assessment: &Assessment<'_>, of: &Hop) -> HopView {
     let step = &assessment.steps[of.step];
     let audit = assessment.audit;
-    let cuts: BTreeSet<String> = of
+    let cuts: BTreeSet<(String, String)> = of
         .cut_by
         .iter()
         .filter_map(|f| audit.findings.get(*f))
-        .map(|f| format!("{} on {}", name(&audit.check(f).id), name(audit.component_name(f))))
+        .map(|f| (name(&audit.check(f).id), name(audit.component_name(f))))
         .collect();
     HopView {
         text: sentence(&assessment.hop(of)),

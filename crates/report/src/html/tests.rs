@@ -181,3 +181,38 @@ proptest! {
         survives(&format!("x{text}"), &skeleton(&page(&hostile("benign"))));
     }
 }
+
+/// The relative luminance of `#rgb` or `#rrggbb`, as WCAG defines it.
+fn luminance(colour: &str) -> f64 {
+    let hex: Vec<u32> = colour.chars().filter_map(|c| c.to_digit(16)).collect();
+    let channels = if hex.len() == 3 {
+        [hex[0] * 17, hex[1] * 17, hex[2] * 17]
+    } else {
+        [hex[0] * 16 + hex[1], hex[2] * 16 + hex[3], hex[4] * 16 + hex[5]]
+    };
+    let linear = channels.map(|c| {
+        let c = f64::from(c) / 255.0;
+        if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+}
+
+#[test]
+fn every_text_colour_can_be_read_on_every_ground() {
+    let mut schemes = 0;
+    for scheme in svg::COLOURS.lines() {
+        let colour = |name: &str| {
+            let (_, rest) = scheme.split_once(&format!("--{name}:")).unwrap_or_else(|| panic!("{name} in {scheme}"));
+            luminance(rest.split([';', '}']).next().unwrap())
+        };
+        for ground in ["paper", "wash"] {
+            for text in ["ink", "quiet", "accent", "maybe", "held", "good", "link"] {
+                let (a, b) = (colour(ground), colour(text));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2} in {scheme}");
+            }
+        }
+        schemes += 1;
+    }
+    assert_eq!(schemes, 3);
+}

@@ -56,13 +56,15 @@ impl Layout for Dagre {
     }
 }
 
+/// An end of an arrow at a box: the height that it comes from, the arrow, and whether it is its last end.
+type End = (f64, usize, bool);
+
 /// Lets arrows leave and enter boxes at their sides, spread over them, and turn only in the gap between two columns: a
 /// straight way to a box's middle would run through its neighbours in the column.
 fn ports(graph: &Graph, placed: &mut Placed) {
     const GAP: f64 = 12.0;
     let boxes = &placed.boxes;
-    // For each box and side: where the arrow comes from, the arrow, and whether it is its end.
-    let mut sides: BTreeMap<(usize, bool), Vec<(f64, usize, bool)>> = BTreeMap::new();
+    let mut sides: BTreeMap<(usize, bool), Vec<End>> = BTreeMap::new();
     for (i, line) in graph.lines.iter().enumerate() {
         let points = &mut placed.lines[i];
         // The ends are on the boxes' borders; what lies between is the way.

@@ -245,7 +245,7 @@ fn edge(assessment: &Assessment<'_>, from: usize, to: usize, members: Vec<usize>
     let kinds: BTreeSet<&str> = members.iter().map(|f| flows[*f].kind.word()).collect();
     let label = match members.as_slice() {
         [one] => bounded(&flows[*one].label, LABEL).into_owned(),
-        many => words::count(many.len(), "flow"),
+        many => words::many(many.len(), "flow"),
     };
     Edge {
         from,
@@ -269,6 +269,9 @@ fn only_possible<'a>(certainties: impl Iterator<Item = &'a Certainty>) -> Option
     }
     reason
 }
+
+/// The flows of an element: kind, whether it begins there, and the other end.
+type Ends = BTreeSet<(FlowKind, bool, usize)>;
 
 /// Where elements go.
 struct Place<'p, 'a> {
@@ -326,7 +329,7 @@ impl Place<'_, '_> {
     fn neighbourhoods(&self) -> Vec<usize> {
         let diagram = &self.assessment.diagram;
         let flows_at = diagram.flows_at();
-        let mut first: BTreeMap<(&str, usize, BTreeSet<(FlowKind, bool, usize)>), usize> = BTreeMap::new();
+        let mut first: BTreeMap<(&str, usize, Ends), usize> = BTreeMap::new();
         let mut out = Vec::with_capacity(diagram.elements.len());
         for (i, element) in diagram.elements.iter().enumerate() {
             let ends = flows_at[i].iter().map(|f| {
@@ -348,12 +351,12 @@ impl Place<'_, '_> {
         let kinds: BTreeSet<&str> = members.iter().map(|m| elements[*m].kind).collect();
         let (label, sub) = match (members.len(), kinds.len()) {
             (1, _) => (name, kind_words(first.kind)),
-            (n, 1) if first.kind == "docker.file" => (words::count(n, "file"), "of the engine".into()),
+            (n, 1) if first.kind == "docker.file" => (words::many(n, "file"), "of the engine".into()),
             (n, 1) => {
                 let short = bounded(&first.name, LABEL - 8).into_owned();
-                (words::count(n, words::kind(first.kind)), format!("{short}, …"))
+                (words::many(n, words::kind(first.kind)), format!("{short}, …"))
             }
-            (n, kinds) => (words::count(n, "element"), format!("of {}", words::count(kinds, "kind"))),
+            (n, kinds) => (words::many(n, "element"), format!("of {}", words::many(kinds, "kind"))),
         };
         Node {
             label,
