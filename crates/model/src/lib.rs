@@ -1,6 +1,6 @@
 //! The threat model: data flows, threats, paths and their ranking.
 
-pub mod judge;
 mod diagram;
+pub mod judge;
 
 pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};

@@ -18,9 +18,9 @@
 
 mod findings;
 mod related;
-mod waivers;
 #[cfg(test)]
 mod tests;
+mod waivers;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -167,8 +167,7 @@ impl<'a> Judge<'a> {
 
     fn on_element(&self, t: usize, e: usize) -> Option<Instance> {
         let element = &self.diagram.elements[e];
-        let place =
-            Place { target: element.target, ends: &[element.component?], unlisted: None, about: element.kind };
+        let place = Place { target: element.target, ends: &[element.component?], unlisted: None, about: element.kind };
         let (certainty, there) = (element.certainty.clone(), element.facts.as_slice());
         self.judge(t, Candidate { subject: Subject::Element(e), place, certainty, there, id: &element.id })
     }
@@ -309,9 +308,9 @@ impl<'a> Judge<'a> {
         let Some(related) = place.ends.iter().find_map(|end| links.of(*end, &asked.about)) else {
             return self.of_all(check, place.target, closed);
         };
-        let unknown = related.unknown.map(|reason| {
-            self.findings.of_unlisted(place.target, check).unwrap_or_else(|| Outcome::unknown(reason))
-        });
+        let unknown = related
+            .unknown
+            .map(|reason| self.findings.of_unlisted(place.target, check).unwrap_or_else(|| Outcome::unknown(reason)));
         Outcome::all(related.components.iter().filter_map(of).chain(unknown))
     }
 

@@ -161,7 +161,9 @@ impl<'a> Links<'a> {
 /// The names of components of a kind that a component's facts hold.
 fn names<'a>(from: &'a Component, kind: &str) -> Names<'a> {
     match (from.kind.name, kind) {
-        (CONTAINER, IMAGE) => texts(from, "image_id", std::slice::from_ref(from.value("image_id")), |v| v.as_str().map(bare)),
+        (CONTAINER, IMAGE) => {
+            texts(from, "image_id", std::slice::from_ref(from.value("image_id")), |v| v.as_str().map(bare))
+        }
         (CONTAINER, NETWORK) => listed(from, "networks", Value::as_str),
         (CONTAINER, VOLUME) => listed(from, "mounts", |mount| mount.field("volume").and_then(Value::as_str)),
         (IMAGE, REGISTRY) => listed(from, "registries", Value::as_str),

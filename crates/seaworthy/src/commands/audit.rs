@@ -88,11 +88,8 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
 /// New threats are those that are open and were not before; one that became undetermined makes the run incomplete. Of
 /// a baseline the known ones are gone from the model already.
 fn new_threats(arguments: &AuditArguments, model: Option<&Assessment<'_>>, since: Option<&Assessment<'_>>) -> Exit {
-    let before: HashMap<&str, Status> = since
-        .iter()
-        .flat_map(|m| &m.threats)
-        .map(|t| (t.fingerprint.as_str(), t.status))
-        .collect();
+    let before: HashMap<&str, Status> =
+        since.iter().flat_map(|m| &m.threats).map(|t| (t.fingerprint.as_str(), t.status)).collect();
     let is_new = |status: Status| {
         let now = model.iter().flat_map(|m| &m.threats).filter(|t| t.status == status);
         now.filter(|t| before.get(t.fingerprint.as_str()).is_none_or(|was| *was > status)).count() > 0
