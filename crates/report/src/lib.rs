@@ -1,4 +1,4 @@
-//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
+//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV; of an assessment: the page, SVG, Mermaid.
 //!
 //! Every rendering reads an [`Audit`] and writes as it goes, so that a report of tens of thousands of findings is
 //! never held as one text. Names, values and sources come from the audited host and are hostile: each format makes
@@ -10,12 +10,15 @@ mod csv;
 mod diff;
 mod export;
 mod group;
+pub mod html;
 mod json;
 mod junit;
 mod layout;
 mod markdown;
 mod matrix;
+pub mod mermaid;
 mod sarif;
+pub mod svg;
 mod text;
 mod words;
 
@@ -60,11 +63,17 @@ pub enum Format {
     TmBom,
     /// A layer of the ATT&CK Navigator, 4.5.
     Navigator,
+    /// One page for a browser, offline.
+    Html,
+    /// The data-flow diagram as a picture.
+    Svg,
+    /// The data-flow diagram as a Mermaid flowchart.
+    Mermaid,
 }
 
 impl Format {
     /// All of them with their names, in the order in which they are listed.
-    pub const ALL: [(&'static str, Self); 10] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("text", Self::Text),
         ("json", Self::Json),
         ("sarif", Self::Sarif),
@@ -75,11 +84,17 @@ impl Format {
         ("threat-dragon", Self::ThreatDragon),
         ("tm-bom", Self::TmBom),
         ("navigator", Self::Navigator),
+        ("html", Self::Html),
+        ("svg", Self::Svg),
+        ("mermaid", Self::Mermaid),
     ];
 
     /// Whether it tells the threat model alone, so that a report without one cannot be rendered in it.
     pub fn needs_model(self) -> bool {
-        matches!(self, Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator)
+        matches!(
+            self,
+            Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator | Self::Html | Self::Svg | Self::Mermaid
+        )
     }
 
     /// Its name, as it is asked for.
@@ -189,6 +204,12 @@ pub fn render(
         Format::Otm => export::otm::render(needed(format, report)?, out),
         Format::ThreatDragon => export::threat_dragon::render(needed(format, report)?, out),
         Format::TmBom => export::tm_bom::render(needed(format, report)?, out),
+        Format::Html => {
+            let page = html::Options { top: options.top, ..html::Options::default() };
+            html::render(needed(format, report)?, &page, out)
+        }
+        Format::Svg => svg::render(needed(format, report)?, &svg::Options::default(), out),
+        Format::Mermaid => mermaid::render(needed(format, report)?, out),
         Format::Navigator => export::navigator::render(needed(format, report)?, out),
     }
 }

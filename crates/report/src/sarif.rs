@@ -15,7 +15,10 @@ use std::io::{self, Write};
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::schema::docker::DOCKERFILE;
 use seaworthy_core::snapshot::Target;
+use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
 use seaworthy_core::waiver::Waiver;
 use serde::Serialize;
@@ -190,13 +193,17 @@ fn result<'r>(run: &Run<'r>, i: usize) -> log::ResultOut<'r> {
         Verdict::NotApplicable => ("notApplicable", "none"),
     };
     let fingerprint = audit.fingerprint(finding);
+    let mut place = location(run.target, words::kind(&check.about), audit.component_name(finding));
+    if let Some(physical) = physical(audit, finding) {
+        place.physical_location = physical;
+    }
     log::ResultOut {
         rule_id: check.id.as_str().into(),
         rule_index: run.rules.index(Item::Finding(i)),
         kind,
         level,
         message: message(audit, i),
-        locations: [location(run.target, words::kind(&check.about), audit.component_name(finding))],
+        locations: [place],
         partial_fingerprints: log::Fingerprints { line: format!("{fingerprint}:1"), own: fingerprint },
         suppressions: audit.waived[i].map(|w| vec![suppression(&audit.waivers[w])]),
         taxa: Vec::new(),
@@ -219,7 +226,7 @@ fn location<'k>(target: &Target, kind: &'k str, name: &str) -> Location<'k> {
     Location {
         physical_location: Physical {
             artifact_location: Artifact { uri: path.clone() },
-            region: Region { start_line: 1 },
+            region: Region { start_line: 1, start_column: None },
         },
         logical_locations: [LogicalLocation {
             name: bounded(name, NAME).into_owned(),
@@ -228,6 +235,20 @@ fn location<'k>(target: &Target, kind: &'k str, name: &str) -> Location<'k> {
         }],
         message: None,
     }
+}
+
+/// The place in a file, for what is one: the first that a deciding fact names.
+fn physical(audit: &Audit<'_>, finding: &Finding) -> Option<Physical> {
+    let component = audit.component(finding).filter(|c| std::ptr::eq(c.kind, &DOCKERFILE))?;
+    let number = |place: &Value, field: &str| u32::try_from(place.field(field)?.as_int()?).ok().filter(|n| *n > 0);
+    let deciding = audit.deciding(finding);
+    let lists = deciding.iter().filter_map(|(_, fact)| fact.value.as_list());
+    let place = lists.flatten().find(|place| number(place, "line").is_some());
+    let region = Region {
+        start_line: place.and_then(|place| number(place, "line")).unwrap_or(1),
+        start_column: place.and_then(|place| number(place, "column")),
+    };
+    Some(Physical { artifact_location: Artifact { uri: segments(&component.name) }, region })
 }
 
 /// The most characters of a component's name in a location.

@@ -8,7 +8,7 @@ pub fn check(files: &[PathBuf]) -> Vec<String> {
     misplaced
         .map(|path| {
             format!(
-                "{}: not a place of the catalogue (checks/PLATFORM/KIND/NAME.md, threats/PLATFORM/AREA/NAME.md, \
+                "{}: not a place of the catalogue (checks/PLATFORM/KIND/NAME.md, threats/PLATFORM/KIND/NAME.md, \
                  steps/NAME.toml, versions/NAME.toml, benchmarks/FAMILY/VERSION.toml, rows.toml, stride.toml; lower case)",
                 path.display()
             )
@@ -29,9 +29,9 @@ fn reachable(path: &Path) -> bool {
         && match (parts.get(1).copied(), parts.len()) {
             (Some("checks"), 5) => platform && ends(".md"),
             (Some("threats"), 5) => platform && ends(".md"),
-            (Some("rows.toml" | "stride.toml"), 2) => true,
             (Some("steps" | "versions"), 3) => ends(".toml"),
             (Some("benchmarks"), 4) => ends(".toml"),
+            (Some("rows.toml" | "stride.toml"), 2) => true,
             _ => false,
         }
 }
@@ -50,7 +50,9 @@ mod tests {
             ("catalog/checks/podman/daemon/icc-off.md", false),
             ("catalog/threats/docker/container/socket.md", true),
             ("catalog/threats/docker/socket.md", false),
+            ("catalog/rows.toml", true),
             ("catalog/stride.toml", true),
+            ("catalog/other.toml", false),
             ("catalog/steps/escape.toml", true),
             ("catalog/versions/docker.toml", true),
             ("catalog/benchmarks/cis-docker/1.8.0.toml", true),

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use seaworthy_core::derive::link_reaches_loopback;
 use seaworthy_core::diagram::{Certainty, FactRef, FlowKind};
 use seaworthy_core::schema::docker;
 use seaworthy_core::value::Value;
-use seaworthy_core::version::Version;
 
 use super::Exposure;
 use super::address::Bound;
@@ -14,23 +14,10 @@ use super::draft::{Draft, Drafts};
 use super::scope::{MOST_OF_A_LIST, Scope, list, text, truth};
 use super::zones::is_direct;
 
-/// The first engine that keeps ports published on loopback from hosts on the same link.
-const LOOPBACK_KEPT: u64 = 28;
-
-/// Whether hosts on the same link reach ports that are published on loopback.
-fn link_reaches_loopback(scope: &Scope<'_>) -> Result<bool, Arc<str>> {
-    let version = scope.of_daemon("version")?;
-    let version = version.as_str().and_then(Version::parse).ok_or("the engine's version is not one")?;
-    if version.major() >= LOOPBACK_KEPT {
-        return Ok(false);
-    }
-    // The engine's own rules forward them.
-    truth(scope.of_daemon("iptables")?)
-}
-
 /// Draws who reaches containers from outside.
 pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) {
-    let loopback = link_reaches_loopback(scope);
+    let of_daemon = |fact| scope.of_daemon(fact).cloned().unwrap_or_else(Value::Unknown);
+    let loopback = link_reaches_loopback(&of_daemon("version"), &of_daemon("iptables"));
     for at in scope.all_of(&docker::CONTAINER).iter().copied() {
         let names = [&*scope.component(at).name, scope.value(at, "service").as_str().unwrap_or_default()];
         let declared = exposure.names(&names);
@@ -42,6 +29,9 @@ pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) 
         work.declared();
     }
 }
+
+/// Published ports by what tells them apart.
+type Ports = BTreeMap<(String, i64), Port>;
 
 /// A published port; addresses of both families are one.
 struct Port {
@@ -184,8 +174,8 @@ impl Work<'_, '_> {
 }
 
 /// The published ports by what they are called and where they are reached, and why there may be more.
-fn published(ports: &Value) -> (BTreeMap<(String, i64), Port>, Option<Arc<str>>) {
-    let mut out: BTreeMap<(String, i64), Port> = BTreeMap::new();
+fn published(ports: &Value) -> (Ports, Option<Arc<str>>) {
+    let mut out = Ports::new();
     let mut unknown = None;
     let ports = match list(ports) {
         Ok(ports) => ports,

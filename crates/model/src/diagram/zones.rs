@@ -103,8 +103,7 @@ impl Layout<'_, '_> {
             &format!("Host {}", cut(name)),
             "its kernel, its packet filter and its accounts: from outside only what listens is reached",
         );
-        let users =
-            self.add(USERS, "", "Users of the host", Some(host), "the kernel's users and the modes of files", vec![]);
+        let users = self.add(USERS, ("Users of the host", "the kernel's users and the modes of files"), host, vec![]);
         let engine = self.engine(host);
         let mut of: Vec<usize> = vec![host; self.scope.target.components.len()];
         let attached = self.isolated_networks();
@@ -116,17 +115,27 @@ impl Layout<'_, '_> {
     }
 
     fn root(&mut self, kind: ZoneKind, name: &str, boundary: &str) -> usize {
-        self.add(kind, "", name, None, boundary, vec![])
+        self.make(kind, "", (name, boundary), None, vec![])
     }
 
     /// A zone; the one that was made before where there is one.
     fn add(
         &mut self,
         kind: ZoneKind,
+        (name, boundary): (&str, &str),
+        parent: usize,
+        facts: Vec<Option<FactRef>>,
+    ) -> usize {
+        self.make(kind, "", (name, boundary), Some(parent), facts)
+    }
+
+    /// One of several zones of a kind.
+    fn make(
+        &mut self,
+        kind: ZoneKind,
         which: &str,
-        name: &str,
+        (name, boundary): (&str, &str),
         parent: Option<usize>,
-        boundary: &str,
         facts: Vec<Option<FactRef>>,
     ) -> usize {
         let key = if which.is_empty() { kind.name.to_owned() } else { format!("{}/{}", kind.name, short(which)) };
@@ -152,7 +161,7 @@ impl Layout<'_, '_> {
         }
         let facts = ["rootless", "uid"].map(|fact| self.scope.cite_of(self.scope.daemon, fact));
         let boundary = "a user namespace: the engine has the rights of an ordinary user of the host";
-        self.add(ROOTLESS, "", "Rootless engine", Some(host), boundary, facts.to_vec())
+        self.add(ROOTLESS, ("Rootless engine", boundary), host, facts.to_vec())
     }
 
     fn place(&mut self, at: usize, (host, users, engine, local): (usize, usize, usize, usize), alone: &Alone) -> usize {
@@ -195,7 +204,8 @@ impl Layout<'_, '_> {
         };
         let boundary = "an internal network: no way in or out but through its members";
         let facts = vec![self.scope.cite(network, "internal")];
-        self.add(INTERNAL, &which, &format!("Internal network {}", cut(name)), Some(base), boundary, facts)
+        let name = format!("Internal network {}", cut(name));
+        self.make(INTERNAL, &which, (&name, boundary), Some(base), facts)
     }
 
     fn isolation(&self, at: usize) -> Isolation {
@@ -226,18 +236,18 @@ impl Layout<'_, '_> {
                 let boundary =
                     "namespaces over the same kernel, a user namespace among them: user 0 inside is nobody on the host";
                 let facts = vec![self.scope.cite_of(self.scope.daemon, "userns"), cite("root_on_host")];
-                self.add(MAPPED, "", "Containers with mapped users", Some(engine), boundary, facts)
+                self.add(MAPPED, ("Containers with mapped users", boundary), engine, facts)
             }
             Isolation::Open => {
                 let facts = vec![cite("equal_to_root")];
                 let boundary = "nothing in effect: their code can become root on the host";
-                self.add(OPEN, "", "Containers equal to root", Some(engine), boundary, facts)
+                self.add(OPEN, ("Containers equal to root", boundary), engine, facts)
             }
             Isolation::Unknown => {
                 let why = c.value("equal_to_root").reason().map_or("it was not said", |r| r);
                 let boundary = format!("not known: {}", cut(why));
                 let facts = vec![cite("equal_to_root")];
-                self.add(UNKNOWN, "", "Containers of unknown separation", Some(engine), &boundary, facts)
+                self.add(UNKNOWN, ("Containers of unknown separation", &boundary), engine, facts)
             }
             Isolation::Sandbox => {
                 let facts = vec![cite("sandboxed"), cite("runtime")];
@@ -245,7 +255,7 @@ impl Layout<'_, '_> {
                 let boundary = format!("a kernel of its own, by {runtime}");
                 let name = format!("Sandbox of {}", cut(&c.name));
                 let which = self.scope.ids[at].strip_prefix(&self.scope.prefix).unwrap_or_default();
-                self.add(SANDBOX, which.trim_start_matches('/'), &name, Some(engine), &boundary, facts)
+                self.make(SANDBOX, which.trim_start_matches('/'), (&name, &boundary), Some(engine), facts)
             }
         }
     }
@@ -253,7 +263,7 @@ impl Layout<'_, '_> {
     fn shared(&mut self, engine: usize) -> usize {
         let facts = ["userns", "rootless"].map(|fact| self.scope.cite_of(self.scope.daemon, fact));
         let boundary = "namespaces, capabilities and filters of system calls over the same kernel; user 0 inside has the engine's user outside";
-        self.add(CONTAINERS, "", "Containers", Some(engine), boundary, facts.to_vec())
+        self.add(CONTAINERS, ("Containers", boundary), engine, facts.to_vec())
     }
 
     /// The containers whose only network is an internal one, with that network.

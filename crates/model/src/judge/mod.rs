@@ -17,10 +17,14 @@
 //! open on something that only may be there, or where `when` is unknown, is undetermined.
 
 mod findings;
+#[cfg(test)]
+mod properties;
 mod related;
 #[cfg(test)]
 mod tests;
 mod waivers;
+#[cfg(test)]
+pub(crate) mod world;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -210,7 +214,6 @@ impl<'a> Judge<'a> {
             return None; // Whatever was not listed, nothing about it is open.
         }
         let decided_by = if outcome.status == Status::Open { Vec::new() } else { sorted(outcome.decided_by) };
-        let reason = decided_by.is_empty().then(|| reason.into());
         let name = &self.findings.audit.snapshot.targets[target].name;
         Some(Instance {
             threat: t,
@@ -219,7 +222,7 @@ impl<'a> Judge<'a> {
             status: Status::Undetermined,
             decided_by,
             facts: Vec::new(),
-            reason,
+            reason: Some(reason.into()),
             waiver: None,
             likelihood: Rating::default(),
             impact: Rating::default(),

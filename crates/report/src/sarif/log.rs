@@ -138,6 +138,8 @@ pub struct Artifact {
 #[serde(rename_all = "camelCase")]
 pub struct Region {
     pub start_line: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_column: Option<u32>,
 }
 
 #[derive(Serialize)]
