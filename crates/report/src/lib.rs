@@ -7,6 +7,7 @@
 mod baseline;
 mod clean;
 mod csv;
+mod diff;
 mod export;
 mod group;
 pub mod html;
@@ -37,6 +38,7 @@ use seaworthy_core::audit::Audit;
 
 pub use baseline::{Baseline, BaselineError, baseline};
 pub use clean::one_line;
+pub use diff::{moment, render_diff};
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
