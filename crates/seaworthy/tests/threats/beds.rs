@@ -105,6 +105,8 @@ fn careless() -> Option<Vec<(Place, Report)>> {
     let spec = Spec {
         daemon_json: Some(r#"{"insecure-registries": ["reg.example.com:5000"], "cgroup-parent": "/elsewhere"}"#.into()),
         hosts: vec!["tcp://0.0.0.0:2375".into()],
+        // Left out, the engine waits for fifteen seconds before it listens.
+        args: vec!["--tls=false".into()],
         ..Spec::default()
     };
     let mut daemon = Daemon::require(Version::V20, spec)?;
