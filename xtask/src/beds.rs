@@ -23,7 +23,7 @@ pub struct Missing {
 }
 
 /// Programs and the Debian package that brings each.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -34,6 +34,7 @@ const PACKAGES: [(&str, &str); 10] = [
     ("pkg-config", "pkg-config"),
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
+    ("chromium", "chromium"),
 ];
 
 /// The services that these packages would start.
@@ -55,6 +56,10 @@ pub fn prepare() -> Vec<Missing> {
         };
         let why = cause.map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
         missing.push(Missing { name: version.name().into(), why: why.replace('\n', " ") });
+    }
+    if let Err(why) = seaworthy_bed::find_browser() {
+        let why = installed.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
+        missing.push(Missing { name: "chromium".into(), why: why.replace('\n', " ") });
     }
     missing
 }

@@ -1,9 +1,10 @@
-//! The project's chores: `cargo xtask test`, `tidy`, `pages`, `bench`, `fuzz`.
+//! The project's chores: `cargo xtask test`, `tidy`, `pages`, `bench`, `fuzz`, `screenshots`.
 
 mod beds;
 mod bench;
 mod fuzz;
 mod pages;
+mod screenshots;
 mod test;
 mod tidy;
 
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   pages --check | --write       the documentation that is derived from the catalogue
   bench [--quick] [--engine 29] time seaworthy against the floor on a private engine
   fuzz [--seconds N] [TARGET…]  feed every parser what nobody wrote, ten minutes each
+  screenshots [PAGE.html]       pictures of the page (the demonstration's) into docs/img
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Some("pages") => pages::run(rest),
         Some("bench") => bench::run(rest),
         Some("fuzz") => fuzz::run(rest),
+        Some("screenshots") => screenshots::run(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -7,6 +7,8 @@ mod facts;
 mod flaws;
 mod markdown;
 mod program;
+mod steps;
+mod threats;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,8 @@ fn from_catalog(catalog: &Catalog) -> Result<Vec<Page>> {
         Page::whole("docs/facts.md", &facts::page()),
         Page::whole("docs/flaws.md", &flaws::page(&catalog.flaws)),
         Page::whole("docs/coverage.md", &coverage::page(catalog)?),
+        Page::whole("docs/threats.md", &threats::page(catalog)),
+        Page::whole("docs/steps.md", &steps::page(catalog)),
     ])
 }
 

@@ -14,6 +14,7 @@
 //!
 //! The methods panic with the engine's answer where it refuses: a test has nothing better to do with it.
 
+mod browser;
 mod clear;
 mod daemon;
 mod find;
@@ -21,6 +22,7 @@ mod http;
 mod image;
 mod lock;
 
+pub use browser::{Browser, find_browser};
 pub use clear::sweep;
 pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
 pub use find::{Version, beds_dir, find, skip};

@@ -50,6 +50,17 @@ const WORST: &[(&str, &str)] = &[
         driver = "bridge"
         default_bridge = true
         icc = true
+        reachable = true
+        containers = ["web", "db"]
+        "#,
+    ),
+    (
+        "docker.network",
+        r#"
+        driver = "bridge"
+        default_bridge = true
+        icc = false
+        reachable = true
         containers = ["web", "db"]
         "#,
     ),
@@ -59,6 +70,7 @@ const WORST: &[(&str, &str)] = &[
         driver = "bridge"
         default_bridge = false
         icc = true
+        reachable = true
         containers = ["web", "db"]
         "#,
     ),

@@ -9,6 +9,7 @@ pub mod docker;
 pub mod effect;
 pub mod engine;
 pub mod evidence;
+pub mod files;
 pub mod host;
 mod packed;
 pub mod redact;

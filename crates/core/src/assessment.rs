@@ -6,7 +6,7 @@ use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
 use crate::step::{CAPABILITIES, Capability, Cut, Path, Paths, Priority, State, Step};
-use crate::threat::{Blank, Instance, Status, Subject, Threat};
+use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
 use crate::verdict::Severity;
 
 /// The threat model of a snapshot, with the catalogue that it points into.
@@ -142,6 +142,19 @@ impl<'a> Assessment<'a> {
             .collect();
         out.sort_by_key(|t| (t.threat.surface, t.status, t.threat.loses, &t.threat.id));
         out
+    }
+
+    /// How many threats have a status as their worst, in the order of [`Status::ALL`].
+    pub fn counted(&self) -> [usize; 4] {
+        let told = self.told();
+        Status::ALL.map(|s| told.iter().filter(|t| t.status == s).count())
+    }
+
+    /// How many threats of each letter are open, in the order of [`Stride::ALL`].
+    pub fn open_by_letter(&self) -> [(Stride, usize); 6] {
+        let told = self.told();
+        let open = |s: Stride| told.iter().filter(|t| t.status == Status::Open && t.threat.stride.contains(&s)).count();
+        Stride::ALL.map(|s| (s, open(s)))
     }
 
     /// How many paths are proven, and how many possible.

@@ -35,6 +35,8 @@ pub struct Audit<'a> {
     controls_of: HashMap<&'a str, Vec<&'a Control>>,
     /// For each check whether it was wanted.
     wanted: Vec<bool>,
+    /// Whether no finding was dropped.
+    whole: bool,
 }
 
 /// A control with what was found about it.
@@ -86,6 +88,7 @@ impl<'a> Audit<'a> {
             identities,
             controls_of,
             wanted,
+            whole: true,
         };
         audit.apply_waivers();
         audit
@@ -163,9 +166,16 @@ impl<'a> Audit<'a> {
         self.benchmark.controls.iter().filter(wanted).map(result).collect()
     }
 
-    /// Keeps only the findings that `keep` lets through, in their order, each with its waiver.
+    /// Whether it holds every finding, so that one that is not there says something.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Keeps only the findings that `keep` lets through, in their order, each with its waiver. Positions of findings
+    /// that were taken before mean others afterwards.
     pub fn retain(&mut self, keep: impl Fn(&Self, &Finding) -> bool) {
         let kept: Vec<bool> = self.findings.iter().map(|f| keep(self, f)).collect();
+        self.whole &= kept.iter().all(|kept| *kept);
         let mut of_findings = kept.iter().copied();
         self.findings.retain(|_| of_findings.next().unwrap_or(true));
         let mut of_waived = kept.iter().copied();
@@ -288,7 +298,10 @@ mod tests {
         }];
         let mut audit = Audit::new(&snapshot, &checks, &benchmarks, &benchmarks[0], &waivers, |_| true);
         assert_eq!(audit.waived, [None, None, Some(0)]);
+        audit.retain(|_, _| true);
+        assert!(audit.is_whole());
         audit.retain(|audit, finding| audit.component_name(finding) != "a");
+        assert!(!audit.is_whole());
         assert_eq!(audit.findings.iter().map(|f| audit.component_name(f)).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(audit.waived, [None, Some(0)]);
         assert_eq!(audit.controls()[0].findings, [0, 1]);

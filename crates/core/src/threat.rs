@@ -1,5 +1,6 @@
 //! Threats: STRIDE stories about components and flows, answered by checks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -172,6 +173,27 @@ impl Formula {
             Self::Check(id) => vec![id],
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::checks).collect(),
         }
+    }
+}
+
+/// In words: `a and (b or c)`.
+impl fmt::Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (parts, word) = match self {
+            Self::Check(id) => return f.write_str(id),
+            Self::All(parts) => (parts, " and "),
+            Self::Any(parts) => (parts, " or "),
+        };
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
+                f.write_str(word)?;
+            }
+            match part {
+                Self::All(inner) | Self::Any(inner) if inner.len() > 1 && parts.len() > 1 => write!(f, "({part})")?,
+                part => write!(f, "{part}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -363,4 +385,25 @@ pub struct Instance {
     pub impact: Rating,
     /// The same for the same threat on the same component, also after it was re-created.
     pub fingerprint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_read_as_words() {
+        let check = |id: &str| Formula::Check(id.into());
+        let any = Formula::Any(vec![check("b"), check("c")]);
+        assert_eq!(Formula::All(vec![check("a"), any.clone()]).to_string(), "a and (b or c)");
+        assert_eq!(Formula::All(vec![any]).to_string(), "b or c");
+        assert_eq!(check("a").to_string(), "a");
+    }
+
+    #[test]
+    fn the_matrix_has_every_kind_and_letter() {
+        assert_eq!(cells().count(), (schema::kinds().len() + 2) * 6);
+        assert_eq!(cells().next(), Some((ACTOR, Stride::Spoofing)));
+        assert_eq!(cells().last(), Some((FLOW, Stride::ElevationOfPrivilege)));
+    }
 }

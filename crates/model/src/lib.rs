@@ -6,12 +6,12 @@
 mod diagram;
 pub mod judge;
 pub mod paths;
-mod rank;
+pub mod rank;
 pub mod rate;
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
-use seaworthy_core::step::{Cut, Step};
+use seaworthy_core::step::Step;
 use seaworthy_core::threat::{Blank, Threat};
 
 pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
@@ -35,6 +35,7 @@ pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exp
     let judge::Judged { mut instances, waiver_problems } = judge::threats(audit, threats, &diagram);
     let paths = paths::paths(audit, &diagram, steps);
     rate::rate(&mut instances, threats, &diagram, &paths, audit);
+    let (priorities, cut) = rank::rank(audit, threats, &instances, &paths, &diagram);
     Assessment {
         audit,
         catalog: threats,
@@ -43,8 +44,8 @@ pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exp
         diagram,
         threats: instances,
         paths,
-        priorities: Vec::new(),
-        cut: Cut::default(),
+        priorities,
+        cut,
         waiver_problems,
     }
 }

@@ -14,7 +14,7 @@ use crate::words;
 
 mod model;
 
-use model::{ElementOut, Flows, ModelSummary, Paths, Priorities, Threats, Zones};
+use model::{ElementOut, Flows, ModelSummary, Paths, Priorities, Steps, Threats, Zones};
 
 /// The version of the shape.
 pub const SCHEMA: u32 = 2;
@@ -44,6 +44,7 @@ impl Serialize for Report<'_> {
         map.serialize_entry("summary", &summary(audit, model))?;
         map.serialize_entry("findings", &Findings(audit))?;
         map.serialize_entry("threats", &Threats(model))?;
+        map.serialize_entry("steps", &Steps(model))?;
         map.serialize_entry("paths", &Paths(model))?;
         map.serialize_entry("priorities", &Priorities(model))?;
         map.end()

@@ -1,4 +1,4 @@
-//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV.
+//! Renderings of a report: text, JSON, SARIF, JUnit, Markdown, CSV; of an assessment: the page, SVG, Mermaid.
 //!
 //! Every rendering reads an [`Audit`] and writes as it goes, so that a report of tens of thousands of findings is
 //! never held as one text. Names, values and sources come from the audited host and are hostile: each format makes
@@ -7,13 +7,18 @@
 mod baseline;
 mod clean;
 mod csv;
+mod diff;
+mod export;
 mod group;
+pub mod html;
 mod json;
 mod junit;
 mod layout;
 mod markdown;
 mod matrix;
+pub mod mermaid;
 mod sarif;
+pub mod svg;
 mod text;
 mod words;
 
@@ -33,6 +38,7 @@ use seaworthy_core::audit::Audit;
 
 pub use baseline::{Baseline, BaselineError, baseline};
 pub use clean::one_line;
+pub use diff::{moment, render_diff};
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,18 +55,52 @@ pub enum Format {
     Markdown,
     /// One row per finding, for a spreadsheet.
     Csv,
+    /// The Open Threat Model, 0.2.0.
+    Otm,
+    /// OWASP Threat Dragon's model, version 2.
+    ThreatDragon,
+    /// The OWASP Threat Model Library's format, 1.0.2.
+    TmBom,
+    /// A layer of the ATT&CK Navigator, 4.5.
+    Navigator,
+    /// One page for a browser, offline.
+    Html,
+    /// The data-flow diagram as a picture.
+    Svg,
+    /// The data-flow diagram as a Mermaid flowchart.
+    Mermaid,
 }
 
 impl Format {
     /// All of them with their names, in the order in which they are listed.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("text", Self::Text),
         ("json", Self::Json),
         ("sarif", Self::Sarif),
         ("junit", Self::Junit),
         ("markdown", Self::Markdown),
         ("csv", Self::Csv),
+        ("otm", Self::Otm),
+        ("threat-dragon", Self::ThreatDragon),
+        ("tm-bom", Self::TmBom),
+        ("navigator", Self::Navigator),
+        ("html", Self::Html),
+        ("svg", Self::Svg),
+        ("mermaid", Self::Mermaid),
     ];
+
+    /// Whether it tells the threat model alone, so that a report without one cannot be rendered in it.
+    pub fn needs_model(self) -> bool {
+        matches!(
+            self,
+            Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator | Self::Html | Self::Svg | Self::Mermaid
+        )
+    }
+
+    /// Its name, as it is asked for.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// A name that is no format's.
@@ -145,7 +185,7 @@ impl Default for Options {
 /// Writes a report.
 ///
 /// # Errors
-/// Those of the writer.
+/// Those of the writer; [`io::ErrorKind::InvalidInput`] where the format needs a model and there is none.
 pub fn render(
     format: Format,
     view: View,
@@ -157,9 +197,30 @@ pub fn render(
     match format {
         Format::Text => text::render(view, report, options, out),
         Format::Json => json::render(report, out),
-        Format::Sarif => sarif::render(audit, options, out),
+        Format::Sarif => sarif::render(report, options, out),
         Format::Junit => junit::render(audit, out),
         Format::Markdown => markdown::render(report, options, out),
         Format::Csv => csv::render(audit, out),
+        Format::Otm => export::otm::render(needed(format, report)?, out),
+        Format::ThreatDragon => export::threat_dragon::render(needed(format, report)?, out),
+        Format::TmBom => export::tm_bom::render(needed(format, report)?, out),
+        Format::Html => {
+            let page = html::Options { top: options.top, ..html::Options::default() };
+            html::render(needed(format, report)?, &page, out)
+        }
+        Format::Svg => svg::render(needed(format, report)?, &svg::Options::default(), out),
+        Format::Mermaid => mermaid::render(needed(format, report)?, out),
+        Format::Navigator => export::navigator::render(needed(format, report)?, out),
     }
+}
+
+/// The model that a format tells.
+fn needed<'r>(format: Format, report: Report<'r>) -> io::Result<&'r Assessment<'r>> {
+    report.model.ok_or_else(|| {
+        let name = format.name();
+        let why = format!(
+            "`{name}` tells the threat model, which this command does not make; ask `seaworthy assess -f {name}`"
+        );
+        io::Error::new(io::ErrorKind::InvalidInput, why)
+    })
 }

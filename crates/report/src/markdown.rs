@@ -214,7 +214,7 @@ fn sentence(text: &str) -> String {
 
 /// A text of which Markdown and HTML make nothing, on one line. What some renderers make a link or a mention of by
 /// itself (`https://`, `www.`, `@`) is broken too.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let text = one_line(text);
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {

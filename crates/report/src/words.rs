@@ -20,6 +20,11 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+/// The same with thousands parted: `1,010 containers`.
+pub fn many(number: usize, noun: &str) -> String {
+    format!("{} {noun}{}", thousands(number), if number == 1 { "" } else { "s" })
+}
+
 /// A number with its thousands parted: `60,000`.
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();

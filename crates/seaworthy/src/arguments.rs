@@ -84,6 +84,10 @@ pub enum Command {
 /// What to look at.
 #[derive(Debug, Args, Clone)]
 pub struct TargetArguments {
+    /// Dockerfiles, or directories that hold some: Dockerfile, Containerfile, *.Dockerfile, Dockerfile.*; with them alone no
+    /// engine is asked
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// An engine: unix:///path, tcp://host:port, ssh://user@host; repeatable [default: the one that the docker CLI
     /// would talk to]
     #[arg(long, value_name = "HOST", help_heading = "Targets")]
@@ -160,7 +164,8 @@ pub struct AuditArguments {
     /// How many to harden first
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Output")]
     pub top: usize,
-    /// text, json, sarif, junit, markdown or csv; each -f belongs to the -o that follows it
+    /// text, json, sarif, junit, markdown, csv; of the threat model also html, svg, mermaid, otm, threat-dragon, tm-bom,
+    /// navigator; each -f belongs to the -o that follows it
     #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
     pub format: Vec<Format>,
     /// The file for the format before it (without one told by its ending), - for standard output
@@ -264,12 +269,16 @@ pub enum Listed {
     Benchmarks,
     /// Every fact with its type and where it is read.
     Facts,
+    /// Every threat with its letters, surface and title.
+    Threats,
+    /// Every attack step with what it leads from and to, and its effort.
+    Steps,
 }
 
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// A check (docker/daemon/icc-off, icc-off) or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
+    /// A check (docker/daemon/icc-off, icc-off), a threat, an attack step, or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
     pub id: String,
     /// Flags that every command knows.
     #[command(flatten)]

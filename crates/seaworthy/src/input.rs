@@ -29,18 +29,25 @@ pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
 }
 
 fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
-    if arguments.demo {
-        return read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"));
-    }
+    // Wrong paths, too, are said before anything is asked.
+    let files = match arguments.paths.as_slice() {
+        [] => None,
+        paths => Some(seaworthy_collect::files::collect(paths).map_err(|why| anyhow!("{why}"))?),
+    };
     let mut snapshots = Vec::new();
+    if arguments.demo {
+        snapshots.push(read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"))?);
+    }
     for path in &arguments.from {
         snapshots.push(read(path)?);
     }
-    if arguments.from.is_empty() || !arguments.docker.is_empty() {
+    let is_engine_named = !arguments.docker.is_empty() || arguments.docker_context.is_some();
+    let is_other_named = arguments.demo || !arguments.from.is_empty() || files.is_some();
+    if is_engine_named || !is_other_named {
         let _progress = Progress::start("reading the engine and its host", quiet);
         snapshots.push(seaworthy_collect::collect(&options(arguments))?);
     }
-    let mut snapshots = snapshots.into_iter();
+    let mut snapshots = snapshots.into_iter().chain(files);
     let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
     for more in snapshots {
         // Judged by the newest clock, so that nothing old looks fresher than it is.

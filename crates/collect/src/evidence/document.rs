@@ -6,12 +6,10 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::bom;
 use super::subject::Subject;
 use super::tally::{Entry, Fix, Found, Grade, Summed, Tally};
 use super::text::{Few, Flag, Part, Text};
-
-/// The most packages that one entry of CycloneDX affects.
-const MOST_AFFECTED: usize = 1000;
 
 /// One document of a file, whatever tool wrote it.
 #[derive(Debug)]
@@ -67,8 +65,8 @@ pub(super) struct Object {
     bom_format: Text,
     #[serde(rename = "specVersion")]
     spec_version: Text,
-    metadata: Part<BomMetadata>,
-    vulnerabilities: Option<Summed<BomVulnerability>>,
+    metadata: Part<bom::Metadata>,
+    vulnerabilities: Option<Summed<bom::Vulnerability>>,
     critical: Option<Part<Critical>>,
     optional: Part<Optional>,
 }
@@ -129,7 +127,7 @@ impl Object {
         }
         if self.bom_format.some() == Some("CycloneDX") {
             return match self.spec_version.some() {
-                Some("1.4" | "1.5" | "1.6") => Ok(self.bom()),
+                Some("1.4" | "1.5" | "1.6") => Ok(bom::statement(self.metadata.0, self.vulnerabilities)),
                 Some(other) => Err(format!("CycloneDX {other}; 1.4, 1.5 and 1.6 are read")),
                 None => Err(no_format()),
             };
@@ -147,11 +145,11 @@ impl Object {
     }
 }
 
-fn named(tool: &str, version: &Text) -> String {
+pub(super) fn named(tool: &str, version: &Text) -> String {
     version.some().map_or_else(|| tool.to_owned(), |version| format!("{tool} {version}"))
 }
 
-fn texts(texts: &[&Text]) -> Vec<String> {
+pub(super) fn texts(texts: &[&Text]) -> Vec<String> {
     texts.iter().filter_map(|text| text.some()).map(str::to_owned).collect()
 }
 
@@ -219,6 +217,7 @@ struct TrivyVulnerability {
 impl Entry for TrivyResult {
     fn add_to(self, tally: &mut Tally) {
         tally.looked |= matches!(self.class.some(), Some("os-pkgs" | "lang-pkgs"));
+        tally.looked_at_os |= self.class.some() == Some("os-pkgs");
         tally.merge(self.vulnerabilities.tally);
     }
 }
@@ -247,6 +246,11 @@ impl Object {
         let tally = self.results.unwrap_or_default().tally;
         let unproven = (!tally.looked && tally.is_empty())
             .then_some("it holds no result of a scan of packages (trivy image --scanners vuln)");
+        // Where it knows the distribution, a scan of its packages has a result, also one without vulnerabilities.
+        let unproven = unproven.or_else(|| {
+            (metadata.os.0.family.some().is_some() && !tally.looked_at_os)
+                .then_some("it leaves out the packages of the distribution (trivy image --pkg-types os,library)")
+        });
         // Trivy writes EOSL only where it is true, and knows it only where it knows the distribution.
         let os = metadata.os.0;
         let os_ended = os.eosl.0.or_else(|| os.family.some().map(|_| false));
@@ -377,196 +381,6 @@ impl Object {
             tally: self.matches.unwrap_or_default().tally,
             os_ended: None,
             unproven: leaves_out.then_some("it leaves out what has a fix (only-notfixed)"),
-        };
-        (subject, Statement::Scan(Box::new(scan)))
-    }
-}
-
-// CycloneDX 1.4 to 1.6.
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomMetadata {
-    timestamp: Text,
-    component: Part<BomComponent>,
-    tools: Tools,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomComponent {
-    #[serde(rename = "bom-ref")]
-    reference: Text,
-    purl: Text,
-    name: Text,
-    version: Text,
-    hashes: Few<Part<BomHash>, 16>,
-    properties: Few<Part<BomProperty>, 4096>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomHash {
-    alg: Text,
-    content: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomProperty {
-    name: Text,
-    value: Text,
-}
-
-/// A list up to 1.4, an object with lists from 1.5 on.
-#[derive(Debug, Default)]
-struct Tools(Vec<Part<BomTool>>);
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomTool {
-    name: Text,
-    version: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ToolLists {
-    components: Few<Part<BomTool>, 16>,
-}
-
-impl<'de> Deserialize<'de> for Tools {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-
-        impl<'de> Visitor<'de> for Either {
-            type Value = Tools;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("tools")
-            }
-            fn visit_unit<E>(self) -> Result<Tools, E> {
-                Ok(Tools::default())
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Tools, A::Error> {
-                Few::<_, 16>::deserialize(SeqAccessDeserializer::new(list)).map(|few| Tools(few.0))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tools, A::Error> {
-                ToolLists::deserialize(MapAccessDeserializer::new(map)).map(|lists| Tools(lists.components.0))
-            }
-        }
-
-        deserializer.deserialize_any(Either)
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomVulnerability {
-    id: Text,
-    ratings: Few<Part<BomRating>, 32>,
-    recommendation: Text,
-    affects: Few<Part<BomAffected>, MOST_AFFECTED>,
-    analysis: Part<BomAnalysis>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomRating {
-    severity: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomAffected {
-    #[serde(rename = "ref")]
-    reference: Text,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct BomAnalysis {
-    state: Text,
-}
-
-impl Entry for BomVulnerability {
-    fn add_to(self, tally: &mut Tally) {
-        tally.looked = true;
-        let state = self.analysis.0.state;
-        if matches!(state.some(), Some("resolved" | "resolved_with_pedigree" | "false_positive" | "not_affected")) {
-            return;
-        }
-        // Sources rate differently; an unrated one says nothing against the others.
-        let rated = self.ratings.0.iter().map(|rating| Grade::of(&rating.0.severity.0));
-        let grade = rated.filter(|grade| *grade != Grade::Unrated).min().unwrap_or(Grade::Unrated);
-        // The format has no field for the fixed version; Trivy says it here.
-        let upgrade = self.recommendation.some().filter(|text| text.to_ascii_lowercase().contains("upgrade "));
-        let fix = upgrade.map_or(Fix::Unsaid, |text| {
-            let version = text.rsplit_once(" to version ").map_or(text, |(_, version)| version);
-            Fix::In(version.split(';').next().unwrap_or(version).trim().into())
-        });
-        let mut affected: Vec<Box<str>> = self.affects.0.iter().map(|a| package_of(&a.0.reference.0).into()).collect();
-        if affected.is_empty() {
-            affected.push("".into());
-        }
-        for package in affected {
-            tally.add(Found { grade, fix: fix.clone(), id: self.id.0.clone(), package });
-        }
-    }
-}
-
-/// The package of a reference: its name and version where it is a package URL, else the reference itself.
-fn package_of(reference: &str) -> String {
-    let Some(purl) = reference.strip_prefix("pkg:") else { return reference.to_owned() };
-    let path = purl.split(['?', '#']).next().unwrap_or(purl);
-    let (name, version) = match path.rsplit_once('@') {
-        Some((name, version)) => (name, version),
-        None => (path, ""),
-    };
-    let name = name.split_once('/').map_or(name, |(_, name)| name);
-    format!("{name} {version}").trim().replace("%2B", "+").replace("%3A", ":").replace("%40", "@")
-}
-
-impl Object {
-    fn bom(self) -> (Subject, Statement) {
-        let component = self.metadata.0.component.0;
-        let mut subject = Subject::default();
-        for property in &component.properties.0 {
-            match &*property.0.name.0 {
-                "aquasecurity:trivy:ImageID" => subject.config(&property.0.value.0),
-                "aquasecurity:trivy:RepoDigest" | "aquasecurity:trivy:RepoTag" | "aquasecurity:trivy:Reference" => {
-                    subject.name(&property.0.value.0);
-                }
-                _ => {}
-            }
-        }
-        for text in [&component.purl, &component.reference, &component.version] {
-            subject.manifest(&text.0);
-        }
-        for hash in &component.hashes.0 {
-            if hash.0.alg.some() == Some("SHA-256") {
-                subject.manifest(&format!("sha256:{}", hash.0.content.0));
-            }
-        }
-        let architecture = component.purl.0.split(['?', '&']).find_map(|part| part.strip_prefix("arch="));
-        subject.platform(Some("linux"), architecture);
-        subject.name(&component.name.0);
-        let tool = self.metadata.0.tools.0.iter().find(|tool| tool.0.name.some().is_some());
-        let scanner = tool.map_or_else(
-            || "CycloneDX".to_owned(),
-            |tool| format!("{} (CycloneDX)", named(&tool.0.name.0, &tool.0.version)),
-        );
-        // Tools write an empty list also where they were not asked to look.
-        let unproven = match &self.vulnerabilities {
-            Some(list) if list.tally.looked => None,
-            _ => Some("it lists no vulnerability, and nothing in it says that any were looked for"),
-        };
-        let scan = Scan {
-            scanner,
-            dates: texts(&[&self.metadata.0.timestamp]),
-            tally: self.vulnerabilities.unwrap_or_default().tally,
-            os_ended: None,
-            unproven,
         };
         (subject, Statement::Scan(Box::new(scan)))
     }

@@ -4,6 +4,7 @@
 //! a tag matches nothing, since it may have moved. Whoever gives the file vouches for it: a report that was filtered
 //! when it was made does not say so.
 
+mod bom;
 mod document;
 mod subject;
 mod tally;
@@ -147,8 +148,8 @@ pub fn apply(snapshot: &mut Snapshot, evidence: &[Evidence]) {
             given.set(image, now, &redactor);
         }
     }
-    let docker = snapshot.targets.iter_mut().find(|target| target.platform == "docker");
-    let Some(target) = docker else { return };
+    let docker = snapshot.targets.iter().position(|target| target.platform == "docker").unwrap_or(0);
+    let Some(target) = snapshot.targets.get_mut(docker) else { return };
     for (evidence, used) in evidence.iter().zip(&used) {
         unused(target, evidence, used, &redactor);
     }

@@ -80,6 +80,8 @@ pub(super) struct Tally {
     all: HashMap<[u8; 16], (Grade, Fixable)>,
     /// A part of the report said that packages were looked at.
     pub(super) looked: bool,
+    /// Those of the distribution among them.
+    pub(super) looked_at_os: bool,
     too_many: bool,
 }
 
@@ -112,6 +114,7 @@ impl Tally {
     /// Adds those of another report; what both name counts once, by the graver word.
     pub(super) fn merge(&mut self, other: Self) {
         self.looked |= other.looked;
+        self.looked_at_os |= other.looked_at_os;
         self.too_many |= other.too_many;
         for (key, (grade, fixable)) in other.all {
             self.count(key, grade, fixable);

@@ -122,6 +122,7 @@ fn what_is_old_undated_or_of_another_platform_proves_nothing() {
         ("/Metadata/ImageConfig/architecture", json!("arm64"), "is about this image for linux/arm64"),
         ("/Metadata/ImageID", json!(hex('7')), "another digest of this name: sha256:7777"),
         ("/Results", json!(null), "it holds no result of a scan of packages"),
+        ("/Results/0/Class", json!("lang-pkgs"), "it leaves out the packages of the distribution"),
         ("/Results", json!([{"Class": "secret", "Target": "/key"}]), "it holds no result of a scan of packages"),
     ] {
         let snapshot = applied(&[("t.json", changed(TRIVY, place, value))]);

@@ -158,6 +158,11 @@ impl<'a> Work<'_, 'a> {
                     let draft = self.draft(FlowKind::BindMount, host, "its mounts are not known", "mounts");
                     self.drafts.add(draft.key("unknown").maybe(&reason));
                 }
+                for volume in self.scope.all_of(&docker::VOLUME).iter().take(MOST_OF_A_LIST) {
+                    let to = self.scope.element[*volume];
+                    let draft = self.draft(FlowKind::VolumeMount, to, "it may be mounted", "mounts");
+                    self.drafts.add(draft.key("unknown").maybe(&reason));
+                }
                 return;
             }
         };

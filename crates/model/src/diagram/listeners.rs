@@ -18,8 +18,8 @@ struct Listener {
     bound: Option<Bound>,
     /// Whether only this machine reaches it, or why that is not known.
     loopback: Result<bool, Arc<str>>,
-    /// What it serves, or why that is not known.
-    serves: Result<String, Arc<str>>,
+    /// The flows that lead to what it serves; possible ones where that is not known.
+    kinds: Vec<(FlowKind, Certainty)>,
     /// What TLS asks for; ordered from the weakest.
     tls: Tls,
 }
@@ -44,48 +44,77 @@ impl Tls {
 }
 
 impl Listener {
-    fn read(value: &Value) -> Self {
+    fn read(scope: &Scope<'_>, value: &Value) -> Self {
+        if let Value::Unknown(reason) = value {
+            return Self::unknown(scope, reason);
+        }
         let known = |field: &str| match value.field(field) {
-            Some(Value::Str(text)) => Ok(text.to_string()),
+            Some(Value::Str(text)) => Ok(&**text),
             Some(Value::Unknown(reason)) => Err(Arc::clone(reason)),
             _ => Err("it was not said".into()),
         };
-        let address = text(value, "address").to_owned();
-        let tls = match known("tls").as_deref() {
+        let tls = match known("tls") {
             Ok("none") => Tls::None,
             Ok("mutual") => Tls::Mutual,
             Ok(_) => Tls::Unverified,
             Err(_) => Tls::Unknown,
         };
+        let kinds = match known("serves") {
+            Ok("api") => vec![(FlowKind::ApiRemote, Certainty::Proven)],
+            Ok("metrics") => vec![(FlowKind::Metrics, Certainty::Proven)],
+            Ok("swarm") => vec![(FlowKind::Swarm, Certainty::Proven)],
+            Ok(_) => vec![],
+            Err(reason) => may_serve(scope, &reason),
+        };
+        let address = text(value, "address").to_owned();
         let loopback = value.field("loopback").map_or_else(|| Err("it was not said".into()), truth);
-        Self { bound: Bound::parse(&address), address, loopback, serves: known("serves"), tls }
+        Self { bound: Bound::parse(&address), address, loopback, kinds, tls }
+    }
+
+    /// One that may be there.
+    fn unknown(scope: &Scope<'_>, reason: &Arc<str>) -> Self {
+        let kinds = may_serve(scope, reason);
+        let address = "a TCP listener that is not known".to_owned();
+        Self { address, bound: None, loopback: Err(Arc::clone(reason)), kinds, tls: Tls::Unknown }
     }
 
     fn label(&self) -> String {
         format!("{} ({})", self.address, self.tls.words())
     }
 
-    /// What kind of flow leads to it, and whether that is known.
-    fn kinds(&self) -> Vec<(FlowKind, Certainty)> {
-        match self.serves.as_deref() {
-            Ok("api") => vec![(FlowKind::ApiRemote, Certainty::Proven)],
-            Ok("metrics") => vec![(FlowKind::Metrics, Certainty::Proven)],
-            Ok("swarm") => vec![(FlowKind::Swarm, Certainty::Proven)],
-            Ok(_) => vec![],
-            Err(reason) => [FlowKind::ApiRemote, FlowKind::Metrics]
-                .map(|kind| (kind, Certainty::Possible(Arc::clone(reason))))
-                .to_vec(),
-        }
+    /// Whether it serves the API.
+    fn api(&self) -> Option<&Certainty> {
+        self.kinds.iter().find(|(kind, _)| *kind == FlowKind::ApiRemote).map(|(_, certainty)| certainty)
     }
+
+    /// Whether the internet reaches it, unless that was declared.
+    fn internet(&self) -> Option<Certainty> {
+        let unread = || Some(Certainty::Possible("where it listens is not known".into()));
+        self.bound.as_ref().map_or_else(unread, Bound::internet)
+    }
+}
+
+/// What a listener may serve of which that is not known.
+fn may_serve(scope: &Scope<'_>, reason: &Arc<str>) -> Vec<(FlowKind, Certainty)> {
+    let off = [
+        (FlowKind::ApiRemote, false),
+        (FlowKind::Metrics, scope.of_daemon("metrics_address") == Ok(&Value::Null)),
+        (FlowKind::Swarm, scope.of_daemon("swarm").ok().and_then(Value::as_str) == Some("inactive")),
+    ];
+    let may = off.into_iter().filter(|(_, off)| !off);
+    may.map(|(kind, _)| (kind, Certainty::Possible(Arc::clone(reason)))).collect()
 }
 
 /// Draws who reaches the daemon and the SSH server over a network.
 pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) {
-    let listeners = match scope.of_daemon("listeners").and_then(list) {
-        Ok(all) => all.iter().filter(|l| text(l, "transport") == "tcp" || l.is_unknown()).map(Listener::read).collect(),
+    let listeners: Vec<Listener> = match scope.of_daemon("listeners").and_then(list) {
+        Ok(all) => {
+            let tcp = all.iter().filter(|l| text(l, "transport") != "unix");
+            tcp.take(MOST_OF_A_LIST).map(|l| Listener::read(scope, l)).collect()
+        }
         Err(reason) => {
-            unlisted(scope, &reason, drafts);
-            Vec::new()
+            answered(scope, drafts);
+            vec![Listener::unknown(scope, &reason)]
         }
     };
     if let Some(daemon) = scope.daemon {
@@ -98,28 +127,13 @@ pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) 
 }
 
 /// Nothing is known of the daemon's sockets, save that it answered at an address.
-fn unlisted(scope: &Scope<'_>, reason: &Arc<str>, drafts: &mut Drafts) {
-    let Some(daemon) = scope.daemon else { return };
-    let to = scope.element[daemon];
-    let facts = [scope.cite(daemon, "listeners")];
+fn answered(scope: &Scope<'_>, drafts: &mut Drafts) {
     let address = &scope.target.address;
-    let answered = ["tcp://", "http://", "https://"].iter().any(|scheme| address.starts_with(scheme));
-    let bound = answered.then(|| Bound::parse(address)).flatten();
-    let local = scope.actors.local_network;
-    match bound.filter(|b| !b.is_loopback()) {
-        Some(_) => {
-            drafts.add(Draft::new(FlowKind::ApiRemote, local, to, address.as_str()).key("answered").facts(facts))
-        }
-        None => {
-            let draft = Draft::new(FlowKind::ApiRemote, local, to, "a TCP listener").key("unknown");
-            drafts.add(draft.maybe(reason).facts(facts));
-        }
-    }
-    let swarm = scope.of_daemon("swarm").ok().and_then(Value::as_str);
-    if swarm.is_some_and(|state| state != "inactive") {
-        let draft = Draft::new(FlowKind::Swarm, local, to, "swarm's listener").key("unknown");
-        drafts.add(draft.maybe(reason).facts(facts));
-    }
+    let over_tcp = ["tcp://", "http://", "https://"].iter().any(|scheme| address.starts_with(scheme));
+    let bound = over_tcp.then(|| Bound::parse(address)).flatten().filter(|b| !b.is_loopback());
+    let (Some(daemon), Some(_)) = (scope.daemon, bound) else { return };
+    let draft = Draft::new(FlowKind::ApiRemote, scope.actors.local_network, scope.element[daemon], address.as_str());
+    drafts.add(draft.key("answered").facts([scope.cite(daemon, "listeners")]));
 }
 
 struct Work<'s, 'a> {
@@ -139,14 +153,14 @@ impl Work<'_, '_> {
 
     fn listeners(&mut self, listeners: &[Listener]) {
         let subnets = self.subnets();
-        for listener in listeners.iter().take(MOST_OF_A_LIST) {
-            for (kind, certainty) in listener.kinds() {
-                self.outside(listener, kind, &certainty, &subnets);
+        for listener in listeners {
+            for (kind, certainty) in &listener.kinds {
+                self.outside(listener, *kind, certainty, &subnets);
                 // Every user of the host reaches what listens on any of its addresses.
-                if kind == FlowKind::ApiRemote {
+                if *kind == FlowKind::ApiRemote {
                     let user = self.scope.actors.local_user;
-                    let draft = Draft::new(kind, user, self.to, listener.label()).key(&listener.address);
-                    self.drafts.add(draft.and(&certainty).facts([self.cite()]));
+                    let draft = Draft::new(*kind, user, self.to, listener.label()).key(&listener.address);
+                    self.drafts.add(draft.and(certainty).facts([self.cite()]));
                 }
             }
         }
@@ -158,7 +172,7 @@ impl Work<'_, '_> {
         let draft = |from: usize| Draft::new(kind, from, self.to, listener.label()).key(&listener.address).facts(cite);
         let local_draft = draft(local).and(certainty);
         let declared = listener.bound.as_ref().is_some_and(|b| self.exposure.binds(b, "tcp"));
-        let reach = if declared { Some(Certainty::Proven) } else { listener.bound.as_ref().and_then(Bound::internet) };
+        let reach = if declared { Some(Certainty::Proven) } else { listener.internet() };
         let inner = listener.bound.as_ref().is_some_and(|b| subnets.iter().any(|s| b.lies_in(s)));
         match &listener.loopback {
             Ok(true) if !declared => return,
@@ -184,11 +198,8 @@ impl Work<'_, '_> {
     /// Containers reach what listens on every address, and on that of a bridge that they are attached to; those in
     /// the host's network reach everything.
     fn containers(&mut self, listeners: &[Listener]) {
-        let api: Vec<(&Listener, Certainty)> = listeners
-            .iter()
-            .take(MOST_OF_A_LIST)
-            .filter_map(|l| l.kinds().into_iter().find(|(kind, _)| *kind == FlowKind::ApiRemote).map(|(_, c)| (l, c)))
-            .collect();
+        let api: Vec<(&Listener, Certainty)> =
+            listeners.iter().filter_map(|l| l.api().map(|certainty| (l, certainty.clone()))).collect();
         if api.is_empty() {
             return;
         }
@@ -208,7 +219,16 @@ impl Work<'_, '_> {
         let driver = self.scope.value(network, "driver");
         let subnets = list(self.scope.value(network, "subnets"));
         for (listener, certainty) in api {
-            let Some(bound) = &listener.bound else { continue };
+            let Some(bound) = &listener.bound else {
+                if !matches!(driver.as_str(), Some("host" | "none" | "macvlan" | "ipvlan")) {
+                    add(
+                        &mut out,
+                        listener,
+                        certainty.and(&Certainty::Possible("where it listens is not known".into())),
+                    );
+                }
+                continue;
+            };
             let doubt: Option<Arc<str>> = match (driver.as_str(), &subnets) {
                 (Some("host" | "none" | "macvlan" | "ipvlan"), _) => continue,
                 (Some("bridge"), Ok(subnets)) => {
@@ -255,15 +275,15 @@ impl Work<'_, '_> {
             Ok(false) => {}
         }
         let end = self.scope.network_of(at);
-        let names = self.scope.value(end, "networks").as_list().unwrap_or_default();
-        for name in names.iter().filter_map(Value::as_str).take(MOST_OF_A_LIST) {
-            let Some(network) = self.scope.named(&docker::NETWORK, name) else { continue };
+        facts.push(self.scope.cite(end, "networks"));
+        for (network, doubt) in self.attached(end) {
             let Some(reached) = networks.get(&network).filter(|reached| !reached.is_empty()) else { continue };
-            facts.extend([self.scope.cite(end, "networks"), self.scope.cite(network, "subnets")]);
+            facts.push(self.scope.cite(network, "subnets"));
             for (tls, (certainty, label)) in reached {
+                let certainty = certainty.and(&doubt);
                 let known = best.entry(*tls).or_insert_with(|| (certainty.clone(), label.clone()));
-                if certainty < &known.0 {
-                    *known = (certainty.clone(), label.clone());
+                if certainty < known.0 {
+                    *known = (certainty, label.clone());
                 }
             }
         }
@@ -274,6 +294,24 @@ impl Work<'_, '_> {
         }
     }
 
+    /// The networks that a container is attached to; any where that is not known.
+    fn attached(&self, at: usize) -> Vec<(usize, Certainty)> {
+        let any = |reason: &Arc<str>| {
+            let all = self.scope.all_of(&docker::NETWORK).iter().take(MOST_OF_A_LIST);
+            all.map(|network| (*network, Certainty::Possible(Arc::clone(reason)))).collect::<Vec<_>>()
+        };
+        match list(self.scope.value(at, "networks")) {
+            Ok(names) => {
+                let known = names.iter().filter_map(Value::as_str).take(MOST_OF_A_LIST);
+                let known = known.filter_map(|name| self.scope.named(&docker::NETWORK, name));
+                let mut out: Vec<_> = known.map(|network| (network, Certainty::Proven)).collect();
+                out.extend(names.iter().find_map(Value::reason).map(any).unwrap_or_default());
+                out
+            }
+            Err(reason) => any(&reason),
+        }
+    }
+
     /// Clients whose context or environment names a listener of this machine.
     fn clients(&mut self, listeners: &[Listener]) {
         for client in self.scope.all_of(&docker::CLIENT).iter().copied() {
@@ -281,14 +319,14 @@ impl Work<'_, '_> {
             let hosts = contexts.iter().map(|context| text(context, "host"));
             let own = self.scope.value(client, "docker_host").as_str();
             let hosts: HashSet<&str> = hosts.chain(own).take(MOST_OF_A_LIST).collect();
-            for listener in listeners.iter().take(MOST_OF_A_LIST) {
-                if listener.serves.as_deref() != Ok("api") || !hosts.iter().any(|host| same(host, listener)) {
+            for listener in listeners {
+                let Some(certainty) = listener.api().filter(|_| hosts.iter().any(|host| same(host, listener))) else {
                     continue;
-                }
+                };
                 let facts = [self.cite(), self.scope.cite(client, "contexts"), self.scope.cite(client, "docker_host")];
                 let from = self.scope.element[client];
                 let draft = Draft::new(FlowKind::ApiRemote, from, self.to, listener.label());
-                self.drafts.add(draft.key(&listener.address).facts(facts));
+                self.drafts.add(draft.key(&listener.address).and(certainty).facts(facts));
             }
         }
     }

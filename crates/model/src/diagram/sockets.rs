@@ -172,19 +172,31 @@ fn draw_client(scope: &Scope<'_>, client: usize, to: usize, drafts: &mut Drafts)
     if let Some(socket) = sockets(scope).iter().find(|at| owns(at)) {
         drafts.add(draft("the engine's socket, as its owner").facts([scope.cite(*socket, "owner")]));
     }
-    let members = scope.of_host("socket_group_members").ok().and_then(Value::as_list).unwrap_or_default();
-    if members.iter().any(|m| m.as_str() == Some(user)) {
+    let members = scope.of_host("socket_group_members").and_then(|members| list(members));
+    let is_member = match &members {
+        Ok(members) if members.iter().any(|m| m.as_str() == Some(user)) => Ok(true),
+        Ok(members) => members.iter().find_map(Value::reason).map_or(Ok(false), |reason| Err(Arc::clone(reason))),
+        Err(reason) => Err(Arc::clone(reason)),
+    };
+    if is_member != Ok(false) {
         let opens = sockets(scope).iter().map(|at| mode(scope, *at, GROUP_WRITES)).find(|opens| *opens != Ok(false));
-        let draft =
-            draft("the engine's socket, by its group").facts([scope.cite_of(scope.host, "socket_group_members")]);
-        match opens.or_else(|| unseen(scope).map(Err)) {
-            Some(Ok(_)) => drafts.add(draft),
-            Some(Err(reason)) => drafts.add(draft.maybe(&reason)),
-            None => {}
+        let cite = scope.cite_of(scope.host, "socket_group_members");
+        let draft = draft("the engine's socket, by its group").facts([cite]);
+        match (opens.or_else(|| unseen(scope).map(Err)), is_member) {
+            (Some(Ok(_)), Ok(_)) => drafts.add(draft),
+            (Some(Err(reason)), Ok(_)) | (Some(_), Err(reason)) => drafts.add(draft.maybe(&reason)),
+            (None, _) => {}
         }
     }
-    let rules = scope.of_host("sudo_docker").ok().and_then(Value::as_list).unwrap_or_default();
-    if rules.iter().any(|rule| text(rule, "who") == user) {
-        drafts.add(draft("sudo docker").facts([scope.cite_of(scope.host, "sudo_docker")]));
+    let cite = scope.cite_of(scope.host, "sudo_docker");
+    let draft = draft("sudo docker").facts([cite]);
+    match scope.of_host("sudo_docker").and_then(|rules| list(rules)) {
+        Ok(rules) if rules.iter().any(|rule| text(rule, "who") == user) => drafts.add(draft),
+        Ok(rules) => {
+            if let Some(reason) = rules.iter().find_map(Value::reason) {
+                drafts.add(draft.maybe(reason));
+            }
+        }
+        Err(reason) => drafts.add(draft.maybe(&reason)),
     }
 }

@@ -3,6 +3,7 @@
 mod demo;
 mod flows;
 mod hostile;
+mod monotone;
 mod zoning;
 
 use seaworthy_core::component::Component;

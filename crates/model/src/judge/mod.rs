@@ -49,8 +49,8 @@ pub struct Judged {
     pub waiver_problems: Vec<String>,
 }
 
-/// Judges every threat over a diagram, and applies the waivers of threats. The audit must hold all of its findings: one
-/// that [`Audit::retain`] dropped would count as if its check did not speak.
+/// Judges every threat over a diagram, and applies the waivers of threats. The audit should hold all of its findings:
+/// after [`Audit::retain`] has dropped some, every threat is undetermined, since one that is missing says nothing.
 pub fn threats(audit: &Audit<'_>, threats: &[Threat], diagram: &Diagram) -> Judged {
     let mut instances = Judge::new(audit, threats, diagram).instances();
     let waiver_problems = waivers::apply(&mut instances, audit, threats, diagram);
@@ -102,7 +102,7 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge over an audit that holds all of its findings.
+    /// A judge over an audit, which should hold all of its findings: see [`threats`].
     pub fn new(audit: &'a Audit<'a>, threats: &'a [Threat], diagram: &'a Diagram) -> Self {
         let checks: HashMap<&str, usize> = audit.checks.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
         Self {
@@ -291,6 +291,9 @@ impl<'a> Judge<'a> {
     fn check(&self, check: usize, place: &Place<'_>, closed: Option<&dyn Fn(usize) -> bool>) -> Option<Outcome> {
         let audit = self.findings.audit;
         let asked = &audit.checks[check];
+        if !audit.is_whole() {
+            return Some(Outcome::unknown("findings were left out of the audit".into()));
+        }
         if !audit.was_wanted(check) {
             return Some(Outcome::unknown(format!("the check `{}` was skipped", asked.id).into()));
         }

@@ -137,6 +137,14 @@ fn what_is_missing_altogether_is_no_pass() {
     assert_eq!(world.statuses(), of(&[("web", Undetermined), ("db", Undetermined)]));
     assert_eq!(world.judged().instances[0].reason.as_deref(), Some("the check `daemon/no-icc` was skipped"));
 
+    // Of an audit that lost findings nothing is answered.
+    let world = host("docker.container", one("container/unprivileged"));
+    let left = world.with_audit(|audit| {
+        audit.retain(|audit, finding| audit.component_name(finding) != "web");
+        super::threats(audit, &world.threats, &world.diagram).instances
+    });
+    assert!(left.len() == 2 && left.iter().all(|i| i.status == Undetermined));
+
     // What was not listed is one more instance, and unknown where a check on it decides.
     let mut world = host("docker.container", every(&["container/unprivileged", "image/non-root"]));
     world.snapshot.targets[0].incomplete.insert("docker.container", "no right".into());

@@ -133,11 +133,18 @@ impl Graph {
         Some(way)
     }
 
-    /// The cheapest paths from `from` to `to` that pass no node twice, at most `most`.
+    /// The cheapest paths from one node to another that pass no node twice, at most `most`.
     ///
     /// Best first from the end, with the exact cost of the rest (`reached`, from `from` alone) for a guide, so that the
-    /// first path costs no detour. Looks at no more than `work` beginnings of paths; then it stops and says `more`.
-    pub(crate) fn cheapest(&self, reached: &Reached, from: u32, to: u32, most: usize, work: usize) -> Listing {
+    /// first path costs no detour. Only over the edges that `keep` lets through. Looks at no more than `work` ends
+    /// of paths; then it stops and says `more`.
+    pub(crate) fn cheapest(
+        &self,
+        reached: &Reached,
+        (from, to): (u32, u32),
+        (most, work): (usize, usize),
+        keep: impl Fn(u32) -> bool,
+    ) -> Listing {
         let mut listing = Listing::default();
         let Some(whole) = reached.cost[to as usize] else { return listing };
         // A tail of a path: the edge that it begins with, and the tail after that.
@@ -162,7 +169,7 @@ impl Graph {
             for i in &self.into[node as usize] {
                 let edge = self.edges[*i as usize];
                 let Some(rest) = reached.cost[edge.from as usize] else { continue };
-                if edge.from == to || self.passes(&tails, tail, edge.from) {
+                if !keep(*i) || edge.from == to || self.passes(&tails, tail, edge.from) {
                     continue;
                 }
                 tails.push((*i, tail));

@@ -70,7 +70,8 @@ impl Search<'_> {
             } else if pair.twin {
                 self.twins(entries[pair.entry], pair.jewel, share, hops, &mut out);
             } else {
-                let found = self.listing(built, &ways[pair.entry], entries[pair.entry], pair.jewel, share);
+                let ends = (entries[pair.entry], pair.jewel);
+                let found = self.listing(built, self.classes, &ways[pair.entry], ends, share);
                 self.add(built, self.classes, found, hops, &mut out);
             }
         }
@@ -94,16 +95,29 @@ impl Search<'_> {
         pairs
     }
 
-    /// The paths of a pair: the cheapest, and the cheapest proven one in any case.
-    fn listing(&self, built: &Built, ways: &Ways, entry: Node, jewel: Node, share: usize) -> Listing {
+    /// The paths of a pair: the cheapest, and the cheapest proven one in any case. Who was in a container and comes
+    /// back to it from outside has gained nothing there that he had not: no path leaves its jewel's own element.
+    fn listing(
+        &self,
+        built: &Built,
+        classes: &Classes,
+        ways: &Ways,
+        (entry, jewel): (Node, Node),
+        share: usize,
+    ) -> Listing {
         let (Some(from), Some(to)) = (built.number(entry), built.number(jewel)) else { return Listing::default() };
-        let mut found = built.graph.cheapest(&ways.any, from, to, share, self.limits.work);
         let edges = built.graph.edges();
+        let alone = classes.members(jewel.1).len() == 1;
+        let own = |node: u32| alone && built.nodes[node as usize].1 == jewel.1;
+        let stays = |edge: u32| !own(edges[edge as usize].from) || own(edges[edge as usize].to);
+        let bounds = (share, self.limits.work);
+        let mut found = built.graph.cheapest(&ways.any, (from, to), bounds, stays);
         let is_proven = |path: &Vec<u32>| path.iter().all(|e| edges[*e as usize].proven);
-        if found.paths.iter().any(is_proven) {
+        if ways.sure.cost[to as usize].is_none() || found.paths.iter().any(is_proven) {
             return found;
         }
-        if let Some(sure) = built.graph.way(&ways.sure, to) {
+        let sure = built.graph.reach(&[from], |edge| edges[edge as usize].proven && stays(edge));
+        if let Some(sure) = built.graph.way(&sure, to) {
             if found.paths.len() == share && share > 1 {
                 found.paths.pop();
                 found.more = true;
@@ -131,7 +145,7 @@ impl Search<'_> {
         // The members need not all be as near; the nearest stand for the class.
         others.sort_unstable();
         if let Some((_, nearest)) = others.first() {
-            let found = self.listing(&built, &ways, entry, *nearest, share);
+            let found = self.listing(&built, &apart, &ways, (entry, *nearest), share);
             self.add(&built, &apart, found, hops, out);
         }
     }

@@ -61,7 +61,7 @@ proptest! {
     fn the_cheapest_are_those_that_brute_force_finds(edges in edges(), most in 1..40usize) {
         let graph = graph(7, &edges);
         let reached = graph.reach(&[0], |_| true);
-        let found = graph.cheapest(&reached, 0, 6, most, usize::MAX);
+        let found = graph.cheapest(&reached, (0, 6), (most, usize::MAX), |_| true);
         let mut all = all_simple(&graph, 0, 6);
         all.sort_by_key(|path| cost(&graph, path));
         let costs: Vec<u64> = found.paths.iter().map(|p| cost(&graph, p)).collect();
@@ -87,7 +87,7 @@ proptest! {
                 let edge = graph.edges()[*e as usize];
                 (edge.from, edge.to, edge.effort, edge.proven)
             };
-            let found = graph.cheapest(&reached, 0, 6, usize::MAX, usize::MAX);
+            let found = graph.cheapest(&reached, (0, 6), (usize::MAX, usize::MAX), |_| true);
             found.paths.iter().map(|p| p.iter().map(of).collect()).collect()
         };
         prop_assert!(named(&less).is_subset(&named(&whole)));
@@ -97,7 +97,7 @@ proptest! {
     fn work_is_bounded_and_what_is_left_out_is_said(edges in edges(), work in 0..30usize) {
         let graph = graph(7, &edges);
         let reached = graph.reach(&[0], |_| true);
-        let found = graph.cheapest(&reached, 0, 6, 100, work);
+        let found = graph.cheapest(&reached, (0, 6), (100, work), |_| true);
         let all = all_simple(&graph, 0, 6);
         prop_assert!(found.more || found.paths.len() == all.len());
         if found.more {
@@ -142,10 +142,12 @@ fn compiled() -> Vec<Step> {
     ]
 }
 
+/// A container: privileged, no-new-privileges (none is unknown), networks, published.
+type Inside = (Option<bool>, Option<bool>, Vec<bool>, bool);
+
 #[derive(Clone, Debug)]
 struct Host {
-    /// For each container: privileged, no-new-privileges (none is unknown), networks, published.
-    containers: Vec<(Option<bool>, Option<bool>, Vec<bool>, bool)>,
+    containers: Vec<Inside>,
     icc: Vec<Option<bool>>,
 }
 

@@ -203,7 +203,7 @@ impl<'a> Rater<'a> {
         let element = |e: &usize| &self.diagram.elements[*e];
         let certainty = ends.iter().fold(flow.certainty.clone(), |c, e| c.and(&element(e).certainty));
         if let Some(actor) = ends.iter().map(element).find(|e| e.component.is_none()) {
-            let text = format!("one of its ends is {} ({})", actor.name, word(&certainty));
+            let text = format!("{} is at one of its ends ({})", actor.name, word(&certainty));
             return rated(level(0, certainty.is_proven()), text, flow.facts.clone());
         }
         if let Some(registry) = ends.iter().map(element).find(|e| e.kind == "docker.registry") {

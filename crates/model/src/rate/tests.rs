@@ -134,7 +134,7 @@ fn flows_are_reached_over_an_end() {
     world.threats[0].flow = Some(FlowKind::PublishedPort);
     let published = &rated(&world, &paths(&world, &[]))[0];
     assert_eq!(published.likelihood.level, Some(Critical));
-    assert_eq!(terms(published), ["one of its ends is the internet (proven)"]);
+    assert_eq!(terms(published), ["the internet is at one of its ends (proven)"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The threat model as JSON: zones, flows, threats, paths, priorities.
 
+use std::collections::HashMap;
+
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::{Certainty, FactRef};
 use seaworthy_core::fact::Fact;
@@ -278,7 +280,7 @@ struct PathOut<'r> {
     certainty: &'r str,
     effort: u32,
     stands_for: (usize, usize),
-    steps: Vec<HopOut<'r>>,
+    steps: Vec<HopRef<'r>>,
     fingerprint: &'r str,
 }
 
@@ -332,21 +334,64 @@ fn hop<'r>(model: &'r Assessment<'r>, hop: &'r Hop) -> HopOut<'r> {
     }
 }
 
-fn path<'r>(model: &'r Assessment<'r>, path: &'r Path) -> PathOut<'r> {
+/// A step of a path: which, from where, and where in `steps` its facts are.
+#[derive(Serialize)]
+struct HopRef<'r> {
+    step: &'r str,
+    component: &'r str,
+    taken: usize,
+}
+
+/// What tells a hop from others: thousands of paths share a few hundred.
+type Key = (usize, State, State, Option<usize>);
+
+fn key(hop: &Hop) -> Key {
+    (hop.step, hop.from, hop.to, hop.flow)
+}
+
+/// The distinct hops of all paths, in the order in which they first occur.
+fn hops<'r>(model: &'r Assessment<'r>) -> (Vec<&'r Hop>, HashMap<Key, usize>) {
+    let (mut list, mut places) = (Vec::new(), HashMap::new());
+    for hop in model.paths.list.iter().flat_map(|p| &p.hops) {
+        places.entry(key(hop)).or_insert_with(|| {
+            list.push(hop);
+            list.len() - 1
+        });
+    }
+    (list, places)
+}
+
+/// The steps that paths take.
+pub struct Steps<'r>(pub Option<&'r Assessment<'r>>);
+
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        list(self.0, serializer, |model| hops(model).0.into_iter().map(|h| hop(model, h)).collect())
+    }
+}
+
+fn path<'r>(model: &'r Assessment<'r>, places: &HashMap<Key, usize>, path: &'r Path) -> PathOut<'r> {
+    let refer = |hop: &'r Hop| HopRef {
+        step: &model.steps[hop.step].id,
+        component: model.diagram.elements.get(hop.from.element).map_or("", |e| e.name.as_str()),
+        taken: places.get(&key(hop)).copied().unwrap_or_default(),
+    };
     PathOut {
         from: state(model, path.from),
         to: state(model, path.to),
         certainty: path.certainty.word(),
         effort: path.effort,
         stands_for: path.stands_for,
-        steps: path.hops.iter().map(|h| hop(model, h)).collect(),
+        steps: path.hops.iter().map(refer).collect(),
         fingerprint: &path.fingerprint,
     }
 }
 
 impl Serialize for Paths<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let paths = self.0.into_iter().flat_map(|m| m.paths.list.iter().map(move |p| path(m, p)));
+        let places = self.0.map(|m| hops(m).1).unwrap_or_default();
+        let places = &places;
+        let paths = self.0.into_iter().flat_map(|m| m.paths.list.iter().map(move |p| path(m, places, p)));
         serializer.collect_seq(paths)
     }
 }

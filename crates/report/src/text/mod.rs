@@ -169,7 +169,7 @@ fn parts(target: &Target) -> String {
     for component in &target.components {
         *counts.entry(component.kind.name).or_default() += 1;
     }
-    let shown = ["docker.container", "docker.image", "docker.network", "docker.volume"];
+    let shown = ["docker.container", "docker.image", "docker.network", "docker.volume", "docker.dockerfile"];
     let counted: Vec<String> =
         shown.into_iter().filter_map(|kind| counts.get(kind).map(|n| words::count(*n, words::kind(kind)))).collect();
     match (counted.is_empty(), target.components.len()) {

@@ -43,6 +43,10 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
             bail!("--fail-on new-threats: new against what? give --baseline REPORT or --since SNAPSHOT");
         }
     }
+    if let Some((format, _)) = pairs.iter().find(|(f, _)| view == View::Audit && f.needs_model()) {
+        let name = format.name();
+        bail!("-f {name} tells the threat model, which audit does not make: seaworthy assess -f {name}");
+    }
     let (catalog, config) = super::settings(&arguments.common)?;
     let benchmark = benchmark(&catalog, &config, &arguments.benchmark)?;
     let chosen = chosen(&catalog, &arguments.check)?;

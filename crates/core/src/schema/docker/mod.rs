@@ -2,6 +2,7 @@
 
 mod container;
 mod daemon;
+mod dockerfile;
 mod file;
 mod host;
 mod image;
@@ -11,6 +12,7 @@ mod swarm;
 
 pub use container::CONTAINER;
 pub use daemon::DAEMON;
+pub use dockerfile::DOCKERFILE;
 pub use file::FILE;
 pub use host::{CLIENT, HOST};
 pub use image::IMAGE;
