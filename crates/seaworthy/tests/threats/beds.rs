@@ -76,9 +76,8 @@ impl Machine {
     /// The program on this machine: in a mount namespace of its own, so that nobody else sees these files.
     fn command(&self, arguments: &[&str]) -> Command {
         let dir = self.dir.path().display();
-        let script = format!(
-            "mount --bind {dir}/etc /etc && mount --bind {dir}/root /root && cd /root && exec \"$0\" \"$@\""
-        );
+        let script =
+            format!("mount --bind {dir}/etc /etc && mount --bind {dir}/root /root && cd /root && exec \"$0\" \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", &script]).arg(program()).args(arguments).env("HOME", "/root");
         quiet(&mut command);
@@ -123,7 +122,11 @@ fn careless() -> Option<Vec<(Place, Report)>> {
                       RUN cp /bin/busybox /su && chmod 4755 /su\n";
     daemon.build("careless:latest", dockerfile, &[ContextFile::new("notes", b"x")]);
     daemon.build("careless:1", dockerfile, &[ContextFile::new("notes", b"x")]);
-    made(&daemon, "/volumes/create", &json!({ "Name": "hides", "DriverOpts": { "type": "none", "o": "bind", "device": "/etc" } }));
+    made(
+        &daemon,
+        "/volumes/create",
+        &json!({ "Name": "hides", "DriverOpts": { "type": "none", "o": "bind", "device": "/etc" } }),
+    );
     made(&daemon, "/volumes/create", &json!({ "Name": "shared" }));
     let socket = format!("{}:/var/run/docker.sock", daemon.socket().display());
     daemon.run(
@@ -155,7 +158,8 @@ fn careless() -> Option<Vec<(Place, Report)>> {
     ]);
     let evidence = machine.dir.path().join("root/trivy.json");
     fs::write(&evidence, trivy(&daemon, "careless:1", "1.2.4")).expect("write");
-    let read = machine.command(&[&THREATS[..], &["--deep", "--docker", &daemon.host(), "--evidence", "trivy.json"]].concat());
+    let read =
+        machine.command(&[&THREATS[..], &["--deep", "--docker", &daemon.host(), "--evidence", "trivy.json"]].concat());
     let careless = Report::run(read);
     let refused = refuse(daemon.socket());
     let refused = Report::run(machine.command(&[&THREATS[..], &["--docker", &refused]].concat()));
@@ -165,7 +169,8 @@ fn careless() -> Option<Vec<(Place, Report)>> {
 
 /// The description of a context of the docker CLI.
 fn context(host: &str) -> String {
-    json!({ "Name": "far", "Metadata": {}, "Endpoints": { "docker": { "Host": host, "SkipTLSVerify": false } } }).to_string()
+    json!({ "Name": "far", "Metadata": {}, "Endpoints": { "docker": { "Host": host, "SkipTLSVerify": false } } })
+        .to_string()
 }
 
 fn made(daemon: &Daemon, path: &str, body: &Value) {
