@@ -10,7 +10,7 @@ use std::path::Path;
 fn main() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
     println!("cargo::rerun-if-changed={}", dir.display());
-    let loaded = match load::directory(&dir, &[]) {
+    let loaded = match load::whole(&dir) {
         Ok(loaded) => loaded,
         Err(errors) => {
             for error in errors {

@@ -7,6 +7,8 @@ mod facts;
 mod flaws;
 mod markdown;
 mod program;
+mod steps;
+mod threats;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +44,8 @@ fn from_catalog(catalog: &Catalog) -> Result<Vec<Page>> {
         Page::whole("docs/facts.md", &facts::page()),
         Page::whole("docs/flaws.md", &flaws::page(&catalog.flaws)),
         Page::whole("docs/coverage.md", &coverage::page(catalog)?),
+        Page::whole("docs/threats.md", &threats::page(catalog)),
+        Page::whole("docs/steps.md", &steps::page(catalog)),
     ])
 }
 
@@ -72,7 +76,7 @@ pub fn run(args: &[String]) -> Result<bool> {
 }
 
 fn load(root: &Path) -> Result<Catalog> {
-    seaworthy_catalog::directory(&root.join("catalog"), &[]).map_err(|errors| {
+    seaworthy_catalog::whole(&root.join("catalog")).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(|error| format!("catalog/{error}")).collect();
         anyhow!("{}", lines.join("\n"))
     })

@@ -9,7 +9,7 @@ mod lookup;
 use std::path::Path;
 
 pub use load::{
-    Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check, parse_step, parse_threat,
+    Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check, parse_step, parse_threat, whole,
 };
 pub use lookup::{ControlRef, LookupError};
 
@@ -26,29 +26,22 @@ impl Catalog {
     /// # Errors
     /// Every error of every file, and ids that are there already.
     pub fn extend(&mut self, dir: &Path) -> Result<(), Vec<LoadError>> {
-        let more = directory(dir, &self.checks)?;
-        let twice: Vec<LoadError> = more
-            .checks
-            .iter()
-            .filter(|c| self.check(&c.id).is_some())
-            .map(|c| LoadError {
-                file: c.file.clone(),
-                line: 0,
-                column: 0,
-                message: format!("the catalogue has a check `{}` already; give it another name", c.id),
-            })
-            .collect();
+        let more = directory(dir, self)?;
         let again = |file: &str, what: &str, id: &str| LoadError {
             file: file.to_owned(),
             line: 0,
             column: 0,
             message: format!("the catalogue has a {what} `{id}` already; give it another name"),
         };
-        let threats = more.threats.iter().filter(|t| self.threats.iter().any(|own| own.id == t.id));
-        let steps = more.steps.iter().filter(|s| self.steps.iter().any(|own| own.id == s.id));
-        let mut twice = twice;
+        let mut twice = Vec::new();
+        let checks = more.checks.iter().filter(|c| self.check(&c.id).is_some());
+        twice.extend(checks.map(|c| again(&c.file, "check", &c.id)));
+        let threats = more.threats.iter().filter(|t| self.threat(&t.id).is_some());
         twice.extend(threats.map(|t| again(&t.file, "threat", &t.id)));
+        let steps = more.steps.iter().filter(|s| self.step(&s.id).is_some());
         twice.extend(steps.map(|s| again(&s.file, "step", &s.id)));
+        let rows = more.rows.iter().filter(|r| self.row(&r.id).is_some());
+        twice.extend(rows.map(|r| again("rows.toml", "row", &r.id)));
         if !twice.is_empty() {
             return Err(twice);
         }
@@ -58,6 +51,7 @@ impl Catalog {
         self.steps.sort_by(|a, b| a.id.cmp(&b.id));
         self.blanks.extend(more.blanks);
         self.alone.extend(more.alone);
+        self.rows.extend(more.rows);
         self.checks.extend(more.checks);
         self.checks.sort_by(|a, b| a.id.cmp(&b.id));
         self.benchmarks.extend(more.benchmarks);

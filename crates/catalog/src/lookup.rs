@@ -1,9 +1,11 @@
-//! Finding checks and controls by what people type.
+//! Finding checks, controls, threats and steps by what people type.
 
 use std::fmt;
 
 use seaworthy_core::benchmark::{Benchmark, Control};
 use seaworthy_core::check::Check;
+use seaworthy_core::step::Step;
+use seaworthy_core::threat::{Row, Threat};
 
 use crate::Catalog;
 
@@ -29,7 +31,7 @@ impl fmt::Display for LookupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "nothing in the catalogue is called `{}`", self.name)?;
         match self.nearest.as_slice() {
-            [] => f.write_str("; `seaworthy list checks` shows the names"),
+            [] => f.write_str("; `seaworthy list checks` shows the names, as do `list threats` and `list steps`"),
             [one] => write!(f, "; did you mean `{one}`?"),
             many => write!(f, "; did you mean one of {}?", many.join(", ")),
         }
@@ -94,6 +96,46 @@ impl Catalog {
         if found.is_empty() { Err(self.nearest(name)) } else { Ok(found) }
     }
 
+    /// A threat by its id.
+    pub fn threat(&self, id: &str) -> Option<&Threat> {
+        self.threats.binary_search_by(|t| t.id.as_str().cmp(id)).ok().map(|i| &self.threats[i])
+    }
+
+    /// A step by its id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.binary_search_by(|s| s.id.as_str().cmp(id)).ok().map(|i| &self.steps[i])
+    }
+
+    /// A row of the lists of threats by its id, in either case.
+    pub fn row(&self, id: &str) -> Option<&Row> {
+        self.rows.iter().find(|r| r.id.eq_ignore_ascii_case(id))
+    }
+
+    /// Threats by what a person types: an id, the last parts of one (`engine-socket-mounted`), a row that they cover
+    /// (`DM13`), or a folder (`docker/daemon`).
+    ///
+    /// # Errors
+    /// With the nearest names.
+    pub fn find_threats(&self, name: &str) -> Result<Vec<&Threat>, LookupError> {
+        if let Some(threat) = self.threat(name) {
+            return Ok(vec![threat]);
+        }
+        let found: Vec<&Threat> = match self.row(name) {
+            Some(row) => self.threats.iter().filter(|t| t.covers.contains(&row.id)).collect(),
+            None => {
+                let (beneath, ends) = (format!("{}/", name.trim_end_matches('/')), format!("/{name}"));
+                let fits = |t: &&Threat| t.id.starts_with(&beneath) || t.id.ends_with(&ends);
+                self.threats.iter().filter(fits).collect()
+            }
+        };
+        if found.is_empty() { Err(self.nearest(name)) } else { Ok(found) }
+    }
+
+    /// The threats that a check answers, alone or with others.
+    pub fn threats_of<'a>(&'a self, check: &'a str) -> impl Iterator<Item = &'a Threat> {
+        self.threats.iter().filter(move |t| t.answered.checks().contains(&check))
+    }
+
     fn nearest(&self, name: &str) -> LookupError {
         // The distance costs the product of both lengths, and this name may come from a file.
         let name: String = name.chars().take(80).collect();
@@ -101,7 +143,10 @@ impl Catalog {
             let last = id.rsplit('/').next().unwrap_or(id);
             strsim::damerau_levenshtein(last, &name).min(strsim::damerau_levenshtein(id, &name))
         };
-        let mut near: Vec<(usize, &str)> = self.checks.iter().map(|c| (distance(&c.id), c.id.as_str())).collect();
+        let checks = self.checks.iter().map(|c| c.id.as_str());
+        let threats = self.threats.iter().map(|t| t.id.as_str());
+        let ids = checks.chain(threats).chain(self.steps.iter().map(|s| s.id.as_str()));
+        let mut near: Vec<(usize, &str)> = ids.map(|id| (distance(id), id)).collect();
         near.sort_unstable();
         let limit = (name.chars().count() / 3).clamp(1, 6);
         let nearest = near.into_iter().filter(|(d, _)| *d <= limit).take(3).map(|(_, id)| id.to_owned()).collect();

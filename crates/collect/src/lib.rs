@@ -8,6 +8,8 @@ pub mod daemon;
 pub mod docker;
 pub mod effect;
 pub mod engine;
+pub mod evidence;
+pub mod files;
 pub mod host;
 mod packed;
 pub mod redact;

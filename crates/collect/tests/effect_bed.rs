@@ -7,14 +7,13 @@ use seaworthy_collect::effect::namespaces::Namespace;
 use seaworthy_collect::effect::status::Seccomp;
 use seaworthy_collect::effect::{Lsms, Observation, Proc, Target, caps};
 use seaworthy_collect::host::root::Unread;
-use seaworthy_collect::redact::Redactor;
 use serde_json::{Value, json};
 
 fn look(daemon: &Daemon, proc: &Proc, id: &str) -> Result<Observation, Unread> {
     let inspect = daemon.inspect(id);
     let pid = inspect["State"]["Pid"].as_u64().and_then(|p| u32::try_from(p).ok()).unwrap();
     let id = inspect["Id"].as_str().unwrap();
-    proc.observe(Target { pid, id, started_at: None }, &Redactor::new())
+    proc.observe(Target { pid, id, started_at: None })
 }
 
 fn container(host_config: &Value, cmd: &Value) -> Value {
@@ -40,7 +39,6 @@ fn what_was_asked_for_is_seen_in_effect() {
     let tight = json!({
         "Memory": 64 << 20, "PidsLimit": 50, "NanoCpus": 500_000_000, "ReadonlyRootfs": true, "PidMode": "host",
         "CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges", "seccomp=unconfined"],
-        "Ulimits": [{ "Name": "nofile", "Soft": 100, "Hard": 200 }],
     });
     let tight = daemon.run("tight", &container(&tight, &sleep));
     let seen = look(&daemon, &proc, &tight).unwrap();
@@ -49,7 +47,6 @@ fn what_was_asked_for_is_seen_in_effect() {
     assert_eq!((status.seccomp, status.no_new_privileges), (Some(Seccomp::Disabled), Some(true)));
     assert_eq!(seen.root_read_only(), Ok(true));
     assert_eq!(seen.shares_with_host(Namespace::Pid, &proc), Ok(true));
-    assert_eq!(seen.init.limits.ok().unwrap().nofile.soft, Some(100));
     let limits = seen.limits.as_ref().unwrap();
     assert_eq!(limits.memory_max.ok().unwrap().effective, Some(64 << 20));
     assert_eq!(limits.pids_max.ok().unwrap().effective, Some(50));
@@ -61,7 +58,7 @@ fn other_processes_listeners_and_paused_ones_are_seen_and_dead_ones_are_unknown(
     let Some(daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
     daemon.import_busybox("busybox:test");
     let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).unwrap();
-    let script = json!(["sh", "-c", "nc -l -p 22 -e cat --password hunter2hunter & nc -l -p 22; sleep 3600"]);
+    let script = json!(["sh", "-c", "nc -l -p 22 -e cat & nc -l -p 22; sleep 3600"]);
     let web = daemon.run("web", &container(&json!({}), &script));
 
     let listens =
@@ -74,7 +71,6 @@ fn other_processes_listeners_and_paused_ones_are_seen_and_dead_ones_are_unknown(
         })
         .expect("the listener on port 22 was never seen");
     assert!(seen.incomplete.is_none() && !seen.others.ok().unwrap().is_empty());
-    assert!(!format!("{seen:?}").contains("hunter2"));
 
     assert_eq!(daemon.request("POST", &format!("/containers/{web}/pause"), None).0, 204);
     assert!(look(&daemon, &proc, &web).is_ok_and(|o| listens(&o)));
@@ -85,7 +81,7 @@ fn other_processes_listeners_and_paused_ones_are_seen_and_dead_ones_are_unknown(
     let id = daemon.inspect(&web)["Id"].as_str().unwrap().to_owned();
     let gone = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
-        proc.observe(Target { pid, id: &id, started_at: None }, &Redactor::new()).is_err()
+        proc.observe(Target { pid, id: &id, started_at: None }).is_err()
     });
     assert!(gone);
 }

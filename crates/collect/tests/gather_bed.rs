@@ -17,7 +17,7 @@ fn all_of(daemon: &Daemon, deep: bool) -> Gathered {
     let endpoint = resolve(&wanted, &Environment::of_process()).unwrap().endpoint;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let engine = Engine::connect(&endpoint, Limits::default()).await.unwrap();
+        let engine = Engine::open(&endpoint, Limits::default()).await.unwrap();
         let options = Options {
             redactor: Arc::new(Redactor::new()),
             host: Arc::new(NoHost::new("not looked at")),
@@ -25,7 +25,7 @@ fn all_of(daemon: &Daemon, deep: bool) -> Gathered {
             deep,
             finish: None,
         };
-        gather(&engine, options).await
+        gather(&engine, options).await.unwrap()
     })
 }
 
@@ -189,7 +189,7 @@ fn an_engine_that_stops_leaves_reasons() {
         deep: false,
         finish: None,
     };
-    let found = runtime.block_on(gather(&engine, options));
+    let found = runtime.block_on(gather(&engine, options)).unwrap();
     assert!(found.components.is_empty());
     let kinds: Vec<_> = found.incomplete.iter().map(|(kind, _)| kind.name).collect();
     for kind in ["docker.container", "docker.image", "docker.network", "docker.volume", "docker.swarm"] {

@@ -1,10 +1,13 @@
 //! An assessment: an audit with the threat model over it. What the renderings of `assess`, `threats` and `paths` read.
 
+use std::collections::BTreeMap;
+
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
-use crate::step::{CAPABILITIES, Cut, Path, Paths, Priority, State, Step};
+use crate::step::{CAPABILITIES, Capability, Cut, Path, Paths, Priority, State, Step};
 use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
+use crate::verdict::Severity;
 
 /// The threat model of a snapshot, with the catalogue that it points into.
 #[derive(Debug)]
@@ -29,6 +32,24 @@ pub struct Assessment<'a> {
     pub cut: Cut,
     /// Waivers of threats that do nothing, with the reason.
     pub waiver_problems: Vec<String>,
+}
+
+/// A threat with its instances here.
+#[derive(Clone, Debug)]
+pub struct Told<'a> {
+    /// The threat.
+    pub threat: &'a Threat,
+    /// The worst status of its instances.
+    pub status: Status,
+    /// The instances, by position in the assessment: the worst first.
+    pub instances: Vec<usize>,
+}
+
+impl Told<'_> {
+    /// Those of its instances that have its status.
+    pub fn worst<'t>(&'t self, assessment: &'t Assessment<'_>) -> impl Iterator<Item = &'t Instance> {
+        self.instances.iter().map(|i| &assessment.threats[*i]).filter(|t| t.status == self.status)
+    }
 }
 
 impl<'a> Assessment<'a> {
@@ -104,27 +125,128 @@ impl<'a> Assessment<'a> {
         out
     }
 
-    /// How many instances have a status.
-    pub fn count(&self, status: Status) -> usize {
-        self.threats.iter().filter(|t| t.status == status).count()
-    }
-
-    /// How many open instances have a letter, in the order of the letters.
-    pub fn open_by_letter(&self) -> [(Stride, usize); 6] {
-        Stride::ALL.map(|letter| {
-            let open = self.threats.iter().filter(|t| t.status == Status::Open);
-            (letter, open.filter(|t| self.threat(t).stride.contains(&letter)).count())
-        })
-    }
-
-    /// The paths between two capabilities, by name; none stands for every one.
-    pub fn paths_between(&self, from: Option<&str>, to: Option<&str>) -> Vec<&Path> {
-        let fits = |state: State, wanted: Option<&str>| {
-            wanted.is_none_or(|w| {
-                let element = self.diagram.elements.get(state.element);
-                CAPABILITIES[state.capability].name == w || element.is_some_and(|e| e.name == w)
+    /// The threats that have an instance here, each with the worst status of its instances: by surface, then by
+    /// status, then by what is lost, then by id.
+    pub fn told(&self) -> Vec<Told<'a>> {
+        let mut by_threat: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (i, instance) in self.threats.iter().enumerate() {
+            by_threat.entry(instance.threat).or_default().push(i);
+        }
+        let mut out: Vec<Told<'a>> = by_threat
+            .into_iter()
+            .map(|(threat, mut instances)| {
+                instances.sort_by_key(|i| (self.threats[*i].status, *i));
+                let status = instances.first().map_or(Status::Answered, |i| self.threats[*i].status);
+                Told { threat: &self.catalog[threat], status, instances }
             })
-        };
-        self.paths.list.iter().filter(|p| fits(p.from, from) && fits(p.to, to)).collect()
+            .collect();
+        out.sort_by_key(|t| (t.threat.surface, t.status, t.threat.loses, &t.threat.id));
+        out
     }
+
+    /// How many threats have a status as their worst, in the order of [`Status::ALL`].
+    pub fn counted(&self) -> [usize; 4] {
+        let told = self.told();
+        Status::ALL.map(|s| told.iter().filter(|t| t.status == s).count())
+    }
+
+    /// How many threats of each letter are open, in the order of [`Stride::ALL`].
+    pub fn open_by_letter(&self) -> [(Stride, usize); 6] {
+        let told = self.told();
+        let open = |s: Stride| told.iter().filter(|t| t.status == Status::Open && t.threat.stride.contains(&s)).count();
+        Stride::ALL.map(|s| (s, open(s)))
+    }
+
+    /// How many paths are proven, and how many possible.
+    pub fn paths_counted(&self) -> (usize, usize) {
+        let proven = self.paths.list.iter().filter(|p| p.certainty.is_proven()).count();
+        (proven, self.paths.list.len() - proven)
+    }
+
+    /// Whether a state is what somebody calls by the name of its capability or of its element.
+    pub fn is_at(&self, state: State, name: &str) -> bool {
+        CAPABILITIES[state.capability].name == name
+            || self.diagram.elements.get(state.element).is_some_and(|e| e.name == name)
+    }
+
+    /// The names by which paths may be asked for: of the entries, or of the jewels; sorted.
+    pub fn ends(&self, entry: bool) -> Vec<String> {
+        let fits = |c: &&Capability| if entry { c.entry } else { c.jewel.is_some() };
+        let kinds: Vec<&Capability> = CAPABILITIES.iter().filter(fits).collect();
+        let elements = self.diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.about == e.kind));
+        let mut names: Vec<String> =
+            kinds.iter().map(|c| c.name.to_owned()).chain(elements.map(|e| e.name.clone())).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Keeps the paths that `keep` lets through; what refers to the others forgets them.
+    pub fn retain_paths(&mut self, keep: impl Fn(&Self, &Path) -> bool) {
+        let kept: Vec<bool> = self.paths.list.iter().map(|p| keep(self, p)).collect();
+        let places = places(&kept);
+        let mut of_list = kept.iter().copied();
+        self.paths.list.retain(|_| of_list.next().unwrap_or(true));
+        self.paths.more.retain(|(from, to, _)| self.paths.list.iter().any(|p| (p.from, p.to) == (*from, *to)));
+        for priority in &mut self.priorities {
+            priority.cuts = moved(&priority.cuts, &places);
+        }
+        self.cut.uncut = moved(&self.cut.uncut, &places);
+    }
+
+    /// Keeps the instances of threats that `keep` lets through; what refers to the others forgets them.
+    pub fn retain_threats(&mut self, keep: impl Fn(&Instance) -> bool) {
+        let kept: Vec<bool> = self.threats.iter().map(keep).collect();
+        let places = places(&kept);
+        let mut of_list = kept.iter().copied();
+        self.threats.retain(|_| of_list.next().unwrap_or(true));
+        for priority in &mut self.priorities {
+            priority.answers = moved(&priority.answers, &places);
+        }
+    }
+
+    /// The gravest impact of the threats that are open, and of those that are undetermined. An impact that could not
+    /// be rated counts as the gravest.
+    pub fn worst_threats(&self) -> (Option<Severity>, Option<Severity>) {
+        let worst = |status: Status| {
+            let impact = |t: &Instance| t.impact.level.unwrap_or(Severity::Critical);
+            self.threats.iter().filter(|t| t.status == status).map(impact).max()
+        };
+        (worst(Status::Open), worst(Status::Undetermined))
+    }
+
+    /// How grave the dearest jewel is that a proven path reaches, and one that a possible path does.
+    pub fn worst_paths(&self) -> (Option<Severity>, Option<Severity>) {
+        let worst = |proven: bool| {
+            let paths = self.paths.list.iter().filter(|p| p.certainty.is_proven() == proven);
+            paths.filter_map(|p| CAPABILITIES[p.to.capability].jewel).map(gravity).max()
+        };
+        (worst(true), worst(false))
+    }
+}
+
+/// How grave the loss of a jewel of this rank is: the host and its engine critical, data and credentials high,
+/// availability medium.
+fn gravity(rank: u8) -> Severity {
+    match rank {
+        0 | 1 => Severity::Critical,
+        2 | 3 => Severity::High,
+        _ => Severity::Medium,
+    }
+}
+
+/// Where each kept element of a list comes to stand.
+fn places(kept: &[bool]) -> Vec<Option<usize>> {
+    let mut next = 0;
+    let place = |kept: &bool| {
+        kept.then(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    kept.iter().map(place).collect()
+}
+
+fn moved(positions: &[usize], places: &[Option<usize>]) -> Vec<usize> {
+    positions.iter().filter_map(|i| places.get(*i).copied().flatten()).collect()
 }

@@ -25,16 +25,18 @@ pub struct Audit<'a> {
     pub benchmark: &'a Benchmark,
     /// The findings, in the order of kinds and components.
     pub findings: Vec<Finding>,
-    /// The waivers that were given.
+    /// The waivers that were given, those of threats among them.
     pub waivers: &'a [Waiver],
     /// For each finding the waiver that accepts it.
     pub waived: Vec<Option<usize>>,
-    /// Waivers that do nothing, with the reason: expired, orphaned, without a reason.
+    /// Waivers of checks that do nothing, with the reason: expired, orphaned, without a reason.
     pub waiver_problems: Vec<String>,
     identities: Vec<Vec<String>>,
     controls_of: HashMap<&'a str, Vec<&'a Control>>,
     /// For each check whether it was wanted.
     wanted: Vec<bool>,
+    /// Whether no finding was dropped.
+    whole: bool,
 }
 
 /// A control with what was found about it.
@@ -86,9 +88,15 @@ impl<'a> Audit<'a> {
             identities,
             controls_of,
             wanted,
+            whole: true,
         };
         audit.apply_waivers();
         audit
+    }
+
+    /// Whether a check, by its position, was wanted: of one that was not there are no findings, which says nothing.
+    pub fn was_wanted(&self, check: usize) -> bool {
+        self.wanted.get(check).is_some_and(|wanted| *wanted)
     }
 
     /// The check of a finding.
@@ -158,9 +166,16 @@ impl<'a> Audit<'a> {
         self.benchmark.controls.iter().filter(wanted).map(result).collect()
     }
 
-    /// Keeps only the findings that `keep` lets through, in their order, each with its waiver.
+    /// Whether it holds every finding, so that one that is not there says something.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Keeps only the findings that `keep` lets through, in their order, each with its waiver. Positions of findings
+    /// that were taken before mean others afterwards.
     pub fn retain(&mut self, keep: impl Fn(&Self, &Finding) -> bool) {
         let kept: Vec<bool> = self.findings.iter().map(|f| keep(self, f)).collect();
+        self.whole &= kept.iter().all(|kept| *kept);
         let mut of_findings = kept.iter().copied();
         self.findings.retain(|_| of_findings.next().unwrap_or(true));
         let mut of_waived = kept.iter().copied();
@@ -181,6 +196,8 @@ impl<'a> Audit<'a> {
 
     fn apply_waivers(&mut self) {
         for (w, waiver) in self.waivers.iter().enumerate() {
+            // Those of threats are applied where threats are judged.
+            let Some(of) = waiver.check() else { continue };
             if let Some(problem) = waiver.problem() {
                 self.waiver_problems.push(problem);
                 continue;
@@ -190,10 +207,9 @@ impl<'a> Audit<'a> {
             let mut unknown = 0usize;
             for i in 0..self.findings.len() {
                 let finding = &self.findings[i];
-                if self.check(finding).id != waiver.check {
-                    continue;
-                }
-                if !waiver.covers(&waiver.check, &self.fingerprint(finding), self.component_name(finding)) {
+                if self.check(finding).id != of
+                    || !waiver.fits(&self.fingerprint(finding), self.component_name(finding))
+                {
                     continue;
                 }
                 match finding.judgement.verdict {
@@ -207,7 +223,7 @@ impl<'a> Audit<'a> {
                     Verdict::Pass | Verdict::NotApplicable => {}
                 }
             }
-            let what = format!("the waiver of `{}` for `{}`", waiver.check, waiver.component);
+            let what = waiver.called();
             match (covers, unknown) {
                 (0, 0) => self.waiver_problems.push(format!("{what} is orphaned: nothing that fails fits it")),
                 (0, _) => self
@@ -229,6 +245,7 @@ mod tests {
     use crate::remedy::{Remedy, Safety};
     use crate::schema::docker;
     use crate::snapshot::Target;
+    use crate::waiver::Accepts;
 
     fn check(id: &str, require: &str) -> Check {
         Check {
@@ -273,7 +290,7 @@ mod tests {
             aliases: Vec::new(),
         }];
         let waivers = [Waiver {
-            check: "c/1".into(),
+            accepts: Accepts::Check("c/1".into()),
             component: "c".into(),
             reason: "known".into(),
             owner: "ops".into(),
@@ -281,7 +298,10 @@ mod tests {
         }];
         let mut audit = Audit::new(&snapshot, &checks, &benchmarks, &benchmarks[0], &waivers, |_| true);
         assert_eq!(audit.waived, [None, None, Some(0)]);
+        audit.retain(|_, _| true);
+        assert!(audit.is_whole());
         audit.retain(|audit, finding| audit.component_name(finding) != "a");
+        assert!(!audit.is_whole());
         assert_eq!(audit.findings.iter().map(|f| audit.component_name(f)).collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(audit.waived, [None, Some(0)]);
         assert_eq!(audit.controls()[0].findings, [0, 1]);

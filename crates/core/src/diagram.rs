@@ -169,7 +169,8 @@ pub enum FlowKind {
     VolumeMount,
     /// A container to the daemon whose socket it mounts.
     SocketMount,
-    /// A container to the container or host whose pid, IPC or UTS namespace it shares.
+    /// A container to the container or host whose pid, IPC or UTS namespace it shares, or to the container whose network
+    /// namespace it joined.
     Namespace,
     /// A container to the daemon that keeps or forwards its log.
     Log,

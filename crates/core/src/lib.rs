@@ -9,6 +9,7 @@ pub mod check;
 pub mod component;
 pub mod derive;
 pub mod diagram;
+pub mod diff;
 pub mod fact;
 pub mod flaw;
 pub mod identity;

@@ -45,9 +45,12 @@ pub const CAPABILITIES: &[Capability] = &[
     way("reach", "docker.container", "packets to {}"),
     way("root", "docker.container", "root inside {}"),
     way("on-network", "docker.network", "packets on the network {}"),
+    way("forged-packets", "docker.network", "forged packets on the network {}"),
     way("volume-read", "docker.volume", "reading the volume {}"),
     way("volume-write", "docker.volume", "writing to the volume {}"),
     way("reach-api", "docker.daemon", "a connection to the engine's API"),
+    way("runtime", "docker.daemon", "the runtime that starts the engine's containers"),
+    way("client-files", "docker.client", "the files of {}"),
     way("login", "docker.host", "a login on the host without rights"),
     way("host-network", "docker.host", "the host's network namespace"),
     way("host-files", "docker.host", "reading the host's files"),
@@ -63,6 +66,18 @@ pub fn capability(name: &str) -> Option<&'static Capability> {
     CAPABILITIES.iter().find(|c| c.name == name)
 }
 
+/// What a flow must let through, beyond being there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Through {
+    /// Writing: the container's mount of the volume is not read-only.
+    Write,
+    /// The processes: the container joined the other's pid namespace. He is in the one that joined.
+    Joined,
+    /// The same, and he is in the one that was joined.
+    JoinedBy,
+}
+
 /// A step of the catalogue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
@@ -75,9 +90,11 @@ pub struct Step {
     /// The capability that he gains.
     pub to: String,
     /// The flow between the two elements, whichever end is which. None: the same element, or where the kinds differ
-    /// the only one of its kind in the target.
+    /// each element of the other kind in the target of which `at` holds.
     pub over: Option<FlowKind>,
-    /// What must hold of the element that he comes from.
+    /// What the flow itself must let through.
+    pub through: Option<Through>,
+    /// What must hold of the element that he comes from. A container must run besides.
     pub when: Option<Predicate>,
     /// What must hold of the element that he goes to.
     pub at: Option<Predicate>,
@@ -87,8 +104,8 @@ pub struct Step {
     pub attack: String,
     /// Where this is known from.
     pub source: String,
-    /// Checks each of which, passing on either element (or on the daemon or host of the target), makes the step
-    /// impossible: their remedies cut it.
+    /// Checks each of which, passing on either element, on the daemon or host of the target or on a component that
+    /// the flow rests on, makes the step impossible: their remedies cut it.
     pub cut: Vec<String>,
     /// Why it works and what stands against it; Markdown.
     pub story: String,
@@ -101,7 +118,8 @@ pub struct Step {
 pub struct State {
     /// The position in [`CAPABILITIES`].
     pub capability: usize,
-    /// The element, by position in the diagram; of equal containers the first.
+    /// The element, by position in the diagram; of equal elements the first, and where a path leads from one to another
+    /// of its equals, the first of those others.
     pub element: usize,
 }
 
@@ -155,8 +173,17 @@ pub struct Path {
 pub struct Paths {
     /// Cheapest first; proven before possible among equals.
     pub list: Vec<Path>,
-    /// Pairs of which more paths exist than are listed, with how many are.
+    /// Pairs of which more paths exist than are listed, with how many are. Where the search was cut short there may be
+    /// no more.
     pub more: Vec<(State, State, usize)>,
+    /// Pairs of which no path is listed although there is one, because the list was full.
+    pub unlisted: usize,
+    /// Entries from which no path was looked for, because there are too many.
+    pub unsearched: Vec<State>,
+    /// Where attackers can begin here.
+    pub entries: Vec<State>,
+    /// Every step that can be taken here from an entry on, equal elements as one.
+    pub graph: Vec<Hop>,
     /// For each element of the diagram the cheapest way from outside (an actor or a client) to any capability at it:
     /// the effort, whether it is proven, and the path's entry.
     pub exposure: Vec<Option<Exposure>>,

@@ -1,11 +1,13 @@
 //! Threats: STRIDE stories about components and flows, answered by checks.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::diagram::{FactRef, FlowKind};
 use crate::predicate::Predicate;
+use crate::schema;
 use crate::verdict::Severity;
 
 /// A letter of STRIDE.
@@ -174,6 +176,27 @@ impl Formula {
     }
 }
 
+/// In words: `a and (b or c)`.
+impl fmt::Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (parts, word) = match self {
+            Self::Check(id) => return f.write_str(id),
+            Self::All(parts) => (parts, " and "),
+            Self::Any(parts) => (parts, " or "),
+        };
+        for (i, part) in parts.iter().enumerate() {
+            if i > 0 {
+                f.write_str(word)?;
+            }
+            match part {
+                Self::All(inner) | Self::Any(inner) if inner.len() > 1 && parts.len() > 1 => write!(f, "({part})")?,
+                part => write!(f, "{part}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The story of a threat, each part a paragraph of Markdown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Story {
@@ -220,6 +243,40 @@ pub struct Threat {
     pub story: Story,
     /// The file it was read from, relative to the catalogue.
     pub file: String,
+}
+
+/// The row of the matrix for who acts from outside.
+pub const ACTOR: &str = "actor";
+/// The row of the matrix for data flows as such.
+pub const FLOW: &str = "flow";
+
+/// The kinds of the matrix, in its order: actors, the schema's kinds, flows.
+pub fn matrix_kinds() -> impl Iterator<Item = &'static str> {
+    std::iter::once(ACTOR).chain(schema::kinds().iter().map(|k| k.name)).chain([FLOW])
+}
+
+/// The cells of the matrix, by kind and letter.
+pub fn cells() -> impl Iterator<Item = (&'static str, Stride)> {
+    matrix_kinds().flat_map(|kind| Stride::ALL.map(|letter| (kind, letter)))
+}
+
+impl Threat {
+    /// Whether it stands in a cell of the matrix: under the kind that it is about, and under flows as well where its
+    /// instances are flows.
+    pub fn fills(&self, kind: &str, letter: Stride) -> bool {
+        self.stride.contains(&letter) && (self.about == kind || (kind == FLOW && self.flow.is_some()))
+    }
+}
+
+/// A row of the lists of threats that the catalogue must tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its id: `DM05`, `D29`.
+    pub id: String,
+    /// Its letters.
+    pub letters: Vec<Stride>,
+    /// The surface that it belongs to, where the list says so.
+    pub surface: Option<Surface>,
 }
 
 /// A cell of the matrix of element kind by letter that has no threat, and why that is right.
@@ -328,4 +385,25 @@ pub struct Instance {
     pub impact: Rating,
     /// The same for the same threat on the same component, also after it was re-created.
     pub fingerprint: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_read_as_words() {
+        let check = |id: &str| Formula::Check(id.into());
+        let any = Formula::Any(vec![check("b"), check("c")]);
+        assert_eq!(Formula::All(vec![check("a"), any.clone()]).to_string(), "a and (b or c)");
+        assert_eq!(Formula::All(vec![any]).to_string(), "b or c");
+        assert_eq!(check("a").to_string(), "a");
+    }
+
+    #[test]
+    fn the_matrix_has_every_kind_and_letter() {
+        assert_eq!(cells().count(), (schema::kinds().len() + 2) * 6);
+        assert_eq!(cells().next(), Some((ACTOR, Stride::Spoofing)));
+        assert_eq!(cells().last(), Some((FLOW, Stride::ElevationOfPrivilege)));
+    }
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::Verdict;
 use serde::Deserialize;
 use thiserror::Error;
@@ -15,10 +16,14 @@ use crate::json::SCHEMA;
 /// The longest report that is read, in bytes: about that of 500,000 findings.
 const LONGEST: u64 = 1 << 28;
 
+/// The schemas of reports that can be read: the first had no threats.
+const READ: std::ops::RangeInclusive<u64> = 1..=SCHEMA as u64;
+
 /// What an earlier report found: the fingerprints of its failures, unknowns and what was for a person to judge.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     known: HashMap<String, Verdict>,
+    threats: HashMap<String, Status>,
 }
 
 impl Baseline {
@@ -31,6 +36,18 @@ impl Baseline {
     /// unknown and now fails is new.
     pub fn covers(&self, fingerprint: &str, verdict: Verdict) -> bool {
         self.known.get(fingerprint).is_some_and(|known| Verdict::over([*known, verdict]) == *known)
+    }
+
+    /// Whether a threat is nothing new: its fingerprint was among the open ones, or among the undetermined ones and is
+    /// not open now; answered and accepted ones are nothing new either.
+    pub fn knows_threat(&self, fingerprint: &str, status: Status) -> bool {
+        match status {
+            Status::Answered | Status::Accepted => true,
+            Status::Open => self.threats.get(fingerprint) == Some(&Status::Open),
+            Status::Undetermined => {
+                matches!(self.threats.get(fingerprint), Some(Status::Open | Status::Undetermined))
+            }
+        }
     }
 
     /// How many findings it knows.
@@ -64,6 +81,14 @@ pub fn baseline(path: &Path) -> Result<Baseline, BaselineError> {
 struct Head {
     schema: Option<serde_json::Value>,
     findings: Option<Vec<Known>>,
+    #[serde(default)]
+    threats: Vec<KnownThreat>,
+}
+
+#[derive(Deserialize)]
+struct KnownThreat {
+    status: Status,
+    fingerprint: String,
 }
 
 #[derive(Deserialize)]
@@ -89,7 +114,7 @@ fn parse(bytes: &[u8]) -> Result<Baseline, String> {
     let (Some(schema), Some(findings)) = (head.schema, head.findings) else {
         return Err("it is JSON but no report of Seaworthy; write one by `seaworthy audit -f json`".to_owned());
     };
-    if schema.as_u64() != Some(u64::from(SCHEMA)) {
+    if !schema.as_u64().is_some_and(|s| READ.contains(&s)) {
         let schema = crate::clean::shown(&schema, 20);
         return Err(format!("it has the schema {schema}, this version reads {SCHEMA}; write it anew"));
     }
@@ -100,7 +125,12 @@ fn parse(bytes: &[u8]) -> Result<Baseline, String> {
             *entry = Verdict::over([*entry, finding.verdict]);
         }
     }
-    Ok(Baseline { known })
+    let mut threats: HashMap<String, Status> = HashMap::new();
+    for threat in head.threats {
+        let entry = threats.entry(threat.fingerprint).or_insert(threat.status);
+        *entry = threat.status.min(*entry);
+    }
+    Ok(Baseline { known, threats })
 }
 
 #[cfg(test)]

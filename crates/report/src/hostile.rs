@@ -132,7 +132,7 @@ fn long_texts_stay_short() {
 
 #[test]
 fn the_same_audit_gives_the_same_bytes() {
-    for (_, format) in Format::ALL {
+    for (_, format) in Format::ALL.into_iter().filter(|(_, f)| !f.needs_model()) {
         let once = rendered(format, View::Audit, &usual(), &Options::default());
         for _ in 0..8 {
             assert_eq!(once, rendered(format, View::Audit, &usual(), &Options::default()), "{format:?}");

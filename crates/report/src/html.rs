@@ -138,7 +138,7 @@ impl Page {
             top,
             later,
             later_more,
-            undetermined: words::thousands(assessment.count(seaworthy_core::threat::Status::Undetermined)),
+            undetermined: words::thousands(assessment.counted()[1]),
             cut: first::cut(assessment, first),
             svg: svg::draw(assessment, &scene, &drawing, &svg::dagre::Dagre),
             folded: scene.nodes.len() < assessment.diagram.elements.len(),

@@ -1,7 +1,8 @@
-//! JSON: everything, in the shape of `schemas/report-1.json`. Findings are written one by one, each on a line.
+//! JSON: everything, in the shape of `schemas/report-2.json`. Findings are written one by one, each on a line.
 
 use std::io::{self, Write};
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::value::Value;
@@ -11,36 +12,41 @@ use serde::{Serialize, Serializer};
 
 use crate::words;
 
+mod model;
+
+use model::{ElementOut, Flows, ModelSummary, Paths, Priorities, Steps, Threats, Zones};
+
 /// The version of the shape.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Writes the report.
-pub fn render(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: crate::Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, Lines::down_to(2));
-    Report(audit).serialize(&mut serializer)?;
+    Report(report).serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 
-struct Report<'r, 'a>(&'r Audit<'a>);
+struct Report<'r>(crate::Report<'r>);
 
-impl Serialize for Report<'_, '_> {
+impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let audit = self.0;
-        let nothing: [(); 0] = [];
+        let audit = self.0.audit;
+        let model = self.0.model;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", &SCHEMA)?;
         map.serialize_entry("tool", &Tool { name: "seaworthy", version: env!("CARGO_PKG_VERSION") })?;
         map.serialize_entry("collected_at", &words::instant(audit.snapshot.collected_at))?;
         map.serialize_entry("targets", &Targets(audit))?;
-        map.serialize_entry("zones", &nothing)?;
-        map.serialize_entry("components", &Components(audit))?;
-        map.serialize_entry("flows", &nothing)?;
+        map.serialize_entry("zones", &Zones(model))?;
+        map.serialize_entry("components", &Components(audit, model))?;
+        map.serialize_entry("flows", &Flows(model))?;
         map.serialize_entry("coverage", &coverage(audit))?;
-        map.serialize_entry("summary", &summary(audit))?;
+        map.serialize_entry("summary", &summary(audit, model))?;
         map.serialize_entry("findings", &Findings(audit))?;
-        map.serialize_entry("threats", &nothing)?;
-        map.serialize_entry("paths", &nothing)?;
-        map.serialize_entry("priorities", &nothing)?;
+        map.serialize_entry("threats", &Threats(model))?;
+        map.serialize_entry("steps", &Steps(model))?;
+        map.serialize_entry("paths", &Paths(model))?;
+        map.serialize_entry("priorities", &Priorities(model))?;
         map.end()
     }
 }
@@ -80,22 +86,37 @@ struct ComponentOut<'r> {
     id: &'r str,
     name: &'r str,
     target: &'r str,
+    #[serde(flatten)]
+    element: Option<ElementOut<'r>>,
 }
 
-struct Components<'r, 'a>(&'r Audit<'a>);
+struct Components<'r>(&'r Audit<'r>, Option<&'r Assessment<'r>>);
 
-impl Serialize for Components<'_, '_> {
+impl Serialize for Components<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let elements = self.1.map(|model| model.diagram.by_component()).unwrap_or_default();
         let mut seq = serializer.serialize_seq(None)?;
-        for target in &self.0.snapshot.targets {
-            for c in &target.components {
+        for (t, target) in self.0.snapshot.targets.iter().enumerate() {
+            for (i, c) in target.components.iter().enumerate() {
+                let at = elements.get(&(t, i)).copied();
                 seq.serialize_element(&ComponentOut {
                     kind: c.kind.name,
                     id: &c.id,
                     name: &c.name,
                     target: &target.name,
+                    element: self.1.zip(at).map(|(model, at)| ElementOut::new(model, at)),
                 })?;
             }
+        }
+        for (model, at) in model::actors(self.1) {
+            let element = &model.diagram.elements[at];
+            seq.serialize_element(&ComponentOut {
+                kind: element.kind,
+                id: &element.id,
+                name: &element.name,
+                target: self.0.snapshot.targets.get(element.target).map_or("", |t| t.name.as_str()),
+                element: Some(ElementOut::new(model, at)),
+            })?;
         }
         seq.end()
     }
@@ -143,7 +164,9 @@ struct Summary<'r> {
     benchmark: BenchmarkOut<'r>,
     findings: Counts,
     waived: usize,
-    waiver_problems: &'r [String],
+    waiver_problems: Vec<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelSummary<'r>>,
 }
 
 #[derive(Serialize)]
@@ -175,7 +198,7 @@ impl Serialize for Counts {
     }
 }
 
-fn summary<'r>(audit: &'r Audit<'_>) -> Summary<'r> {
+fn summary<'r>(audit: &'r Audit<'_>, model: Option<&'r Assessment<'r>>) -> Summary<'r> {
     let controls = audit.controls();
     let benchmark = BenchmarkOut {
         id: &audit.benchmark.id,
@@ -197,7 +220,13 @@ fn summary<'r>(audit: &'r Audit<'_>) -> Summary<'r> {
         benchmark,
         findings: Counts(words::finding_counts(audit)),
         waived: audit.waived.iter().flatten().count(),
-        waiver_problems: &audit.waiver_problems,
+        waiver_problems: audit
+            .waiver_problems
+            .iter()
+            .chain(model.into_iter().flat_map(|m| &m.waiver_problems))
+            .map(String::as_str)
+            .collect(),
+        model: model.map(ModelSummary::new),
     }
 }
 
@@ -270,6 +299,7 @@ fn finding<'r>(audit: &'r Audit<'_>, i: usize, finding: &'r Finding, controls: &
             id: component.map_or("*", |c| &c.id),
             name: audit.component_name(finding),
             target: &audit.snapshot.targets[finding.target].name,
+            element: None,
         },
         facts: audit
             .facts(finding)

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use seaworthy_core::verdict::{Severity, Verdict};
+use seaworthy_core::threat::Status;
+use seaworthy_core::verdict::Verdict;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Columns that a cleaned text takes.
@@ -128,14 +129,15 @@ impl Paint {
         self.style(colour.on_default(), text)
     }
 
-    /// A severity's colour around a text.
-    pub fn severity(self, severity: Severity, text: &str) -> String {
-        match severity {
-            Severity::Critical => self.style(AnsiColor::Red.on_default().bold(), text),
-            Severity::High => self.style(AnsiColor::Red.on_default(), text),
-            Severity::Medium => self.style(AnsiColor::Yellow.on_default(), text),
-            Severity::Low => self.dim(text),
-        }
+    /// A threat's status's colour around a text.
+    pub fn status(self, status: Status, text: &str) -> String {
+        let colour = match status {
+            Status::Open => AnsiColor::Red,
+            Status::Undetermined => AnsiColor::Yellow,
+            Status::Accepted => AnsiColor::Cyan,
+            Status::Answered => AnsiColor::Green,
+        };
+        self.style(colour.on_default(), text)
     }
 }
 

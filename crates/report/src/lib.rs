@@ -7,12 +7,15 @@
 mod baseline;
 mod clean;
 mod csv;
+mod diff;
+mod export;
 mod group;
 pub mod html;
 mod json;
 mod junit;
 mod layout;
 mod markdown;
+mod matrix;
 pub mod mermaid;
 mod sarif;
 pub mod svg;
@@ -30,17 +33,19 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 
 pub use baseline::{Baseline, BaselineError, baseline};
 pub use clean::one_line;
+pub use diff::{moment, render_diff};
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// For a person at a terminal or behind a pipe.
     Text,
-    /// Everything, in the shape of `schemas/report-1.json`.
+    /// Everything, in the shape of `schemas/report-2.json`.
     Json,
     /// SARIF 2.1.0, for code scanning services.
     Sarif,
@@ -50,18 +55,52 @@ pub enum Format {
     Markdown,
     /// One row per finding, for a spreadsheet.
     Csv,
+    /// The Open Threat Model, 0.2.0.
+    Otm,
+    /// OWASP Threat Dragon's model, version 2.
+    ThreatDragon,
+    /// The OWASP Threat Model Library's format, 1.0.2.
+    TmBom,
+    /// A layer of the ATT&CK Navigator, 4.5.
+    Navigator,
+    /// One page for a browser, offline.
+    Html,
+    /// The data-flow diagram as a picture.
+    Svg,
+    /// The data-flow diagram as a Mermaid flowchart.
+    Mermaid,
 }
 
 impl Format {
     /// All of them with their names, in the order in which they are listed.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 13] = [
         ("text", Self::Text),
         ("json", Self::Json),
         ("sarif", Self::Sarif),
         ("junit", Self::Junit),
         ("markdown", Self::Markdown),
         ("csv", Self::Csv),
+        ("otm", Self::Otm),
+        ("threat-dragon", Self::ThreatDragon),
+        ("tm-bom", Self::TmBom),
+        ("navigator", Self::Navigator),
+        ("html", Self::Html),
+        ("svg", Self::Svg),
+        ("mermaid", Self::Mermaid),
     ];
+
+    /// Whether it tells the threat model alone, so that a report without one cannot be rendered in it.
+    pub fn needs_model(self) -> bool {
+        matches!(
+            self,
+            Self::Otm | Self::ThreatDragon | Self::TmBom | Self::Navigator | Self::Html | Self::Svg | Self::Mermaid
+        )
+    }
+
+    /// Its name, as it is asked for.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// A name that is no format's.
@@ -86,13 +125,40 @@ impl FromStr for Format {
     }
 }
 
-/// What of the audit a text shows; the other formats show the same in both.
+/// What a rendering reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'r> {
+    /// The findings.
+    pub audit: &'r Audit<'r>,
+    /// The threat model over them, where the command makes one.
+    pub model: Option<&'r Assessment<'r>>,
+    /// The threat model of an earlier snapshot of the same targets, to tell before from after.
+    pub since: Option<&'r Assessment<'r>>,
+}
+
+/// What of a report a text shows; JSON shows the same in all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
     /// The benchmark, control by control.
     Audit,
     /// The summary, and what to harden first.
     Assess,
+    /// The threats by surface and letter.
+    Threats,
+    /// The attack paths.
+    Paths,
+}
+
+impl View {
+    /// The command that shows it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Audit => "audit",
+            Self::Assess => "assess",
+            Self::Threats => "threats",
+            Self::Paths => "paths",
+        }
+    }
 }
 
 /// How a report is shown.
@@ -119,20 +185,42 @@ impl Default for Options {
 /// Writes a report.
 ///
 /// # Errors
-/// Those of the writer.
+/// Those of the writer; [`io::ErrorKind::InvalidInput`] where the format needs a model and there is none.
 pub fn render(
     format: Format,
     view: View,
-    audit: &Audit<'_>,
+    report: Report<'_>,
     options: &Options,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
+    let audit = report.audit;
     match format {
-        Format::Text => text::render(view, audit, options, out),
-        Format::Json => json::render(audit, out),
-        Format::Sarif => sarif::render(audit, options, out),
+        Format::Text => text::render(view, report, options, out),
+        Format::Json => json::render(report, out),
+        Format::Sarif => sarif::render(report, options, out),
         Format::Junit => junit::render(audit, out),
-        Format::Markdown => markdown::render(audit, options, out),
+        Format::Markdown => markdown::render(report, options, out),
         Format::Csv => csv::render(audit, out),
+        Format::Otm => export::otm::render(needed(format, report)?, out),
+        Format::ThreatDragon => export::threat_dragon::render(needed(format, report)?, out),
+        Format::TmBom => export::tm_bom::render(needed(format, report)?, out),
+        Format::Html => {
+            let page = html::Options { top: options.top, ..html::Options::default() };
+            html::render(needed(format, report)?, &page, out)
+        }
+        Format::Svg => svg::render(needed(format, report)?, &svg::Options::default(), out),
+        Format::Mermaid => mermaid::render(needed(format, report)?, out),
+        Format::Navigator => export::navigator::render(needed(format, report)?, out),
     }
+}
+
+/// The model that a format tells.
+fn needed<'r>(format: Format, report: Report<'r>) -> io::Result<&'r Assessment<'r>> {
+    report.model.ok_or_else(|| {
+        let name = format.name();
+        let why = format!(
+            "`{name}` tells the threat model, which this command does not make; ask `seaworthy assess -f {name}`"
+        );
+        io::Error::new(io::ErrorKind::InvalidInput, why)
+    })
 }

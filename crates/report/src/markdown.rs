@@ -3,13 +3,15 @@
 
 use std::io::{self, Write};
 
+mod record;
+
 use seaworthy_core::audit::Audit;
 use seaworthy_core::fact::Fact;
 use seaworthy_core::verdict::Verdict;
 
 use crate::clean::{bounded, one_line, shown};
 use crate::group::{Group, groups};
-use crate::{Options, words};
+use crate::{Options, Report, words};
 
 /// The most components that an entry names.
 const NAMES: usize = 20;
@@ -18,7 +20,11 @@ const NAMES: usize = 20;
 const NAME: usize = 200;
 
 /// Writes the report.
-pub fn render(audit: &Audit<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: Report<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let audit = report.audit;
+    if let Some(model) = report.model.filter(|_| !words::is_empty(audit)) {
+        return record::render(report, model, options, out);
+    }
     writeln!(out, "# Audit of {}\n", escape(&audit.benchmark.title))?;
     head(audit, out)?;
     if words::is_empty(audit) {
@@ -56,6 +62,10 @@ fn head(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn summary(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## Summary\n")?;
+    summary_table(audit, out)
+}
+
+fn summary_table(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| | pass | fail | unknown | manual | not applicable |")?;
     writeln!(out, "|---|---:|---:|---:|---:|---:|")?;
     let controls = audit.controls();
@@ -68,6 +78,10 @@ fn summary(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 fn controls(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "## Controls\n")?;
+    controls_table(audit, out)
+}
+
+fn controls_table(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| Control | Title | Level | Verdict | Findings |")?;
     writeln!(out, "|---|---|---:|---|---:|")?;
     for result in audit.controls() {
@@ -200,7 +214,7 @@ fn sentence(text: &str) -> String {
 
 /// A text of which Markdown and HTML make nothing, on one line. What some renderers make a link or a mention of by
 /// itself (`https://`, `www.`, `@`) is broken too.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let text = one_line(text);
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {

@@ -1,17 +1,26 @@
-//! SARIF 2.1.0, as GitHub and other scanning services take it: one run per target.
+//! SARIF 2.1.0, as GitHub and other scanning services take it: one run per target. With a threat model the threats and
+//! the attack paths are results too, and the diagram is the run's graph.
 //!
 //! Nothing of a host is a file of a repository, and yet GitHub refuses a result without one: each component gets a
 //! stable relative path of its own, `docker/local/container/web`.
 
+mod graph;
 mod log;
+mod model;
 mod rule;
+mod taxa;
 
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::schema::docker::DOCKERFILE;
 use seaworthy_core::snapshot::Target;
+use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
+use seaworthy_core::waiver::Waiver;
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, SerializeSeq as _, Serializer};
 
@@ -26,20 +35,20 @@ const RESULTS: usize = 25_000;
 const FACTS: usize = 8;
 
 /// Writes the log.
-pub fn render(audit: &Audit<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(report: crate::Report<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, json::Lines::down_to(4));
-    Log { audit, all: options.all, most: RESULTS }.serialize(&mut serializer)?;
+    Log { report, all: options.all, most: RESULTS }.serialize(&mut serializer)?;
     out.write_all(b"\n")
 }
 
-struct Log<'r, 'a> {
-    audit: &'r Audit<'a>,
+struct Log<'r> {
+    report: crate::Report<'r>,
     all: bool,
     /// The most results of one run.
     most: usize,
 }
 
-impl Serialize for Log<'_, '_> {
+impl Serialize for Log<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("$schema", "https://json.schemastore.org/sarif-2.1.0.json")?;
@@ -49,11 +58,11 @@ impl Serialize for Log<'_, '_> {
     }
 }
 
-struct Runs<'l, 'r, 'a>(&'l Log<'r, 'a>);
+struct Runs<'l, 'r>(&'l Log<'r>);
 
-impl Serialize for Runs<'_, '_, '_> {
+impl Serialize for Runs<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let targets = &self.0.audit.snapshot.targets;
+        let targets = &self.0.report.audit.snapshot.targets;
         let mut seq = serializer.serialize_seq(Some(targets.len()))?;
         for (index, target) in targets.iter().enumerate() {
             seq.serialize_element(&Run::new(self.0, index, target))?;
@@ -62,44 +71,54 @@ impl Serialize for Runs<'_, '_, '_> {
     }
 }
 
-/// What is said of one target.
-struct Run<'r, 'a> {
-    audit: &'r Audit<'a>,
-    target: &'a Target,
-    /// The findings, by position, gravest first.
-    findings: Vec<usize>,
-    /// How many are left out, so that GitHub takes the log.
-    cut: usize,
-    rules: rule::Rules<'a>,
+/// What a result is of, by position in the audit or the model.
+#[derive(Clone, Copy)]
+enum Item {
+    Finding(usize),
+    Threat(usize),
+    Path(usize),
 }
 
-impl<'r, 'a> Run<'r, 'a> {
-    fn new(log: &Log<'r, 'a>, index: usize, target: &'a Target) -> Self {
-        let audit = log.audit;
-        let told = |i: &usize| {
-            let finding = &audit.findings[*i];
-            finding.target == index
-                && match finding.judgement.verdict {
-                    Verdict::Fail | Verdict::Unknown | Verdict::Manual => true,
-                    Verdict::Pass => log.all,
-                    Verdict::NotApplicable => false,
-                }
-        };
-        let mut findings: Vec<usize> = (0..audit.findings.len()).filter(told).collect();
-        findings.sort_by_key(|i| {
-            let finding = &audit.findings[*i];
-            let verdict = match finding.judgement.verdict {
-                Verdict::Fail => u8::from(audit.waived[*i].is_some()),
-                Verdict::Unknown => 2,
-                Verdict::Manual => 3,
-                Verdict::Pass | Verdict::NotApplicable => 4,
-            };
-            (verdict, Reverse(audit.check(finding).severity))
-        });
-        let cut = findings.len().saturating_sub(log.most);
-        findings.truncate(log.most);
-        let rules = rule::Rules::of(audit, &findings);
-        Self { audit, target, findings, cut, rules }
+/// What is said of one target.
+struct Run<'r> {
+    audit: &'r Audit<'r>,
+    model: Option<&'r Assessment<'r>>,
+    /// The target, and its position.
+    target: &'r Target,
+    index: usize,
+    /// The results, gravest first.
+    items: Vec<Item>,
+    /// How many are left out, so that GitHub takes the log.
+    cut: usize,
+    rules: rule::Rules<'r>,
+}
+
+impl<'r> Run<'r> {
+    fn new(log: &Log<'r>, index: usize, target: &'r Target) -> Self {
+        let crate::Report { audit, model, .. } = log.report;
+        let findings = (0..audit.findings.len()).filter(|i| audit.findings[*i].target == index);
+        let mut ranked: Vec<(u8, Severity, Item)> = findings
+            .filter_map(|i| {
+                let finding = &audit.findings[i];
+                let rank = match finding.judgement.verdict {
+                    Verdict::Fail => u8::from(audit.waived[i].is_some()),
+                    Verdict::Unknown => 2,
+                    Verdict::Manual => 3,
+                    Verdict::Pass if log.all => 4,
+                    Verdict::Pass | Verdict::NotApplicable => return None,
+                };
+                Some((rank, audit.check(finding).severity, Item::Finding(i)))
+            })
+            .collect();
+        if let Some(model) = model {
+            ranked.extend(model::ranked(model, index, log.all));
+        }
+        ranked.sort_by_key(|(rank, severity, _)| (*rank, Reverse(*severity)));
+        let cut = ranked.len().saturating_sub(log.most);
+        ranked.truncate(log.most);
+        let items: Vec<Item> = ranked.into_iter().map(|(.., item)| item).collect();
+        let rules = rule::Rules::of(log.report, &items);
+        Self { audit, model, target, index, items, cut, rules }
     }
 
     fn invocation(&self) -> Invocation {
@@ -111,11 +130,15 @@ impl<'r, 'a> Run<'r, 'a> {
                 notifications.push(Notification::new("gap", "warning", &text));
             }
         }
-        for problem in &self.audit.waiver_problems {
+        let of_threats = self.model.into_iter().flat_map(|m| &m.waiver_problems);
+        for problem in self.audit.waiver_problems.iter().chain(of_threats) {
             notifications.push(Notification::new("waiver", "warning", &one_line(problem)));
         }
+        if let Some(model) = self.model {
+            notifications.extend(model::more(model, self.index));
+        }
         if self.cut > 0 {
-            let (cut, most) = (words::thousands(self.cut), words::thousands(self.findings.len()));
+            let (cut, most) = (words::thousands(self.cut), words::thousands(self.items.len()));
             let text = format!("{cut} results are left out, the least grave, since GitHub takes {most}; JSON has all");
             notifications.push(Notification::new("cut", "warning", &text));
         }
@@ -127,7 +150,7 @@ impl<'r, 'a> Run<'r, 'a> {
     }
 }
 
-impl Serialize for Run<'_, '_> {
+impl Serialize for Run<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("tool", &self.rules.tool(self.audit))?;
@@ -136,20 +159,29 @@ impl Serialize for Run<'_, '_> {
             &log::Automation { id: format!("seaworthy/{}/", segments(&self.target.name)) },
         )?;
         map.serialize_entry("invocations", &[self.invocation()])?;
+        if let Some(model) = self.model {
+            map.serialize_entry("taxonomies", &taxa::taxonomies(model))?;
+            map.serialize_entry("graphs", &[graph::graph(model, self.index)])?;
+        }
         map.serialize_entry("results", &Results(self))?;
         map.end()
     }
 }
 
-struct Results<'n, 'r, 'a>(&'n Run<'r, 'a>);
+struct Results<'n, 'r>(&'n Run<'r>);
 
-impl Serialize for Results<'_, '_, '_> {
+impl Serialize for Results<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.findings.iter().map(|i| result(self.0, *i)))
+        let run = self.0;
+        serializer.collect_seq(run.items.iter().map(|item| match (*item, run.model) {
+            (Item::Threat(i), Some(model)) => model::threat(run, model, i),
+            (Item::Path(i), Some(model)) => model::path(run, model, i),
+            (Item::Finding(i) | Item::Threat(i) | Item::Path(i), _) => result(run, i),
+        }))
     }
 }
 
-fn result<'r>(run: &Run<'r, '_>, i: usize) -> log::ResultOut<'r> {
+fn result<'r>(run: &Run<'r>, i: usize) -> log::ResultOut<'r> {
     let audit = run.audit;
     let finding = &audit.findings[i];
     let check = audit.check(finding);
@@ -160,40 +192,63 @@ fn result<'r>(run: &Run<'r, '_>, i: usize) -> log::ResultOut<'r> {
         Verdict::Pass => ("pass", "none"),
         Verdict::NotApplicable => ("notApplicable", "none"),
     };
-    let name = audit.component_name(finding);
-    let kind_of = words::kind(&check.about);
-    let platform = segments(&run.target.platform);
-    let path = format!("{platform}/{}/{kind_of}/{}", segments(&run.target.name), segments(name));
     let fingerprint = audit.fingerprint(finding);
-    let suppressions = audit.waived[i].map(|w| {
-        let waiver = &audit.waivers[w];
-        let (reason, owner) = (one_line(&waiver.reason), one_line(&waiver.owner));
-        vec![Suppression {
-            kind: "external",
-            status: "accepted",
-            justification: format!("{reason} (accepted by {owner} until {})", one_line(&waiver.expires)),
-        }]
-    });
+    let mut place = location(run.target, words::kind(&check.about), audit.component_name(finding));
+    if let Some(physical) = physical(audit, finding) {
+        place.physical_location = physical;
+    }
     log::ResultOut {
-        rule_id: &check.id,
-        rule_index: run.rules.index(finding.check),
+        rule_id: check.id.as_str().into(),
+        rule_index: run.rules.index(Item::Finding(i)),
         kind,
         level,
         message: message(audit, i),
-        locations: [Location {
-            physical_location: Physical {
-                artifact_location: Artifact { uri: path.clone() },
-                region: Region { start_line: 1 },
-            },
-            logical_locations: [LogicalLocation {
-                name: bounded(name, NAME).into_owned(),
-                kind: kind_of,
-                fully_qualified_name: path,
-            }],
-        }],
+        locations: [place],
         partial_fingerprints: log::Fingerprints { line: format!("{fingerprint}:1"), own: fingerprint },
-        suppressions,
+        suppressions: audit.waived[i].map(|w| vec![suppression(&audit.waivers[w])]),
+        taxa: Vec::new(),
+        code_flows: Vec::new(),
     }
+}
+
+fn suppression(waiver: &Waiver) -> Suppression {
+    let (reason, owner) = (one_line(&waiver.reason), one_line(&waiver.owner));
+    Suppression {
+        kind: "external",
+        status: "accepted",
+        justification: format!("{reason} (accepted by {owner} until {})", one_line(&waiver.expires)),
+    }
+}
+
+/// Where something is: a path of its own under its target, since nothing of a host is a file of a repository.
+fn location<'k>(target: &Target, kind: &'k str, name: &str) -> Location<'k> {
+    let path = format!("{}/{}/{kind}/{}", segments(&target.platform), segments(&target.name), segments(name));
+    Location {
+        physical_location: Physical {
+            artifact_location: Artifact { uri: path.clone() },
+            region: Region { start_line: 1, start_column: None },
+        },
+        logical_locations: [LogicalLocation {
+            name: bounded(name, NAME).into_owned(),
+            kind,
+            fully_qualified_name: path,
+        }],
+        message: None,
+    }
+}
+
+/// The place in a file, for what is one: the first that a deciding fact names.
+fn physical(audit: &Audit<'_>, finding: &Finding) -> Option<Physical> {
+    let component = audit.component(finding).filter(|c| std::ptr::eq(c.kind, &DOCKERFILE))?;
+    let number = |place: &Value, field: &str| u32::try_from(place.field(field)?.as_int()?).ok().filter(|n| *n > 0);
+    let deciding = audit.deciding(finding);
+    let lists = deciding.iter().filter_map(|(_, fact)| fact.value.as_list());
+    let place = lists.flatten().find(|place| number(place, "line").is_some());
+    let region = Region {
+        start_line: place.and_then(|place| number(place, "line")).unwrap_or(1),
+        start_column: place.and_then(|place| number(place, "column")),
+    };
+    Some(Physical { artifact_location: Artifact { uri: segments(&component.name) }, region })
 }
 
 /// The most characters of a component's name in a location.
@@ -260,5 +315,7 @@ fn segment(text: &str) -> String {
     out
 }
 
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -10,9 +10,9 @@ use seaworthy_core::remedy::{Remedy, Safety};
 use seaworthy_core::schema::{docker, kind_named};
 use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::verdict::Severity;
-use seaworthy_core::waiver::Waiver;
+use seaworthy_core::waiver::{Accepts, Waiver};
 
-use crate::{Format, Options, View};
+use crate::{Format, Options, Report, View};
 
 /// Everything that an audit borrows.
 pub struct World {
@@ -146,7 +146,7 @@ pub fn usual() -> World {
 /// A waiver until a day long after the snapshot.
 pub fn waiver(check: &str, component: &str) -> Waiver {
     Waiver {
-        check: check.into(),
+        accepts: Accepts::Check(check.into()),
         component: component.into(),
         reason: "it builds images | until the runner moves".into(),
         owner: "platform".into(),
@@ -157,6 +157,6 @@ pub fn waiver(check: &str, component: &str) -> Waiver {
 /// A rendering as text.
 pub fn rendered(format: Format, view: View, world: &World, options: &Options) -> String {
     let mut out = Vec::new();
-    crate::render(format, view, &world.audit(), options, &mut out).unwrap();
+    crate::render(format, view, Report { audit: &world.audit(), model: None, since: None }, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }

@@ -25,7 +25,25 @@ Exit codes:
      or there is any gap under --strict
   Of several the first in the order 2, 1, 3 holds.";
 
-/// Makes container platforms safe to sail: audits a Docker host from live evidence.
+/// How `diff` compares; the foot of its help.
+const DIFF: &str = "\
+Things are told apart by what survives re-creation: a renamed or re-created container is no difference.
+A snapshot is judged now, a report counts as it was judged then.
+
+Exit codes: 0 compared; 1 with --fail-on new-threats, a threat is open that was not; 2 wrong usage or
+a failure; 3 with it, a threat is undetermined that was not (--allow-unknown lifts it).";
+
+/// What `paths` takes; the foot of its help.
+const PATHS: &str = "\
+Entries: internet, local-network, local-user, engine-group, client, image-author, code; or the name of
+a container, image, user or group to begin at.
+Jewels:  host-root, engine, data, credentials, availability; or the name of a container or registry.
+
+--from takes an entry here as well as a snapshot: what names a file (or is -) is read as a snapshot.
+  seaworthy paths --from web --to host-root
+  seaworthy paths --from snapshot.json --from internet";
+
+/// Makes container platforms safe to sail: models the threats to a Docker host from live evidence, and audits it.
 #[derive(Debug, Parser)]
 #[command(
     name = "seaworthy",
@@ -50,6 +68,15 @@ pub enum Command {
     /// The benchmark view: every control with the facts that decided
     #[command(after_help = EXIT_CODES)]
     Audit(AuditArguments),
+    /// The threat model: every STRIDE threat with its status here and what decided it
+    #[command(after_help = EXIT_CODES)]
+    Threats(AuditArguments),
+    /// Attack paths from where attackers begin to what they are after, with the facts of each step
+    #[command(after_help = PATHS)]
+    Paths(PathsArguments),
+    /// What changed between two snapshots or JSON reports: threats, paths, flows, components, mitigations
+    #[command(after_help = DIFF)]
+    Diff(DiffArguments),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
     /// List checks, benchmarks or facts
@@ -68,6 +95,10 @@ pub enum Command {
 /// What to look at.
 #[derive(Debug, Args, Clone)]
 pub struct TargetArguments {
+    /// Dockerfiles, or directories that hold some: Dockerfile, Containerfile, *.Dockerfile, Dockerfile.*; with them alone no
+    /// engine is asked
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
     /// An engine: unix:///path, tcp://host:port, ssh://user@host; repeatable [default: the one that the docker CLI
     /// would talk to]
     #[arg(long, value_name = "HOST", help_heading = "Targets")]
@@ -81,6 +112,10 @@ pub struct TargetArguments {
     /// The recorded demonstration host instead of a live engine
     #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "from"])]
     pub demo: bool,
+    /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
+    /// verify printed; matched by digest; repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub evidence: Vec<PathBuf>,
     /// The root of the host's file system, where it is mounted elsewhere
     #[arg(long, value_name = "DIR", help_heading = "Targets")]
     pub root: Option<PathBuf>,
@@ -113,8 +148,8 @@ pub struct CommonArguments {
     pub no_color: bool,
 }
 
-/// Flags of `audit` and `assess`.
-#[derive(Debug, Args)]
+/// Flags of `audit`, `assess` and `threats`.
+#[derive(Debug, Args, Clone)]
 pub struct AuditArguments {
     /// What to look at.
     #[command(flatten)]
@@ -140,33 +175,52 @@ pub struct AuditArguments {
     /// How many to harden first
     #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Output")]
     pub top: usize,
-    /// text, json, sarif, junit, markdown or csv; each -f belongs to the -o that follows it
+    /// text, json, sarif, junit, markdown, csv; of the threat model also html, svg, mermaid, otm, threat-dragon, tm-bom,
+    /// navigator; each -f belongs to the -o that follows it
     #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
     pub format: Vec<Format>,
     /// The file for the format before it (without one told by its ending), - for standard output
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub output: Vec<PathBuf>,
-    /// Exit with 1 when a finding is at or over this severity, and with 3 when one of them is unknown
+    /// Exit with 1 when a finding is at or over this severity (of `threats` the impact, of `paths` what they reach), or
+    /// when a threat is new against --baseline or --since; with 3 when one of them is unknown
     #[arg(long, value_name = "SEVERITY", help_heading = "Exit code")]
-    pub fail_on: Option<SeverityArgument>,
+    pub fail_on: Option<FailOn>,
     /// With --fail-on: unknown checks do not make the run incomplete
     #[arg(long, help_heading = "Exit code")]
     pub allow_unknown: bool,
     /// Exit with 3 when anything at all could not be read
     #[arg(long, help_heading = "Exit code")]
     pub strict: bool,
+    /// An earlier snapshot: the written record says what it was before
+    #[arg(long, value_name = "SNAPSHOT", help_heading = "Output")]
+    pub since: Option<PathBuf>,
     /// Only what is not in this earlier JSON report
     #[arg(long, value_name = "REPORT", help_heading = "Exit code")]
     pub baseline: Option<PathBuf>,
+}
+
+/// Flags of `paths`.
+#[derive(Debug, Args)]
+pub struct PathsArguments {
+    /// Those that judging knows.
+    #[command(flatten)]
+    pub audit: AuditArguments,
+    /// Where attackers begin, for names that are those of files too; repeatable
+    #[arg(long, value_name = "ENTRY", help_heading = "Paths")]
+    pub entry: Vec<String>,
+    /// What they are after; repeatable
+    #[arg(long, value_name = "JEWEL", help_heading = "Paths")]
+    pub to: Vec<String>,
 }
 
 fn parse_format(text: &str) -> Result<Format, String> {
     text.parse().map_err(|e: seaworthy_report::UnknownFormat| e.to_string())
 }
 
-/// A severity on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SeverityArgument {
+/// What makes a run fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
     /// Good to have.
     Low,
     /// Weakens a defence.
@@ -175,17 +229,50 @@ pub enum SeverityArgument {
     High,
     /// Opens the host.
     Critical,
+    /// A threat that is open now and was not in --baseline or --since.
+    NewThreats,
 }
 
-impl From<SeverityArgument> for Severity {
-    fn from(severity: SeverityArgument) -> Self {
-        match severity {
-            SeverityArgument::Low => Self::Low,
-            SeverityArgument::Medium => Self::Medium,
-            SeverityArgument::High => Self::High,
-            SeverityArgument::Critical => Self::Critical,
+impl FailOn {
+    /// The severity that it stands for.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Low => Some(Severity::Low),
+            Self::Medium => Some(Severity::Medium),
+            Self::High => Some(Severity::High),
+            Self::Critical => Some(Severity::Critical),
+            Self::NewThreats => None,
         }
     }
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The earlier moment: a snapshot or a JSON report of assess or threats
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The later one
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// Show every change, however many there are
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// text, json or markdown; each -f belongs to the -o that follows it
+    #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
+    pub format: Vec<Format>,
+    /// The file for the format before it (without one told by its ending), - for standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Vec<PathBuf>,
+    /// new-threats: exit with 1 when a threat is open that was not
+    #[arg(long, value_name = "WHAT", help_heading = "Exit code")]
+    pub fail_on: Option<FailOn>,
+    /// With --fail-on: what became undetermined does not make the run incomplete
+    #[arg(long, help_heading = "Exit code")]
+    pub allow_unknown: bool,
 }
 
 /// Flags of `collect`.
@@ -222,12 +309,16 @@ pub enum Listed {
     Benchmarks,
     /// Every fact with its type and where it is read.
     Facts,
+    /// Every threat with its letters, surface and title.
+    Threats,
+    /// Every attack step with what it leads from and to, and its effort.
+    Steps,
 }
 
 /// Flags of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// A check (docker/daemon/icc-off, icc-off) or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
+    /// A check (docker/daemon/icc-off, icc-off), a threat, an attack step, or a benchmark's id (5.4, 5.31@1.2.0, 2.17b)
     pub id: String,
     /// Flags that every command knows.
     #[command(flatten)]

@@ -25,6 +25,9 @@ pub struct Config {
     /// Registries that images may come from.
     #[serde(default)]
     pub registries: Registries,
+    /// What is exposed beyond what can be seen from the host.
+    #[serde(default)]
+    pub exposure: Exposure,
     /// Accepted failures.
     #[serde(default, rename = "waiver")]
     pub waivers: Vec<Waiver>,
@@ -36,6 +39,15 @@ pub struct Config {
 pub struct Registries {
     /// Their names: `docker.io`, `registry.example.com:5000`; `*` stands for anything. None: all of them.
     pub allowed: Option<Vec<String>>,
+}
+
+/// What is exposed beyond what can be seen from the host.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exposure {
+    /// What the internet reaches: names of containers, or `address:port` as published; `*` stands for anything.
+    #[serde(default)]
+    pub internet: Vec<String>,
 }
 
 impl Config {

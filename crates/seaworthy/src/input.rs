@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use seaworthy_collect::{LARGEST, read_snapshot};
+use seaworthy_collect::{LARGEST, evidence, read_snapshot};
 use seaworthy_core::snapshot::Snapshot;
 
 use crate::arguments::TargetArguments;
@@ -14,20 +14,40 @@ use crate::progress::Progress;
 /// The recorded demonstration.
 static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
 
-/// Everything that was asked for, as one snapshot.
+/// Everything that was asked for, as one snapshot, with the evidence that was given for it.
 pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
-    if arguments.demo {
-        return read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"));
-    }
+    // Read first: a wrong file is said before anything is asked.
+    let evidence: Vec<_> = arguments
+        .evidence
+        .iter()
+        .map(|path| evidence::read(path))
+        .collect::<Result<_, _>>()
+        .map_err(|why| anyhow!("{why}"))?;
+    let mut snapshot = targets(arguments, quiet)?;
+    evidence::apply(&mut snapshot, &evidence);
+    Ok(snapshot)
+}
+
+fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
+    // Wrong paths, too, are said before anything is asked.
+    let files = match arguments.paths.as_slice() {
+        [] => None,
+        paths => Some(seaworthy_collect::files::collect(paths).map_err(|why| anyhow!("{why}"))?),
+    };
     let mut snapshots = Vec::new();
+    if arguments.demo {
+        snapshots.push(read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"))?);
+    }
     for path in &arguments.from {
         snapshots.push(read(path)?);
     }
-    if arguments.from.is_empty() || !arguments.docker.is_empty() {
+    let is_engine_named = !arguments.docker.is_empty() || arguments.docker_context.is_some();
+    let is_other_named = arguments.demo || !arguments.from.is_empty() || files.is_some();
+    if is_engine_named || !is_other_named {
         let _progress = Progress::start("reading the engine and its host", quiet);
         snapshots.push(seaworthy_collect::collect(&options(arguments))?);
     }
-    let mut snapshots = snapshots.into_iter();
+    let mut snapshots = snapshots.into_iter().chain(files);
     let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
     for more in snapshots {
         // Judged by the newest clock, so that nothing old looks fresher than it is.
@@ -61,7 +81,18 @@ fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
     }
 }
 
-fn read(path: &Path) -> Result<Snapshot> {
+/// The snapshot in a file, - for standard input.
+pub fn read(path: &Path) -> Result<Snapshot> {
+    parse(path, &bytes(path)?)
+}
+
+/// The snapshot that a file's bytes are.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
+    read_snapshot(bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
+}
+
+/// What a file holds, - for standard input, within the bound of snapshots.
+pub fn bytes(path: &Path) -> Result<Vec<u8>> {
     let context = || format!("snapshot {}", path.display());
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
@@ -74,5 +105,5 @@ fn read(path: &Path) -> Result<Snapshot> {
         let file = std::fs::File::open(path).with_context(context)?;
         file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;
     }
-    read_snapshot(&bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
+    Ok(bytes)
 }

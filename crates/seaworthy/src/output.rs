@@ -39,6 +39,10 @@ fn by_ending(path: &Path) -> Result<Format> {
         "md" => Ok(Format::Markdown),
         "csv" => Ok(Format::Csv),
         "txt" => Ok(Format::Text),
+        "html" => Ok(Format::Html),
+        "svg" => Ok(Format::Svg),
+        "mmd" => Ok(Format::Mermaid),
+        "otm" => Ok(Format::Otm),
         _ => bail!("{}: which format? give it by -f", path.display()),
     }
 }

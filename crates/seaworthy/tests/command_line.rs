@@ -279,6 +279,19 @@ fn waivers_need_a_reason_and_an_end() {
         run.ended(1);
         assert!(run.out.contains(words) || run.err.contains(words), "{words}: {run:?}\n{}", run.out);
     }
+    // A waiver is of a check or of a threat; those of threats say nothing of findings.
+    let of_threat = waiver(FAILS, "web", "it is being replaced", "2999-12-31").replace("check", "threat");
+    let run = gate(&of_threat);
+    run.ended(1);
+    assert!(!run.out.contains("waiver of"), "{run:?}");
+    for (line, words) in
+        [("", "give it `check` or `threat`"), ("check = \"a\"\nthreat = \"b\"\n", "one waiver for each")]
+    {
+        let run = gate(&format!(
+            "[[waiver]]\n{line}component = \"web\"\nreason = \"r\"\nowner = \"o\"\nexpires = \"2999-12-31\"\n"
+        ));
+        assert!(run.ended(2).err.contains("seaworthy.toml:1:1: ") && run.err.contains(words), "{run:?}");
+    }
     // What is unknown cannot be waived.
     let unknown = "docker/daemon/log-level-info";
     sea.write("seaworthy.toml", waiver(unknown, "*", "nobody knows", "2999-12-31"));
@@ -327,6 +340,11 @@ fn help_completions_and_the_manual_are_there() {
         (&["explain", "5.5"], "privileged"),
         (&["explain", "5.31@1.2.0"], "5.31"),
         (&["explain", FAILS], "Cases"),
+        (&["explain", FAILS], "threats    docker/container/"),
+        (&["list", "threats"], "docker/container/engine-socket-mounted"),
+        (&["explain", "engine-socket-mounted"], "answered   docker/"),
+        (&["explain", "dm13"], "docker/container/engine-socket-mounted"),
+        (&["explain", "docker/image/healthcheck"], "threats    none: "),
     ] {
         assert!(sea.run(arguments).ended(0).out.contains(words), "{arguments:?}");
     }

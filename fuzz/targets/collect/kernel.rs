@@ -50,7 +50,7 @@ pub fn mounts(data: &[u8]) {
     let (Ok(table), Ok(groups)) = (std::str::from_utf8(table), std::str::from_utf8(groups)) else { return };
     let Ok(mounts) = effect::mounts::parse(table) else { return };
     effect::mounts::root_mount(&mounts);
-    let hierarchies = cgroup::Hierarchies::of(&mounts, Path::new("/"));
+    let Ok(hierarchies) = cgroup::Hierarchies::parse(table, Path::new("/")) else { return };
     hierarchies.version();
     if let Ok(memberships) = cgroup::memberships(groups, &hierarchies) {
         for version in [cgroup::Version::V1, cgroup::Version::V2] {
@@ -59,11 +59,10 @@ pub fn mounts(data: &[u8]) {
     }
 }
 
-/// `/proc/PID/status`, `stat`, `uid_map` and `limits`.
+/// `/proc/PID/status`, `stat` and `uid_map`.
 pub fn status(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let _ = statuses::Status::parse(&text);
-    let _ = statuses::Rlimits::parse(&text);
     process::parse_owner(&text);
     process::parse_stat(&text);
     if let Ok(map) = statuses::parse_id_map(&text) {

@@ -3,6 +3,7 @@
 mod daemon;
 mod engine;
 mod files;
+mod given;
 mod kernel;
 mod secrets;
 
@@ -34,6 +35,8 @@ pub const ALL: &[Target] = &[
     ("audit-log", files::audit_log),
     ("packed", engine::packed),
     ("glob", files::glob),
+    ("evidence", given::given_evidence),
+    ("dockerfile", given::dockerfile),
     ("audit-message", kernel::audit_message),
     ("netlink", kernel::netlink),
     ("acl", kernel::access_list),

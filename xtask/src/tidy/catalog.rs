@@ -8,8 +8,8 @@ pub fn check(files: &[PathBuf]) -> Vec<String> {
     misplaced
         .map(|path| {
             format!(
-                "{}: not a place of the catalogue (checks/PLATFORM/KIND/NAME.md, threats/PLATFORM/NAME.md, steps/NAME.toml, \
-                 versions/NAME.toml, benchmarks/FAMILY/VERSION.toml; lower case)",
+                "{}: not a place of the catalogue (checks/PLATFORM/KIND/NAME.md, threats/PLATFORM/KIND/NAME.md, \
+                 steps/NAME.toml, versions/NAME.toml, benchmarks/FAMILY/VERSION.toml, rows.toml, stride.toml; lower case)",
                 path.display()
             )
         })
@@ -28,9 +28,10 @@ fn reachable(path: &Path) -> bool {
     plain
         && match (parts.get(1).copied(), parts.len()) {
             (Some("checks"), 5) => platform && ends(".md"),
-            (Some("threats"), 4) => platform && ends(".md"),
+            (Some("threats"), 5) => platform && ends(".md"),
             (Some("steps" | "versions"), 3) => ends(".toml"),
             (Some("benchmarks"), 4) => ends(".toml"),
+            (Some("rows.toml" | "stride.toml"), 2) => true,
             _ => false,
         }
 }
@@ -47,7 +48,11 @@ mod tests {
             ("catalog/checks/docker/daemon/icc-off.markdown", false),
             ("catalog/checks/docker/daemon/ICC.md", false),
             ("catalog/checks/podman/daemon/icc-off.md", false),
-            ("catalog/threats/docker/socket.md", true),
+            ("catalog/threats/docker/container/socket.md", true),
+            ("catalog/threats/docker/socket.md", false),
+            ("catalog/rows.toml", true),
+            ("catalog/stride.toml", true),
+            ("catalog/other.toml", false),
             ("catalog/steps/escape.toml", true),
             ("catalog/versions/docker.toml", true),
             ("catalog/benchmarks/cis-docker/1.8.0.toml", true),

@@ -3,6 +3,8 @@
 mod benchmark;
 mod cases;
 mod check;
+mod complete;
+mod rows;
 mod step;
 mod threat;
 
@@ -14,7 +16,7 @@ use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::check::Check;
 use seaworthy_core::flaw::FlawTable;
 use seaworthy_core::step::Step;
-use seaworthy_core::threat::{Alone, Blank, Threat};
+use seaworthy_core::threat::{Alone, Blank, Row, Threat};
 use serde::{Deserialize, Serialize};
 
 pub use benchmark::parse_all as parse_benchmarks;
@@ -45,6 +47,45 @@ pub struct Catalog {
     pub blanks: Vec<Blank>,
     /// Checks that answer no threat, with the reason.
     pub alone: Vec<Alone>,
+    /// The rows of the lists of threats that its threats cover.
+    pub rows: Vec<Row>,
+}
+
+/// A catalogue with the places of what is only wrong beside the rest of it.
+#[derive(Default)]
+struct Loaded {
+    catalog: Catalog,
+    /// Of its rows, blanks and lone checks.
+    rows: Vec<Position>,
+    blanks: Vec<Position>,
+    alone: Vec<Position>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug)]
+struct Position {
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    /// The place of a byte of the file's text.
+    fn of(file: &str, text: &str, offset: usize) -> Self {
+        let before = text.get(..offset.min(text.len())).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
+        Self { file: file.to_owned(), line, column }
+    }
+
+    /// Where a file begins.
+    fn top(file: &str) -> Self {
+        Self { file: file.to_owned(), line: 1, column: 1 }
+    }
+
+    fn error(&self, message: impl Into<String>) -> LoadError {
+        LoadError { file: self.file.clone(), line: self.line, column: self.column, message: message.into() }
+    }
 }
 
 /// What is wrong with a file of a catalogue.
@@ -67,10 +108,7 @@ impl LoadError {
 
     /// An error at a byte of the file's text.
     fn at(file: &str, text: &str, offset: usize, message: impl Into<String>) -> Self {
-        let before = text.get(..offset.min(text.len())).unwrap_or(text);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
-        Self { file: file.to_owned(), line, column, message: message.into() }
+        Position::of(file, text, offset).error(message)
     }
 }
 
@@ -86,27 +124,57 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Loads a catalogue: `checks/**/*.md`, `benchmarks/**/*.toml`, `versions/*.toml`, `threats/**/*.md`, `steps/*.toml`,
-/// `stride.toml`. What is not there is left empty. Threats and steps may name the checks of `known` too.
+/// Loads the program's own catalogue: what [`directory`] loads, complete. Every row is covered, every check answers a
+/// threat or says why not, every cell of the matrix is filled or says why not.
 ///
 /// # Errors
 /// Every error of every file, sorted by file.
-pub fn directory(dir: &Path, known: &[Check]) -> Result<Catalog, Vec<LoadError>> {
-    let mut catalog = Catalog::default();
+pub fn whole(dir: &Path) -> Result<Catalog, Vec<LoadError>> {
+    let loaded = read_all(dir, &Catalog::default())?;
+    let mut errors = complete::check(&loaded);
+    if errors.is_empty() {
+        return Ok(loaded.catalog);
+    }
+    errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Err(errors)
+}
+
+/// Loads a catalogue: `checks/**/*.md`, `benchmarks/**/*.toml`, `versions/*.toml`, `rows.toml`, `threats/**/*.md`,
+/// `steps/*.toml`, `stride.toml`. What is not there is left empty. Threats and steps may name the checks and rows of
+/// `beside` too.
+///
+/// # Errors
+/// Every error of every file, sorted by file.
+pub fn directory(dir: &Path, beside: &Catalog) -> Result<Catalog, Vec<LoadError>> {
+    read_all(dir, beside).map(|loaded| loaded.catalog)
+}
+
+fn read_all(dir: &Path, beside: &Catalog) -> Result<Loaded, Vec<LoadError>> {
+    let mut loaded = Loaded::default();
     let mut errors = Vec::new();
-    for (file, text) in files(&dir.join("checks"), "checks", "md", &mut errors) {
+    read_checks(dir, &mut loaded.catalog, &mut errors);
+    read_model(dir, beside, &mut loaded, &mut errors);
+    if errors.is_empty() {
+        return Ok(loaded);
+    }
+    errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Err(errors)
+}
+
+fn read_checks(dir: &Path, catalog: &mut Catalog, errors: &mut Vec<LoadError>) {
+    for (file, text) in files(&dir.join("checks"), "checks", "md", errors) {
         match check::parse(&file, &text) {
             Ok(check) => catalog.checks.push(check),
             Err(mut found) => errors.append(&mut found),
         }
     }
     catalog.checks.sort_by(|a, b| a.id.cmp(&b.id));
-    let benchmarks = files(&dir.join("benchmarks"), "benchmarks", "toml", &mut errors);
+    let benchmarks = files(&dir.join("benchmarks"), "benchmarks", "toml", errors);
     match benchmark::parse_all(&benchmarks, &catalog.checks) {
         Ok(found) => catalog.benchmarks = found,
         Err(mut found) => errors.append(&mut found),
     }
-    for (file, text) in files(&dir.join("versions"), "versions", "toml", &mut errors) {
+    for (file, text) in files(&dir.join("versions"), "versions", "toml", errors) {
         match toml::from_str::<FlawTable>(&text) {
             Ok(table) => {
                 catalog.flaws.dated = table.dated;
@@ -115,32 +183,51 @@ pub fn directory(dir: &Path, known: &[Check]) -> Result<Catalog, Vec<LoadError>>
             Err(e) => errors.push(toml_error(&file, &text, 0, &e)),
         }
     }
-    let checks: HashSet<&str> = catalog.checks.iter().chain(known).map(|c| c.id.as_str()).collect();
-    for (file, text) in files(&dir.join("threats"), "threats", "md", &mut errors) {
-        match threat::parse(&file, &text, &checks) {
+}
+
+/// Threats, steps, and what they are measured by.
+fn read_model(dir: &Path, beside: &Catalog, loaded: &mut Loaded, errors: &mut Vec<LoadError>) {
+    if let Some(text) = single(dir, "rows.toml", errors) {
+        match rows::parse("rows.toml", &text) {
+            Ok(found) => (loaded.catalog.rows, loaded.rows) = found.into_iter().unzip(),
+            Err(mut found) => errors.append(&mut found),
+        }
+    }
+    let catalog = &mut loaded.catalog;
+    let checks: HashSet<&str> = catalog.checks.iter().chain(&beside.checks).map(|c| c.id.as_str()).collect();
+    let rows: HashSet<&str> = catalog.rows.iter().chain(&beside.rows).map(|r| r.id.as_str()).collect();
+    for (file, text) in files(&dir.join("threats"), "threats", "md", errors) {
+        match threat::parse(&file, &text, &checks, &rows) {
             Ok(threat) => catalog.threats.push(threat),
             Err(mut found) => errors.append(&mut found),
         }
     }
-    for (file, text) in files(&dir.join("steps"), "steps", "toml", &mut errors) {
+    for (file, text) in files(&dir.join("steps"), "steps", "toml", errors) {
         match step::parse(&file, &text, &checks) {
             Ok(step) => catalog.steps.push(step),
             Err(mut found) => errors.append(&mut found),
         }
     }
-    if let Ok(text) = std::fs::read_to_string(dir.join("stride.toml")) {
+    if let Some(text) = single(dir, "stride.toml", errors) {
         match threat::stride("stride.toml", &text, &checks) {
-            Ok((blanks, alone)) => (catalog.blanks, catalog.alone) = (blanks, alone),
+            Ok((blanks, alone)) => {
+                (catalog.blanks, loaded.blanks) = blanks.into_iter().unzip();
+                (catalog.alone, loaded.alone) = alone.into_iter().unzip();
+            }
             Err(mut found) => errors.append(&mut found),
         }
     }
     catalog.threats.sort_by(|a, b| a.id.cmp(&b.id));
     catalog.steps.sort_by(|a, b| a.id.cmp(&b.id));
-    if errors.is_empty() {
-        return Ok(catalog);
+}
+
+/// The text of a file that may be there.
+fn single(dir: &Path, name: &str, errors: &mut Vec<LoadError>) -> Option<String> {
+    let path = dir.join(name);
+    if !path.exists() {
+        return None;
     }
-    errors.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    Err(errors)
+    read(&path).map_err(|why| errors.push(LoadError::whole(name, why))).ok()
 }
 
 /// The error of a TOML block that begins at byte `start` of the file.

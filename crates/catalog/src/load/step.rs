@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use seaworthy_core::diagram::FlowKind;
 use seaworthy_core::schema::{self, Kind};
-use seaworthy_core::step::{CAPABILITIES, Capability, Step, capability};
+use seaworthy_core::step::{CAPABILITIES, Capability, Step, Through, capability};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -21,6 +21,7 @@ struct File {
     from: Spanned<String>,
     to: Spanned<String>,
     over: Option<FlowKind>,
+    through: Option<Spanned<Through>>,
     when: Option<Spanned<String>>,
     at: Option<Spanned<String>>,
     effort: Spanned<u32>,
@@ -50,6 +51,17 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         let message = "it leads from a capability to the same one and over no flow: it does nothing";
         errors.push(LoadError::at(file, text, parsed.to.span().start, message));
     }
+    if let Some(through) = &parsed.through {
+        let fits = match through.get_ref() {
+            Through::Write => Some(FlowKind::VolumeMount),
+            Through::Joined | Through::JoinedBy => Some(FlowKind::Namespace),
+        };
+        if parsed.over != fits {
+            let message =
+                "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace; `over` is another";
+            errors.push(LoadError::at(file, text, through.span().start, message));
+        }
+    }
     for check in parsed.cut.iter().filter(|c| !checks.contains(c.get_ref().as_str())) {
         let message = format!("there is no check `{}`", check.get_ref());
         errors.push(LoadError::at(file, text, check.span().start, message));
@@ -68,6 +80,7 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         from: parsed.from.into_inner(),
         to: parsed.to.into_inner(),
         over: parsed.over,
+        through: parsed.through.map(Spanned::into_inner),
         when,
         at,
         effort: parsed.effort.into_inner(),

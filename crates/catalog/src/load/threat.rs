@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::check::{compile, fences};
-use super::{LoadError, toml_error};
+use super::{LoadError, Position, toml_error};
 
 /// How deep `all` and `any` may nest.
 const DEEPEST: usize = 8;
@@ -28,15 +28,15 @@ struct Front {
     attack: Vec<String>,
     surface: Surface,
     #[serde(default)]
-    covers: Vec<String>,
+    covers: Vec<Spanned<String>>,
 }
 
 /// Parses a threat from the text of its file. `file` is its path in the catalogue; `checks` are the ids that it may
-/// name.
+/// name, `rows` those that it may cover.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Threat, Vec<LoadError>> {
+pub fn parse(file: &str, text: &str, checks: &HashSet<&str>, rows: &HashSet<&str>) -> Result<Threat, Vec<LoadError>> {
     let fences = fences(text);
     let Some(front) = fences.first().filter(|f| f.info == "toml" && text[..f.start].trim() == "```toml") else {
         return Err(vec![LoadError::at(file, text, 0, "it must begin with a ```toml block")]);
@@ -54,6 +54,10 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Threat, V
     }
     if parsed.stride.is_empty() {
         errors.push(LoadError::at(file, text, front.start, "`stride` names no letter"));
+    }
+    for row in parsed.covers.iter().filter(|r| !rows.contains(r.get_ref().as_str())) {
+        let message = format!("there is no row `{}` in rows.toml", row.get_ref());
+        errors.push(LoadError::at(file, text, front.start + row.span().start, message));
     }
     let when = compile(file, text, front.start, &parsed.when, kind, &mut errors);
     let start = front.start + parsed.answered.span().start;
@@ -79,7 +83,7 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Threat, V
         loses: parsed.loses,
         attack: parsed.attack,
         surface: parsed.surface,
-        covers: parsed.covers,
+        covers: parsed.covers.into_iter().map(Spanned::into_inner).collect(),
         story,
         file: file.to_owned(),
     })
@@ -111,7 +115,7 @@ fn formula(value: &toml::Value, checks: &HashSet<&str>, depth: usize) -> Result<
                 other => Err(wrong(format!("`answered` knows `all` and `any`, not `{other}`"))),
             }
         }
-        other => Err(wrong(format!("`answered` holds ids, `all` and `any`, not a {}", other.type_str()))),
+        other => Err(wrong(format!("`answered` holds ids, `all` and `any`; this is of type {}", other.type_str()))),
     }
 }
 
@@ -155,11 +159,14 @@ struct StrideFile {
     alone: Vec<Spanned<Alone>>,
 }
 
+/// What [`stride`] reads, each with its place.
+type Reasons = (Vec<(Blank, Position)>, Vec<(Alone, Position)>);
+
 /// Parses the reasons for what is missing: blank cells of the matrix, checks that answer no threat.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn stride(file: &str, text: &str, checks: &HashSet<&str>) -> Result<(Vec<Blank>, Vec<Alone>), Vec<LoadError>> {
+pub fn stride(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Reasons, Vec<LoadError>> {
     let parsed: StrideFile = toml::from_str(text).map_err(|e| vec![toml_error(file, text, 0, &e)])?;
     let mut errors = Vec::new();
     for blank in &parsed.blank {
@@ -183,6 +190,8 @@ pub fn stride(file: &str, text: &str, checks: &HashSet<&str>) -> Result<(Vec<Bla
     if !errors.is_empty() {
         return Err(errors);
     }
-    let blanks = parsed.blank.into_iter().map(Spanned::into_inner).collect();
-    Ok((blanks, parsed.alone.into_iter().map(Spanned::into_inner).collect()))
+    let at = |offset: usize| Position::of(file, text, offset);
+    let blanks = parsed.blank.into_iter().map(|b| (b.span().start, b.into_inner())).map(|(o, b)| (b, at(o))).collect();
+    let alone = parsed.alone.into_iter().map(|a| (a.span().start, a.into_inner())).map(|(o, a)| (a, at(o))).collect();
+    Ok((blanks, alone))
 }

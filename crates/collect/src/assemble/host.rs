@@ -146,8 +146,6 @@ fn gap(source: &dyn std::fmt::Display, reason: &dyn std::fmt::Display, affects: 
 pub(super) struct EngineView<'a> {
     /// `GET /info`, or why there is none.
     pub info: Result<&'a Json, String>,
-    /// What it holds.
-    pub counts: &'a Counts,
     /// Whether images lie in containerd's store, or why that is not known.
     pub containerd_store: Result<bool, String>,
     /// Where the containerd that it uses keeps its data, or why that is not known.
@@ -173,10 +171,23 @@ pub(super) fn component(host: Result<&Host, &str>, engine: &EngineView<'_>) -> C
         }
         Err(why) => sheet.by_engine(engine, why),
     }
-    sheet.counts(engine);
     let reason = host.err().unwrap_or("it was not read").into();
     c.rest_unknown(&reason, &Source::place("the host"));
     c
+}
+
+/// Adds what the engine holds, once its lists were read.
+pub(super) fn set_counts(host: &mut Component, counts: &Counts) {
+    let images = "GET /images/json";
+    let containers = "GET /containers/json";
+    for (fact, count, place) in [
+        ("images_total", &counts.images, images),
+        ("images_unused", &counts.images_unused, "GET /images/json, GET /containers/json"),
+        ("containers_total", &counts.containers, containers),
+        ("containers_running", &counts.containers_running, containers),
+    ] {
+        host.set(fact, count.clone().map_or_else(Value::Unknown, Value::from), Source::place(place));
+    }
 }
 
 fn host_name(engine: &EngineView<'_>) -> String {
@@ -449,20 +460,6 @@ impl Sheet<'_> {
         if named("name=selinux") {
             self.put("selinux", Ok(true), place("SecurityOptions"));
         }
-    }
-
-    fn counts(&mut self, engine: &EngineView<'_>) {
-        let counts = engine.counts;
-        let images = "GET /images/json";
-        let containers = "GET /containers/json";
-        self.put("images_total", counts.images.clone().map_err(|w| w.to_string()), images);
-        self.put(
-            "images_unused",
-            counts.images_unused.clone().map_err(|w| w.to_string()),
-            "GET /images/json, GET /containers/json",
-        );
-        self.put("containers_total", counts.containers.clone().map_err(|w| w.to_string()), containers);
-        self.put("containers_running", counts.containers_running.clone().map_err(|w| w.to_string()), containers);
     }
 }
 

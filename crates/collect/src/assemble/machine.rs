@@ -18,7 +18,6 @@ use crate::host::gap::Gap;
 use crate::host::packages::Owner;
 use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
-use crate::redact::Redactor;
 
 /// What was read of this machine while the engine was asked.
 pub(super) struct Machine {
@@ -67,16 +66,11 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Starts reading it on a thread of its own.
-    pub fn start(
-        root: std::path::PathBuf,
-        endpoint: Option<find::Endpoint>,
-        docker_config: Option<String>,
-        redactor: Arc<Redactor>,
-    ) -> Self {
+    pub fn start(root: std::path::PathBuf, endpoint: Option<find::Endpoint>, docker_config: Option<String>) -> Self {
         let reading = Self::default();
         let cell = Arc::clone(&reading.machine);
         std::thread::spawn(move || {
-            let guarded = std::panic::AssertUnwindSafe(|| machine(&root, endpoint, redactor));
+            let guarded = std::panic::AssertUnwindSafe(|| machine(&root, endpoint));
             let found = std::panic::catch_unwind(guarded).unwrap_or_else(|_| Err("reading the host failed".into()));
             // Nobody else sets it, nor the rest.
             drop(cell.set(found));
@@ -141,7 +135,7 @@ impl HostView for Reading {
     }
 }
 
-fn machine(root: &Path, endpoint: Option<find::Endpoint>, redactor: Arc<Redactor>) -> Result<Machine, Arc<str>> {
+fn machine(root: &Path, endpoint: Option<find::Endpoint>) -> Result<Machine, Arc<str>> {
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
     let opened = Root::open(root).map_err(failed)?;
     let proc = Proc::open(&opened).ok();
@@ -164,12 +158,12 @@ fn machine(root: &Path, endpoint: Option<find::Endpoint>, redactor: Arc<Redactor
     if opened.is_live() && !same && in_container() {
         return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
     }
-    let view = view(root, daemon.as_ref().ok(), redactor);
+    let view = view(root, daemon.as_ref().ok());
     Ok(Machine { daemon, view, rest: OnceLock::new() })
 }
 
 /// What containers need of the host: its processes, and files as the daemon sees them.
-fn view(root: &Path, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result<LocalHost, Arc<str>> {
+fn view(root: &Path, daemon: Option<&Daemon>) -> Result<LocalHost, Arc<str>> {
     // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
     let lsms = Lsms::read(root);
     let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
@@ -179,7 +173,7 @@ fn view(root: &Path, daemon: Option<&Daemon>, redactor: Arc<Redactor>) -> Result
     };
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
     let proc = effect::Proc::open(root, lsms.clone()).map_err(failed)?;
-    let view = LocalHost::new(proc, files.map_err(failed)?, lsms, redactor);
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms);
     Ok(match daemon {
         Some(daemon) => view.with_daemon(daemon.pid),
         None => view,

@@ -14,7 +14,7 @@ use seaworthy_core::value::Value;
 use crate::redact::Redactor;
 
 /// Takes tokens out of everything that a target says.
-pub(super) fn scrub(target: &mut Target, redactor: &Redactor) {
+pub(crate) fn scrub(target: &mut Target, redactor: &Redactor) {
     for component in &mut target.components {
         self::component(component, redactor);
     }

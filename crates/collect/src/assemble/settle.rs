@@ -6,17 +6,16 @@ use super::machine::Machine;
 use crate::daemon::effective::{self, Effective, Settings};
 use crate::daemon::file::{self, ConfigFile};
 use crate::daemon::find::Daemon;
-use crate::docker::Read;
 use crate::docker::context::{EngineFacts, Seccomp};
+use crate::docker::gather::Answers;
 
 /// The daemon's settings in effect, with the file that they were decided from.
 pub(super) fn decide(
-    version: &Json,
-    info: &Read<Json>,
-    networks: &Read<Json>,
+    answers: &Answers,
     reloaded: Option<bool>,
     machine: Result<&Machine, &str>,
 ) -> (Settings, Option<ConfigFile>) {
+    let Answers { version, info, networks, .. } = answers;
     let why = match machine {
         Ok(m) => m.daemon.as_ref().err().map(|gap| gap.reason.clone()),
         Err(why) => Some(why.to_owned()),

@@ -25,6 +25,7 @@ use super::observed::Observed;
 use super::secrets::{Secrets, environment};
 use super::sheet::Sheet;
 
+pub(crate) use identity::image_reference;
 pub(super) use identity::layers;
 pub use identity::user_number;
 pub use joins::{Mode, Modes, resolve_joins};

@@ -3,35 +3,52 @@
 //! One failure is a gap and an incomplete kind, never the end. What vanishes between list and inspect keeps what the
 //! list said of it. A raw answer is dropped as soon as its facts are taken.
 
+mod containers;
+mod images;
+mod lanes;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::Kind;
 use seaworthy_core::schema::docker;
 use seaworthy_core::snapshot::Gap;
-use seaworthy_core::value::Value;
 use serde_json::Value as Json;
+use tokio::sync::watch;
 
-use super::container::{Mapped, add_service_ports, container, resolve_joins, vanished};
-use super::context::{Context, EngineFacts, HostView, VolumeSource};
+use super::container::{Mapped, add_service_ports, resolve_joins};
+use super::context::{EngineFacts, HostView, VolumeSource};
 use super::json::{Node, Read};
-use super::{deep, exec, image, info, network, swarm, volume};
-use crate::engine::{Engine, Failure, path_segment};
+use super::{image, info, network, swarm, volume};
+use crate::engine::{Engine, Failure};
 use crate::redact::Redactor;
+use containers::{Awaited, ContainerWork, Ready, containers};
+use images::images_of;
 
-/// Requests under way at once for one kind; the engine's client bounds their sum by its connections.
-const LANES: usize = 4;
 /// The most elements of one list that are inspected.
 const MOST: usize = 100_000;
 /// Failures without an answer in a row after which the engine is not asked any more.
 const PATIENCE: u32 = 8;
 
-/// Changes the facts about the engine once `/info` and `/networks` are known, before any container is read: the place
-/// for the daemon's settings in effect. The third argument says whether the daemon was told to reload since it started, where
+/// What an engine says of itself as a whole.
+#[derive(Debug)]
+pub struct Answers {
+    /// `GET /version`; null where it was refused.
+    pub version: Json,
+    /// `GET /info`.
+    pub info: Read<Json>,
+    /// `GET /networks`.
+    pub networks: Read<Json>,
+    /// `GET /plugins`.
+    pub plugins: Read<Json>,
+}
+
+/// Changes the facts about the engine once it has told of itself, before any container is read: the place for the
+/// daemon's settings in effect. The second argument says whether the daemon was told to reload since it started, where
 /// that matters and is known.
-pub type Finish = Box<dyn FnOnce(&Read<Json>, &Read<Json>, Option<bool>, &mut EngineFacts) + Send>;
+pub type Finish = Box<dyn FnOnce(&Arc<Answers>, Option<bool>, &mut EngineFacts) + Send>;
 
 /// How to gather.
 pub struct Options {
@@ -50,14 +67,8 @@ pub struct Options {
 /// Everything that an engine told.
 #[derive(Debug)]
 pub struct Gathered {
-    /// `GET /version`; null where it was refused.
-    pub version: Json,
-    /// `GET /info`.
-    pub info: Read<Json>,
-    /// `GET /networks`.
-    pub networks: Read<Json>,
-    /// `GET /plugins`.
-    pub plugins: Read<Json>,
+    /// What it told of itself.
+    pub answers: Arc<Answers>,
     /// What the engine's containers follow.
     pub engine: EngineFacts,
     /// Containers, images, networks, volumes, and the swarm with its nodes and services.
@@ -157,8 +168,11 @@ impl Lost {
     }
 }
 
-/// Asks an engine for everything. Never fails: what could not be read stands in the gaps.
-pub async fn gather(engine: &Engine, options: Options) -> Gathered {
+/// Asks an engine for everything. What could not be read stands in the gaps.
+///
+/// # Errors
+/// Where what was opened by [`Engine::open`] turns out to be no engine that is spoken with.
+pub async fn gather(engine: &Engine, options: Options) -> Result<Gathered, Failure> {
     let shared = Arc::new(Shared {
         engine: engine.clone(),
         redactor: options.redactor,
@@ -168,49 +182,126 @@ pub async fn gather(engine: &Engine, options: Options) -> Gathered {
         silent: AtomicU32::new(0),
         layers: tokio::sync::Mutex::new(()),
     });
-    let (listed, images, info, networks, volumes, plugins) = tokio::join!(
-        shared.list("/containers/json?all=1"),
-        shared.list("/images/json"),
+    let (ready, awaited) = watch::channel(None);
+    // What the first lists name is asked for while the engine still tells of itself.
+    let (containers, images, whole) = tokio::try_join!(
+        async { Ok(listed_containers(&shared, awaited).await) },
+        async { Ok(listed_images(&shared).await) },
+        whole(&shared, options.finish, ready),
+    )?;
+    let (listed, mut mapped, problems) = containers;
+    let Whole { answers, work, volumes, part, swarm } = whole;
+    let mut out = Gathered {
+        answers,
+        engine: work.facts.clone(),
+        components: Vec::new(),
+        incomplete: Vec::new(),
+        gaps: Vec::new(),
+        counts: counts(&listed, &images.listed),
+    };
+    if let Err(reason) = &work.volumes {
+        out.gap("GET /volumes", reason, "all volumes, and where mounts of volumes lead");
+        out.incomplete.push((&docker::VOLUME, reason.to_string()));
+    }
+    let mut found = images.found;
+    found.iter_mut().for_each(|image| image::set_used_by(image, &listed.used));
+    out.problems("containers", &docker::CONTAINER, &listed.all, problems);
+    out.problems("images", &docker::IMAGE, &images.listed.all, images.problems);
+    resolve_joins(&mut mapped);
+    add_service_ports(&mut mapped, &service_ports(&part, &swarm));
+    let networks = networks_of(&mut out, &mapped, &listed.all);
+    swarm_components(&mut out, &part, &swarm, &networks, &shared.redactor);
+    out.note_single_answers();
+    out.components.extend(mapped.into_iter().map(|mapped| mapped.component));
+    out.components.extend(found.into_iter().chain(networks).chain(volumes));
+    Ok(out)
+}
+
+/// What is left of a list once its elements were asked for.
+struct Listed {
+    count: Read<i64>,
+    /// Whether those are all.
+    all: Read<()>,
+    /// Of containers: names with their image's id.
+    used: Used,
+    /// Of containers: how many run or are paused.
+    running: usize,
+    /// Of images: their ids.
+    ids: Vec<Box<str>>,
+}
+
+impl Listed {
+    /// Of a list, and its elements.
+    fn of(list: Read<Json>) -> (Self, Vec<Json>) {
+        let count = list.as_ref().map_err(Arc::clone).and_then(swarm::count);
+        let state = |item: &&Json| matches!(Node::of(item).get("State").text(), Ok("running" | "paused"));
+        let running = list.iter().flat_map(elements).filter(state).count();
+        let id = |item: &Json| Node::of(item).get("Id").text().unwrap_or("").into();
+        let ids = list.iter().flat_map(elements).map(id).collect();
+        let used = used_by(&list);
+        let (items, all) = split(list);
+        (Self { count, all, used, running, ids }, items)
+    }
+}
+
+async fn listed_containers(shared: &Arc<Shared>, awaited: Awaited) -> (Listed, Vec<Mapped>, Vec<Problem>) {
+    let (listed, items) = Listed::of(shared.list("/containers/json?all=1").await);
+    let (mapped, problems) = containers(shared, awaited, items).await;
+    (listed, mapped, problems)
+}
+
+struct Images {
+    listed: Listed,
+    found: Vec<Component>,
+    problems: Vec<Problem>,
+}
+
+async fn listed_images(shared: &Arc<Shared>) -> Images {
+    let (listed, items) = Listed::of(shared.list("/images/json").await);
+    let (found, problems) = images_of(shared, items).await;
+    Images { listed, found, problems }
+}
+
+/// What is read of the engine as a whole.
+struct Whole {
+    answers: Arc<Answers>,
+    work: Arc<ContainerWork>,
+    volumes: Vec<Component>,
+    part: Read<swarm::Part>,
+    swarm: swarm::Answers,
+}
+
+/// Asks the engine for itself, its networks and volumes, and says by `ready` what its containers follow.
+async fn whole(shared: &Arc<Shared>, finish: Option<Finish>, ready: Ready) -> Result<Whole, Failure> {
+    let engine = &shared.engine;
+    let (info, introduced, networks, volumes, plugins) = tokio::join!(
         shared.list("/info"),
+        engine.introduce(),
         shared.list("/networks"),
         shared.list("/volumes"),
         shared.list("/plugins"),
     );
+    introduced?;
     let api = (u32::from(engine.api().major), u32::from(engine.api().minor));
     let mut facts = info::engine_facts(&info, api, engine.is_podman());
-    if let Some(finish) = options.finish {
-        let reloaded = reloaded(engine, &info).await;
-        finish(&info, &networks, reloaded, &mut facts);
+    let answers = Arc::new(Answers { version: engine.version().clone(), info, networks, plugins });
+    if let Some(finish) = finish {
+        let reloaded = reloaded(engine, &answers.info).await;
+        let known = Arc::clone(&answers);
+        // It waits for the host, and nothing that asks the engine may.
+        let finished = tokio::task::spawn_blocking(move || {
+            finish(&known, reloaded, &mut facts);
+            facts
+        });
+        facts = finished.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     }
-    let used = used_by(&listed);
-    let mut out = Gathered {
-        version: engine.version().clone(),
-        engine: facts.clone(),
-        components: Vec::new(),
-        incomplete: Vec::new(),
-        gaps: Vec::new(),
-        counts: counts(&listed, &images, &used),
-        info,
-        networks,
-        plugins,
-    };
-    let part = out.info.as_ref().map_err(Arc::clone).and_then(swarm::part);
-    let (volumes, sources) = volumes_of(&volumes, &shared.redactor, &mut out);
-    let bindings = out.networks.iter().flat_map(elements).filter_map(network::binding).collect();
-    let work = Arc::new(ContainerWork { shared: Arc::clone(&shared), facts, volumes: sources, bindings });
-    let ((listed, all_containers), (images, all_images)) = (split(listed), split(images));
-    let ((mut mapped, problems), (images, image_problems), answers) =
-        tokio::join!(containers(&work, listed), images_of(&shared, images, &used), swarm_answers(&shared, &part));
-    out.problems("containers", &docker::CONTAINER, &all_containers, problems);
-    out.problems("images", &docker::IMAGE, &all_images, image_problems);
-    resolve_joins(&mut mapped);
-    add_service_ports(&mut mapped, &service_ports(&part, &answers));
-    let networks = networks_of(&mut out, &mapped, &all_containers);
-    swarm_components(&mut out, &part, &answers, &networks, &shared.redactor);
-    out.note_single_answers();
-    out.components.extend(mapped.into_iter().map(|mapped| mapped.component));
-    out.components.extend(images.into_iter().chain(networks).chain(volumes));
-    out
+    let (volumes, sources) = volumes_of(&volumes, &shared.redactor);
+    let bindings = answers.networks.iter().flat_map(elements).filter_map(network::binding).collect();
+    let work = Arc::new(ContainerWork { shared: Arc::clone(shared), facts, volumes: sources, bindings });
+    ready.send_replace(Some(Arc::clone(&work)));
+    let part = answers.info.as_ref().map_err(Arc::clone).and_then(swarm::part);
+    let swarm = swarm_answers(shared, &part).await;
+    Ok(Whole { answers, work, volumes, part, swarm })
 }
 
 impl Gathered {
@@ -220,11 +311,12 @@ impl Gathered {
 
     /// Notes the answers that are no lists of components.
     fn note_single_answers(&mut self) {
-        if let Err(reason) = self.info.clone() {
-            self.gap("GET /info", &reason, "the daemon's settings, and what follows from them for containers");
+        let answers = Arc::clone(&self.answers);
+        if let Err(reason) = &answers.info {
+            self.gap("GET /info", reason, "the daemon's settings, and what follows from them for containers");
         }
-        if let Err(reason) = self.plugins.clone() {
-            self.gap("GET /plugins", &reason, "managed plugins");
+        if let Err(reason) = &answers.plugins {
+            self.gap("GET /plugins", reason, "managed plugins");
         }
     }
 
@@ -283,7 +375,7 @@ fn split(list: Read<Json>) -> (Vec<Json>, Read<()>) {
 
 type Sources = Read<HashMap<Box<str>, VolumeSource>>;
 
-fn volumes_of(answer: &Read<Json>, redactor: &Redactor, out: &mut Gathered) -> (Vec<Component>, Sources) {
+fn volumes_of(answer: &Read<Json>, redactor: &Redactor) -> (Vec<Component>, Sources) {
     let listed = answer.as_ref().map_err(Arc::clone).and_then(volume::listed);
     match listed {
         Ok(listed) => {
@@ -291,95 +383,7 @@ fn volumes_of(answer: &Read<Json>, redactor: &Redactor, out: &mut Gathered) -> (
                 listed.iter().map(|item| volume::volume(item, redactor)).unzip();
             (components, Ok(sources.into_iter().flatten().collect()))
         }
-        Err(reason) => {
-            out.gap("GET /volumes", &reason, "all volumes, and where mounts of volumes lead");
-            out.incomplete.push((&docker::VOLUME, reason.to_string()));
-            (Vec::new(), Err(reason))
-        }
-    }
-}
-
-/// What reading containers needs.
-struct ContainerWork {
-    shared: Arc<Shared>,
-    facts: EngineFacts,
-    volumes: Sources,
-    bindings: HashMap<Box<str>, Box<str>>,
-}
-
-/// Every container of a list, inspected, in the list's order.
-async fn containers(work: &Arc<ContainerWork>, items: Vec<Json>) -> (Vec<Mapped>, Vec<Problem>) {
-    let work = Arc::clone(work);
-    let read = lanes(items, move |item| {
-        let work = Arc::clone(&work);
-        async move { work.one(&item).await }
-    });
-    let (mapped, problems): (Vec<_>, Vec<_>) = read.await.into_iter().unzip();
-    (mapped, problems.into_iter().flatten().collect())
-}
-
-impl ContainerWork {
-    async fn one(&self, listed: &Json) -> (Mapped, Vec<Problem>) {
-        let shared = &*self.shared;
-        let id = Node::of(listed).get("Id").text().unwrap_or("");
-        let path = format!("/containers/{}/json", path_segment(id));
-        let inspect = match shared.get(&path, false).await {
-            Ok(inspect) => inspect,
-            Err(lost) => {
-                let reason = lost.reason("the container");
-                let mapped = vanished(listed, &shared.redactor, &reason);
-                let name = mapped.component.name.to_string();
-                return (mapped, vec![Problem { source: "inspect containers", name, reason }]);
-            }
-        };
-        let ctx = Context {
-            redactor: &shared.redactor,
-            engine: &self.facts,
-            volumes: self.volumes.as_ref().map_err(Arc::clone),
-            bindings: &self.bindings,
-            host: &*shared.host,
-            collected_at: shared.collected_at,
-        };
-        let mut mapped = container(&inspect, &ctx);
-        drop(inspect);
-        let mut problems = Vec::new();
-        if !mapped.execs.is_empty() {
-            self.execs(&mut mapped, &mut problems).await;
-        }
-        deep::resolve_user(&shared.engine, &path_segment(id), &mut mapped.component).await;
-        if shared.deep {
-            self.changes(&mut mapped.component, id).await;
-        }
-        (mapped, problems)
-    }
-
-    async fn execs(&self, mapped: &mut Mapped, problems: &mut Vec<Problem>) {
-        let shared = &*self.shared;
-        let mut execs = Vec::new();
-        let mut lost = None;
-        for id in &mapped.execs {
-            match shared.get(&format!("/exec/{}/json", path_segment(id)), false).await {
-                Ok(json) => execs.push(exec::exec(&json, &mapped.component, &shared.redactor)),
-                Err(failure) => {
-                    let vanished = matches!(failure, Lost::Vanished);
-                    let reason = failure.reason("an exec");
-                    let name = mapped.component.name.to_string();
-                    problems.push(Problem { source: "GET /exec/ID/json", name, reason: Arc::clone(&reason) });
-                    if !vanished {
-                        lost = Some(reason);
-                    }
-                }
-            }
-        }
-        exec::set_execs(&mut mapped.component, execs, lost.as_ref());
-    }
-
-    async fn changes(&self, component: &mut Component, id: &str) {
-        let path = format!("/containers/{}/changes", path_segment(id));
-        let counted = self.shared.get(&path, true).await.map_err(|lost| lost.reason("the container"));
-        let counted = counted.and_then(|json| swarm::count(&json));
-        let source = seaworthy_core::fact::Source::place("GET /containers/ID/changes");
-        component.set("changed_files", super::json::value(counted.map(Value::from)), source);
+        Err(reason) => (Vec::new(), Err(reason)),
     }
 }
 
@@ -399,77 +403,6 @@ fn used_by(listed: &Read<Json>) -> Read<Vec<(Box<str>, Box<str>)>> {
 }
 
 type Used = Read<Vec<(Box<str>, Box<str>)>>;
-
-/// Every image of a list, with inspect and history, in the list's order.
-async fn images_of(shared: &Arc<Shared>, items: Vec<Json>, used: &Used) -> (Vec<Component>, Vec<Problem>) {
-    let shared = Arc::clone(shared);
-    let read = lanes(items, move |item| {
-        let shared = Arc::clone(&shared);
-        async move { one_image(&shared, &item).await }
-    });
-    let (mut components, problems): (Vec<_>, Vec<_>) = read.await.into_iter().unzip();
-    for component in &mut components {
-        image::set_used_by(component, used);
-    }
-    (components, problems.into_iter().flatten().collect())
-}
-
-async fn one_image(shared: &Shared, listed: &Json) -> (Component, Vec<Problem>) {
-    let id = path_segment(Node::of(listed).get("Id").text().unwrap_or("")).into_owned();
-    let inspect = match shared.get(&format!("/images/{id}/json"), false).await {
-        Ok(inspect) => inspect,
-        Err(lost) => {
-            let reason = lost.reason("the image");
-            let component = image::vanished(listed, &reason);
-            let name = component.name.to_string();
-            return (component, vec![Problem { source: "inspect images", name, reason }]);
-        }
-    };
-    let history = shared.get(&format!("/images/{id}/history"), false).await.map_err(|lost| lost.reason("the image"));
-    let mut component = image::image(&inspect, &history, &shared.redactor, &*shared.host, shared.collected_at);
-    if shared.deep {
-        // One after the other: each is as large as the image.
-        let _alone = shared.layers.lock().await;
-        deep::look_into(&shared.engine, &id, &mut component).await;
-    }
-    let problem = history.err().map(|reason| Problem {
-        source: "GET /images/ID/history",
-        name: component.name.to_string(),
-        reason,
-    });
-    (component, problem.into_iter().collect())
-}
-
-/// Runs a few at a time and gives the results in the order of the items.
-async fn lanes<T, F, W>(items: Vec<Json>, work: W) -> Vec<T>
-where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
-    W: Fn(Json) -> F + Send + Sync + 'static,
-{
-    let count = items.len();
-    let items =
-        Arc::new((AtomicUsize::new(0), items.into_iter().map(|i| std::sync::Mutex::new(Some(i))).collect::<Vec<_>>()));
-    let work = Arc::new(work);
-    let mut set = tokio::task::JoinSet::new();
-    for _ in 0..LANES.min(count) {
-        let (items, work) = (Arc::clone(&items), Arc::clone(&work));
-        set.spawn(async move {
-            let mut done = Vec::new();
-            loop {
-                let at = items.0.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.1.get(at) else { return done };
-                let item = item.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-                if let Some(item) = item {
-                    done.push((at, work(item).await));
-                }
-            }
-        });
-    }
-    let mut out: Vec<(usize, T)> = set.join_all().await.into_iter().flatten().collect();
-    out.sort_unstable_by_key(|(at, _)| *at);
-    out.into_iter().map(|(_, value)| value).collect()
-}
 
 async fn swarm_answers(shared: &Shared, part: &Read<swarm::Part>) -> swarm::Answers {
     match part {
@@ -500,8 +433,8 @@ fn service_ports(part: &Read<swarm::Part>, answers: &swarm::Answers) -> Read<sup
 fn networks_of(out: &mut Gathered, mapped: &[Mapped], all_containers: &Read<()>) -> Vec<Component> {
     let podman = out.engine.podman;
     let mut networks: Vec<Component> =
-        out.networks.iter().flat_map(elements).map(|item| network::network(item, podman)).collect();
-    let all = out.networks.as_ref().map_err(Arc::clone).and_then(|json| Node::of(json).all()).map(|_| ());
+        out.answers.networks.iter().flat_map(elements).map(|item| network::network(item, podman)).collect();
+    let all = out.answers.networks.as_ref().map_err(Arc::clone).and_then(|json| Node::of(json).all()).map(|_| ());
     out.list("networks", &docker::NETWORK, &all);
     network::set_containers(&mut networks, mapped, all_containers);
     networks
@@ -514,10 +447,11 @@ fn swarm_components(
     networks: &[Component],
     redactor: &Redactor,
 ) {
-    match (part, &out.info) {
+    let engine = Arc::clone(&out.answers);
+    match (part, &engine.info) {
         (Ok(swarm::Part::None), _) => return,
         (Ok(_), Ok(info)) => {
-            let listed = out.networks.as_ref().map(|_| networks).map_err(Arc::clone);
+            let listed = engine.networks.as_ref().map(|_| networks).map_err(Arc::clone);
             let component = swarm::swarm(info, answers, &listed);
             out.components.push(component);
         }
@@ -548,23 +482,17 @@ fn swarm_components(
     }
 }
 
-fn counts(listed: &Read<Json>, images: &Read<Json>, used: &Used) -> Counts {
-    let count = |list: &Read<Json>| list.as_ref().map_err(Arc::clone).and_then(swarm::count);
-    let state = |item: &&Json| matches!(Node::of(item).get("State").text(), Ok("running" | "paused"));
-    let running = count(listed).map(|_| listed.iter().flat_map(elements).filter(state).count());
-    let unused = count(images).and_then(|_| {
-        let used = used.as_ref().map_err(Arc::clone)?;
-        let is_unused = |item: &&Json| {
-            let id = Node::of(item).get("Id").text().unwrap_or("");
-            !used.iter().any(|(_, image)| **image == *id)
-        };
-        Ok(images.iter().flat_map(elements).filter(is_unused).count())
-    });
+fn counts(containers: &Listed, images: &Listed) -> Counts {
     let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let unused = images.count.clone().and_then(|_| {
+        let used = containers.used.as_ref().map_err(Arc::clone)?;
+        let is_used = |id: &str| used.iter().any(|(_, image)| **image == *id);
+        Ok(images.ids.iter().filter(|id| !is_used(id)).count())
+    });
     Counts {
-        images: count(images),
+        images: images.count.clone(),
         images_unused: unused.map(number),
-        containers: count(listed),
-        containers_running: running.map(number),
+        containers_running: containers.count.clone().map(|_| number(containers.running)),
+        containers: containers.count.clone(),
     }
 }

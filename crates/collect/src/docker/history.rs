@@ -220,7 +220,7 @@ fn shell(text: &str) -> &str {
 }
 
 /// `NAME=value` pairs of ENV, ARG and LABEL, quotes taken off; the old `ENV NAME value` too.
-fn pairs(text: &str) -> Vec<String> {
+pub(crate) fn pairs(text: &str) -> Vec<String> {
     let first = text.split_whitespace().next().unwrap_or("");
     if !first.contains('=') {
         return match text.split_once(char::is_whitespace) {
@@ -272,7 +272,7 @@ fn sources(text: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty() && !word.starts_with("--"))
 }
 
-fn is_remote(text: &str) -> bool {
+pub(crate) fn is_remote(text: &str) -> bool {
     const SCHEMES: [&str; 6] = ["http://", "https://", "ftp://", "git://", "git@", "ssh://"];
     sources(text).any(|source| SCHEMES.iter().any(|scheme| source.starts_with(scheme)))
 }
@@ -283,7 +283,7 @@ fn into_root(text: &str) -> bool {
 }
 
 /// The commands of a shell line, each as its words.
-fn commands(text: &str) -> impl Iterator<Item = Vec<&str>> {
+pub(crate) fn commands(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.split(['\n', ';', '&', '|', '(', ')', '{', '}', '`'])
         .map(|command| {
             command
@@ -319,12 +319,12 @@ fn verb<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     None
 }
 
-fn file_name(word: &str) -> &str {
+pub(crate) fn file_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
 /// Whether a step updates package lists and installs nothing.
-fn updates_alone(text: &str) -> bool {
+pub(crate) fn updates_alone(text: &str) -> bool {
     let (mut updates, mut installs) = (false, false);
     for words in commands(text) {
         let Some((program, verb)) = verb(&words) else { continue };
@@ -353,7 +353,7 @@ fn updates_alone(text: &str) -> bool {
 }
 
 /// Whether a step switches verification off.
-fn is_unverified(text: &str) -> bool {
+pub(crate) fn is_unverified(text: &str) -> bool {
     commands(text).any(|words| {
         let has = |options: &[&str]| words.iter().any(|word| options.contains(word));
         let starts =
@@ -394,7 +394,7 @@ fn is_unverified(text: &str) -> bool {
     })
 }
 
-fn within(text: &str, most: usize) -> &str {
+pub(crate) fn within(text: &str, most: usize) -> &str {
     let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -47,11 +47,13 @@ pub fn image(
     sheet.read("tags", "RepoTags", tags.map(strings));
     sheet.read("digests", "RepoDigests", digests.map(strings));
     sheet.read("created_days", "Created", created_days(doc.get("Created"), collected_at));
+    sheet.read("platform", "Os, Architecture", platform(doc));
     sheet.read("size", "Size", doc.get("Size").int());
     configuration(&mut sheet, doc.get("Config"), redactor);
     sheet.read("root_user", "Config.User", root_user(doc, host));
     sheet.set("setuid_files", "", Value::Null);
     build_steps(&mut sheet, steps, redactor);
+    crate::evidence::none(&mut sheet.component);
     sheet.component
 }
 
@@ -64,6 +66,7 @@ pub fn vanished(listed: &Json, reason: &Arc<str>) -> Component {
     sheet.read("registries", "RepoTags, RepoDigests", registries(&tags, &digests));
     sheet.read("tags", "RepoTags", tags.map(strings));
     sheet.read("digests", "RepoDigests", digests.map(strings));
+    crate::evidence::none(&mut sheet.component);
     let source = Source::new(sheet.place(), "");
     sheet.component.rest_unknown(reason, &source);
     sheet.component
@@ -128,6 +131,11 @@ fn created_days(created: Node<'_>, now: i64) -> Read<Option<i64>> {
     let seconds = created.as_second();
     // Reproducible builds date themselves at Unix' beginning, or ZIP's in 1980.
     if seconds <= 315_619_200 { Ok(None) } else { Ok(Some((now - seconds).div_euclid(86_400).max(0))) }
+}
+
+fn platform(doc: Node<'_>) -> Read<String> {
+    let (os, architecture) = (doc.get("Os").text()?, doc.get("Architecture").text()?);
+    Ok(format!("{}/{}", cut(os), cut(architecture)))
 }
 
 fn configuration(sheet: &mut Sheet, config: Node<'_>, redactor: &Redactor) {

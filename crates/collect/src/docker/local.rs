@@ -17,7 +17,6 @@ use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
 use crate::host::root::{Root, Unread};
-use crate::redact::Redactor;
 
 /// The most processes that one fact lists.
 const MOST_PROCESSES: usize = 64;
@@ -27,7 +26,6 @@ pub struct LocalHost {
     proc: Proc,
     root: Root,
     lsms: Lsms,
-    redactor: Arc<Redactor>,
     all: Read<Vec<String>>,
     /// The daemon's namespaces: what `--network host` and its kin give is those.
     daemon: Option<Namespaces>,
@@ -35,10 +33,10 @@ pub struct LocalHost {
 
 impl LocalHost {
     /// Sees a host through its `proc` and its root directory.
-    pub fn new(proc: Proc, root: Root, lsms: Lsms, redactor: Arc<Redactor>) -> Self {
+    pub fn new(proc: Proc, root: Root, lsms: Lsms) -> Self {
         let all = proc.host_bounding();
-        let all = all.value.map(|set| sorted(caps_to_names(set))).map_err(|gap| reason(&all.path, &gap));
-        Self { proc, root, lsms, redactor, all, daemon: None }
+        let all = read(&all).map(|set| sorted(caps_to_names(set)));
+        Self { proc, root, lsms, all, daemon: None }
     }
 
     /// With the daemon's process, whose namespaces stand for the host's beside those of the machine's first process:
@@ -60,7 +58,7 @@ impl LocalHost {
 impl HostView for LocalHost {
     fn observe(&self, running: Running<'_>) -> Read<Observed> {
         let target = Target { pid: running.pid, id: running.id, started_at: running.started_at };
-        match self.proc.observe(target, &self.redactor) {
+        match self.proc.observe(target) {
             Ok(seen) => Ok(observed(&seen, &self.proc, self.daemon.as_ref())),
             Err(gap) => Err(reason(&format!("/proc/{}", running.pid), &gap)),
         }
@@ -118,7 +116,7 @@ fn reason(place: &str, gap: &Unread) -> Arc<str> {
 
 /// A datum's value with its place in the reason.
 fn read<T: Clone>(datum: &Datum<T>) -> Read<T> {
-    datum.value.clone().map_err(|gap| reason(&datum.path, &gap))
+    datum.value.clone().map_err(|gap| reason(&datum.path(), &gap))
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {
@@ -130,7 +128,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
     let init = &seen.init;
     let base: Arc<str> = format!("/proc/{}", init.pid).into();
     let shares = |kind: Namespace| -> Read<bool> {
-        if daemon.is_some_and(|d| seen.init.namespaces.shares(kind, d) == Ok(true)) {
+        if daemon.is_some_and(|d| seen.namespaces.shares(kind, d) == Ok(true)) {
             return Ok(true);
         }
         if proc.host_namespaces().is_self {
@@ -143,8 +141,8 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         Ok(whole(read(pick(limits.clone()?))?.effective))
     };
     Observed {
-        root_user: root_user(init),
-        root_on_host: init.root_maps_to().map(|uid| uid == Some(0)).map_err(|gap| reason(&init.uid_map.path, &gap)),
+        root_user: root_user(seen),
+        root_on_host: seen.root_maps_to().map(|uid| uid == Some(0)).map_err(|gap| reason(&seen.uid_map.path(), &gap)),
         capabilities: read(&init.status).map(|_| {
             let bounding =
                 seen.processes().filter_map(|process| process.status.ok()).fold(0, |all, s| all | s.bounding);
@@ -155,14 +153,14 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
             let mut statuses = seen.processes().filter_map(|process| process.status.ok());
             statuses.all(|status| !matches!(status.seccomp, None | Some(Seccomp::Disabled)))
         }),
-        label: read(&init.label),
+        label: read(&seen.label),
         host_network: shares(Namespace::Net),
         host_pid: shares(Namespace::Pid),
         host_ipc: shares(Namespace::Ipc),
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
         propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
-        readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path, &gap)),
+        readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
         memory_swap_limit: limits.clone().and_then(memory_and_swap),
         memory_used: limits.clone().and_then(|limits| read(&limits.memory_current)).map(|used| whole(Some(used))),
@@ -203,9 +201,9 @@ fn whole(number: Option<u64>) -> Option<i64> {
     number.map(|number| i64::try_from(number).unwrap_or(i64::MAX))
 }
 
-fn root_user(init: &Process) -> Read<bool> {
-    let status = read(&init.status)?;
-    let root = init.root_maps_to().map_err(|gap| reason(&init.uid_map.path, &gap))?;
+fn root_user(seen: &Observation) -> Read<bool> {
+    let status = read(&seen.init.status)?;
+    let root = seen.root_maps_to().map_err(|gap| reason(&seen.uid_map.path(), &gap))?;
     Ok(root.is_some_and(|root| status.uids.contains(&root)))
 }
 
@@ -242,17 +240,17 @@ fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
         (None, Some(_)) => "slave",
         (None, None) => "private",
     };
-    mounts.iter().map(|mount| (mount.point.as_str().into(), kind(mount))).collect()
+    mounts.iter().map(|mount| (mount.point.clone(), kind(mount))).collect()
 }
 
 fn process(process: &Process) -> Value {
     let executable = match &process.exe.value {
         Ok(path) => cut(path).into(),
-        Err(gap) => Value::Unknown(reason(&process.exe.path, gap)),
+        Err(gap) => Value::Unknown(reason(&process.exe.path(), gap)),
     };
     let uid = match &process.status.value {
         Ok(status) => Value::Int(i64::from(status.uids[1])),
-        Err(gap) => Value::Unknown(reason(&process.status.path, gap)),
+        Err(gap) => Value::Unknown(reason(&process.status.path(), gap)),
     };
     Value::Object(vec![("pid", i64::from(process.pid).into()), ("executable", executable), ("uid", uid)])
 }
@@ -269,7 +267,7 @@ fn ssh_servers(seen: &Observation) -> Value {
             Ok(true) => found.push(Value::from(format!("{} (process {})", name(), process.pid))),
             _ if port => found.push(Value::from(format!("{} (process {}) listens on port 22", name(), process.pid))),
             Ok(false) => {}
-            Err(gap) => unseen = Some(reason(&process.exe.path, &gap)),
+            Err(gap) => unseen = Some(reason(&process.exe.path(), &gap)),
         }
     }
     found.truncate(MOST_PROCESSES);
@@ -295,9 +293,8 @@ mod tests {
         let upper = layer("upper", None);
         let middle = layer("middle", Some("root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:\ntoor:x:0:0::/:\n"));
         let lower = layer("lower", Some("app:x:7:7::/:\n"));
-        let redactor = Arc::new(Redactor::new());
         let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).expect("proc");
-        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()), redactor);
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()));
         let layers = [upper.as_str(), middle.as_str(), lower.as_str()];
         assert_eq!(host.user_number(&layers, "app"), Ok(1000));
         assert_eq!(host.user_number(&layers, "toor"), Ok(0));
@@ -317,10 +314,9 @@ mod tests {
 
     #[test]
     fn this_process_is_no_container() {
-        let redactor = Arc::new(Redactor::new());
         let proc = Proc::open(Path::new("/"), Lsms::Known(vec!["apparmor".into()])).expect("proc");
         let lsms = Lsms::Known(vec!["apparmor".into()]);
-        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms, redactor);
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms);
         let running = Running { id: "0123456789abcdef0123", pid: std::process::id(), started_at: Some(0) };
         assert!(host.observe(running).is_err());
         assert_eq!((host.apparmor(), host.selinux()), (Some(true), Some(false)));

@@ -10,7 +10,7 @@ use crate::redact::{LengthBucket, Redactor};
 const MOST: usize = 64;
 
 /// One secret, without its value.
-pub(super) fn secret(name: &str, class: &str, length: LengthBucket) -> Value {
+pub(crate) fn secret(name: &str, class: &str, length: LengthBucket) -> Value {
     Value::Object(vec![("name", name.into()), ("class", class.into()), ("length", length.name().into())])
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::mounts::Mount;
+use super::mounts;
 use super::read::{Buffer, open_dir};
 use crate::host::root::Unread;
 
@@ -38,23 +38,30 @@ struct Hierarchy {
 pub struct Hierarchies(Vec<Hierarchy>);
 
 impl Hierarchies {
-    /// Those in a mount table; where `root` is not `/` only those below it. Of a hierarchy that is mounted twice the
-    /// one that shows most wins.
-    pub fn of(mounts: &[Mount], root: &Path) -> Self {
+    /// Those in the text of a mount table; where `root` is not `/` only those below it. Of a hierarchy that is mounted
+    /// twice the one that shows most wins.
+    ///
+    /// # Errors
+    /// As [`mounts::parse`].
+    pub fn parse(table: &str, root: &Path) -> Result<Self, Unread> {
         let mut out: Vec<Hierarchy> = Vec::new();
-        for mount in mounts.iter().filter(|m| matches!(m.fs_type.as_str(), "cgroup" | "cgroup2")) {
-            let point = PathBuf::from(&mount.point);
-            if !point.starts_with(root) {
+        for line in mounts::lines(table) {
+            let line = line?;
+            if !matches!(line.fs_type, "cgroup" | "cgroup2") || !Path::new(&*line.point).starts_with(root) {
                 continue;
             }
-            let new = Hierarchy { controllers: mount.controllers.clone(), point, root: mount.root.clone() };
+            let new = Hierarchy {
+                controllers: line.controllers().map(str::to_owned).collect(),
+                point: PathBuf::from(&*line.point),
+                root: line.root.into_owned(),
+            };
             match out.iter_mut().find(|h| h.controllers == new.controllers) {
                 Some(old) if new.root.len() < old.root.len() => *old = new,
                 Some(_) => {}
                 None => out.push(new),
             }
         }
-        Self(out)
+        Ok(Self(out))
     }
 
     /// True when no controller of version 1 is mounted (the hierarchy of systemd has none).
@@ -208,13 +215,12 @@ fn one(
 
 #[cfg(test)]
 mod tests {
-    use super::super::mounts;
     use super::*;
 
     const V1: &str = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n40 31 0:37 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
 
     fn hierarchies(text: &str) -> Hierarchies {
-        Hierarchies::of(&mounts::parse(text).unwrap(), Path::new("/"))
+        Hierarchies::parse(text, Path::new("/")).unwrap()
     }
 
     #[test]

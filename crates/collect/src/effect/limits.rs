@@ -1,9 +1,10 @@
 //! The limits in effect of a container's cgroups, with those that it inherits, and what it uses now.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::CWD;
 
 use super::cgroup::{Membership, Version, for_controller};
 use super::devices::DeviceRule;
@@ -47,8 +48,6 @@ pub struct Limits {
     pub version: Version,
     /// Memory: `memory.max`, `memory.limit_in_bytes`.
     pub memory_max: Datum<Limit>,
-    /// Version 2's `memory.high`, above which it is slowed; unknown (absent) on version 1.
-    pub memory_high: Datum<Limit>,
     /// Swap alone: version 2's `memory.swap.max`; on version 1 absent.
     pub swap_max: Datum<Limit>,
     /// Memory and swap together: version 1's `memory.memsw.limit_in_bytes`; on version 2 absent. Absent on version 1
@@ -66,17 +65,13 @@ pub struct Limits {
     pub cpuset: Datum<String>,
     /// Processes and threads.
     pub pids_max: Datum<Limit>,
-    /// Processes and threads that there are.
-    pub pids_current: Datum<u64>,
-    /// True when a limit of input and output is set (`io.max`, `blkio.throttle.*`).
-    pub io_limited: Datum<bool>,
     /// Version 1's `devices.list`; unknown on version 2, which keeps it in a BPF program.
     pub devices: Datum<Vec<DeviceRule>>,
 }
 
 /// Reads the limits of the cgroups that a process is a member of.
 pub(super) fn read(memberships: &[Membership], version: Version, ancestors: &Ancestors, buffer: &mut Buffer) -> Limits {
-    let group = |controller: &str| Group::open(memberships, controller, version, ancestors);
+    let group = |controller: &str| Group::find(memberships, controller, version, ancestors);
     match version {
         Version::V2 => {
             let all = group("");
@@ -84,12 +79,10 @@ pub(super) fn read(memberships: &[Membership], version: Version, ancestors: &Anc
         }
         Version::V1 => {
             let memory = group("memory");
-            let (cpu, cpuset, pids, blkio, devices) =
-                (group("cpu"), group("cpuset"), group("pids"), group("blkio"), group("devices"));
+            let (cpu, cpuset, pids, devices) = (group("cpu"), group("cpuset"), group("pids"), group("devices"));
             Limits {
                 version,
                 memory_max: memory.limit("memory.limit_in_bytes", buffer),
-                memory_high: memory.none("memory.high"),
                 swap_max: memory.none("memory.swap.max"),
                 memory_and_swap_max: memory.limit("memory.memsw.limit_in_bytes", buffer),
                 memory_current: memory.number("memory.usage_in_bytes", buffer),
@@ -98,8 +91,6 @@ pub(super) fn read(memberships: &[Membership], version: Version, ancestors: &Anc
                 cpu_weight: cpu.number("cpu.shares", buffer),
                 cpuset: cpuset.text("cpuset.cpus", buffer),
                 pids_max: pids.limit("pids.max", buffer),
-                pids_current: pids.number("pids.current", buffer),
-                io_limited: blkio.throttled_v1(buffer),
                 devices: devices.devices(buffer),
             }
         }
@@ -110,7 +101,6 @@ fn unified(all: &Group<'_>, buffer: &mut Buffer) -> Limits {
     Limits {
         version: Version::V2,
         memory_max: all.limit("memory.max", buffer),
-        memory_high: all.limit("memory.high", buffer),
         swap_max: all.limit("memory.swap.max", buffer),
         memory_and_swap_max: all.none("memory.memsw.limit_in_bytes"),
         memory_current: all.number("memory.current", buffer),
@@ -119,9 +109,7 @@ fn unified(all: &Group<'_>, buffer: &mut Buffer) -> Limits {
         cpu_weight: all.number("cpu.weight", buffer),
         cpuset: all.text("cpuset.cpus", buffer),
         pids_max: all.limit("pids.max", buffer),
-        pids_current: all.number("pids.current", buffer),
-        io_limited: all.own("io.max", buffer, |t| Ok(!t.trim().is_empty())),
-        devices: Datum::new(Err(Unread::Other("kept in a BPF program on cgroup v2".into())), all.place("devices")),
+        devices: Datum::new(Err(Unread::Other("kept in a BPF program on cgroup v2".into())), &all.directory, "devices"),
     }
 }
 
@@ -135,7 +123,7 @@ impl Ancestors {
         if let Some(known) = self.0.lock().ok().and_then(|m| m.get(&path).cloned()) {
             return known;
         }
-        let read = open_dir(directory).and_then(|dir| buffer.text(dir, file).map(str::to_owned));
+        let read = open_dir(directory).and_then(|dir| buffer.record_text(dir, file).map(str::to_owned));
         if let Ok(mut known) = self.0.lock() {
             known.insert(path, read.clone());
         }
@@ -145,7 +133,6 @@ impl Ancestors {
 
 /// One cgroup with those above it, up to the mounted root.
 struct Group<'a> {
-    own: Option<OwnedFd>,
     /// Those above, the nearest first.
     above: Vec<PathBuf>,
     ancestors: &'a Ancestors,
@@ -153,59 +140,55 @@ struct Group<'a> {
     cut: bool,
     gap: Option<Unread>,
     version: Version,
-    directory: PathBuf,
+    directory: Arc<str>,
 }
 
 impl<'a> Group<'a> {
-    fn open(memberships: &[Membership], controller: &str, version: Version, ancestors: &'a Ancestors) -> Self {
-        let empty = |gap, directory| Self {
-            own: None,
+    fn find(memberships: &[Membership], controller: &str, version: Version, ancestors: &'a Ancestors) -> Self {
+        let empty = |gap, directory: &str| Self {
             above: Vec::new(),
             ancestors,
             cut: false,
             gap: Some(gap),
             version,
-            directory,
+            directory: directory.into(),
         };
         let Some(member) = for_controller(memberships, controller, version) else {
             let gap = Unread::Other(format!("the cgroup controller {controller} is not in use"));
-            return empty(gap, PathBuf::from(controller));
+            return empty(gap, controller);
         };
         let Some((directory, depth)) = &member.directory else {
             let gap = Unread::Other("its cgroup lies outside of what is mounted here".into());
-            return empty(gap, PathBuf::from(&member.path));
-        };
-        let own = match open_dir(directory) {
-            Ok(own) => own,
-            Err(Unread::Absent) => return empty(super::read::vanished(), directory.clone()),
-            Err(gap) => return empty(gap, directory.clone()),
+            return empty(gap, &member.path);
         };
         let above = directory.ancestors().skip(1).take((*depth).min(LONGEST_CHAIN)).map(Path::to_owned).collect();
         Self {
-            own: Some(own),
             above,
             ancestors,
             cut: *depth > LONGEST_CHAIN,
             gap: None,
             version,
-            directory: directory.clone(),
+            directory: directory.to_string_lossy().into(),
         }
     }
 
-    fn place(&self, file: &str) -> String {
-        format!("{}/{file}", self.directory.display())
-    }
-
     /// A file that this version does not have.
-    fn none<T>(&self, file: &str) -> Datum<T> {
-        Datum::new(Err(Unread::Absent), self.place(file))
+    fn none<T>(&self, file: &'static str) -> Datum<T> {
+        Datum::new(Err(Unread::Absent), &self.directory, file)
     }
 
+    /// Every cgroup's name is its container's, or it is one that lasts: by its path it is the same one at each reading.
     fn own_text<'b>(&self, file: &str, buffer: &'b mut Buffer) -> Result<&'b str, Unread> {
-        match (&self.gap, &self.own) {
-            (Some(gap), _) => Err(gap.clone()),
-            (None, Some(fd)) => buffer.text(fd, file),
-            (None, None) => Err(Unread::Absent),
+        if let Some(gap) = &self.gap {
+            return Err(gap.clone());
+        }
+        match buffer.record_text(CWD, &format!("{}/{file}", self.directory)) {
+            // The cgroup is there without this file, or it is gone with all of them.
+            Err(Unread::Absent) => {
+                let gone = open_dir(Path::new(&*self.directory)).is_err_and(|gap| gap == Unread::Absent);
+                Err(if gone { super::read::vanished() } else { Unread::Absent })
+            }
+            read => read,
         }
     }
 
@@ -217,16 +200,16 @@ impl<'a> Group<'a> {
         }
     }
 
-    fn own<T>(&self, file: &str, buffer: &mut Buffer, parse: impl Fn(&str) -> Result<T, Unread>) -> Datum<T> {
+    fn own<T>(&self, file: &'static str, buffer: &mut Buffer, parse: impl Fn(&str) -> Result<T, Unread>) -> Datum<T> {
         let value = self.own_text(file, buffer).and_then(parse);
-        Datum::new(value, self.place(file))
+        Datum::new(value, &self.directory, file)
     }
 
-    fn number(&self, file: &str, buffer: &mut Buffer) -> Datum<u64> {
+    fn number(&self, file: &'static str, buffer: &mut Buffer) -> Datum<u64> {
         self.own(file, buffer, |t| t.trim().parse().map_err(|_| Unread::Other("is no number".into())))
     }
 
-    fn text(&self, file: &str, buffer: &mut Buffer) -> Datum<String> {
+    fn text(&self, file: &'static str, buffer: &mut Buffer) -> Datum<String> {
         let mut datum = self.own(file, buffer, |t| Ok(t.trim().chars().take(256).collect::<String>()));
         if self.version == Version::V2 && datum.value == Err(Unread::Absent) {
             // The controller is not given to this cgroup, so nothing is set.
@@ -243,15 +226,15 @@ impl<'a> Group<'a> {
 
     /// The smallest of the chain. On version 2 a file that is missing is a controller not given to that cgroup, which
     /// then sets no limit of its own; on version 1 it is missing for all (swap is not accounted for).
-    fn limit(&self, file: &str, buffer: &mut Buffer) -> Datum<Limit> {
-        Datum::new(self.smallest(file, buffer), self.place(file))
+    fn limit(&self, file: &'static str, buffer: &mut Buffer) -> Datum<Limit> {
+        Datum::new(self.smallest(file, buffer), &self.directory, file)
     }
 
     fn smallest(&self, file: &str, buffer: &mut Buffer) -> Result<Limit, Unread> {
         if let Some(gap) = &self.gap {
             return Err(gap.clone());
         }
-        let mut out = Limit { own: None, effective: None, from: self.directory.clone() };
+        let mut out = Limit { own: None, effective: None, from: PathBuf::from(&*self.directory) };
         for level in 0..=self.bounded() {
             let value = match self.level(level, file, buffer) {
                 Ok(text) => parse_limit(&text)?,
@@ -280,7 +263,7 @@ impl<'a> Group<'a> {
     /// The quota that gives the least processor time of the chain.
     fn least(
         &self,
-        file: &str,
+        file: &'static str,
         mut one: impl FnMut(usize) -> Result<Option<CpuQuota>, Unread>,
     ) -> Datum<Option<CpuQuota>> {
         let mut fold = || {
@@ -301,7 +284,7 @@ impl<'a> Group<'a> {
             }
             Ok(least)
         };
-        Datum::new(fold(), self.place(file))
+        Datum::new(fold(), &self.directory, file)
     }
 
     fn quota_v2(&self, buffer: &mut Buffer) -> Datum<Option<CpuQuota>> {
@@ -317,22 +300,6 @@ impl<'a> Group<'a> {
             "-1" => Ok(None),
             quota => pair(quota, self.level(level, "cpu.cfs_period_us", buffer)?.trim()),
         })
-    }
-
-    fn throttled_v1(&self, buffer: &mut Buffer) -> Datum<bool> {
-        const FILES: [&str; 4] = [
-            "blkio.throttle.read_bps_device",
-            "blkio.throttle.write_bps_device",
-            "blkio.throttle.read_iops_device",
-            "blkio.throttle.write_iops_device",
-        ];
-        for file in FILES {
-            let datum = self.own(file, buffer, |t| Ok(!t.trim().is_empty()));
-            if datum.value != Ok(false) {
-                return datum;
-            }
-        }
-        Datum::new(Ok(false), self.place("blkio.throttle.*"))
     }
 
     fn devices(&self, buffer: &mut Buffer) -> Datum<Vec<DeviceRule>> {
@@ -370,7 +337,6 @@ fn pair(quota: &str, period: &str) -> Result<Option<CpuQuota>, Unread> {
 #[cfg(test)]
 mod tests {
     use super::super::cgroup::{Hierarchies, memberships};
-    use super::super::mounts;
     use super::*;
 
     fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -385,7 +351,7 @@ mod tests {
 
     fn limits_of(dir: &tempfile::TempDir, mountinfo: &str, cgroup: &str) -> Limits {
         let mountinfo = mountinfo.replace("DIR", dir.path().to_str().unwrap());
-        let all = Hierarchies::of(&mounts::parse(&mountinfo).unwrap(), Path::new("/"));
+        let all = Hierarchies::parse(&mountinfo, Path::new("/")).unwrap();
         read(&memberships(cgroup, &all).unwrap(), all.version().unwrap(), &Ancestors::default(), &mut Buffer::default())
     }
 
@@ -401,7 +367,6 @@ mod tests {
             ("s.slice/d/memory.current", "4096\n"),
             ("s.slice/d/cpu.max", "max 100000\n"),
             ("s.slice/d/pids.max", "100\n"),
-            ("s.slice/d/io.max", "8:0 rbps=1 wbps=max riops=max wiops=max\n"),
         ]);
         let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/s.slice/d\n");
         let memory = l.memory_max.value.unwrap();
@@ -409,7 +374,6 @@ mod tests {
         assert_eq!(l.swap_max.value.unwrap().own, Some(0));
         assert_eq!(l.cpu_quota.value.unwrap().unwrap().milli_cpus(), 500);
         assert_eq!(l.pids_max.value.unwrap().effective, Some(100));
-        assert_eq!(l.io_limited.value, Ok(true));
         assert_eq!(l.memory_current.value, Ok(4096));
         assert!(l.devices.value.is_err() && l.memory_and_swap_max.value.is_err());
         assert_eq!(l.memory_peak.value, Err(Unread::Absent));

@@ -22,7 +22,7 @@ mod tests;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 pub use caps::{caps_to_names, configured_capabilities};
 use cgroup::{Hierarchies, Members, Membership, Version, for_controller, memberships};
@@ -32,12 +32,12 @@ use mounts::Mount;
 use namespaces::{HostNamespaces, Namespace, Namespaces};
 pub use process::{Lsms, Process};
 pub use read::Datum;
-use read::{Buffer, open_dir, open_dir_at, vanished};
+use read::{Buffer, lossy, open_dir, open_dir_at, vanished};
 pub use security::{SeccompOption, SecurityOptions, allows_all, parse_security_options};
 use sockets::Table;
+use status::{IdRange, outside_id};
 
 use crate::host::root::Unread;
-use crate::redact::Redactor;
 
 /// The `proc` of the host whose containers are looked at.
 #[derive(Debug)]
@@ -70,6 +70,12 @@ pub struct Target<'t> {
 pub struct Observation {
     /// The process that the engine names.
     pub init: Process,
+    /// Its label of AppArmor or SELinux; `None` where the kernel has neither.
+    pub label: Datum<Option<String>>,
+    /// Its map of user ids; `0 0 4294967295` where there is no user namespace.
+    pub uid_map: Datum<Vec<IdRange>>,
+    /// Its namespaces.
+    pub namespaces: Namespaces,
     /// The other processes of its cgroup, those that came by exec too.
     pub others: Datum<Vec<Process>>,
     /// True when there are more processes than were looked at, or some that cannot be seen from here: then a
@@ -89,7 +95,7 @@ impl Observation {
     /// # Errors
     /// Why one of the two could not be read.
     pub fn shares_with_host(&self, kind: Namespace, proc: &Proc) -> Result<bool, Unread> {
-        self.init.namespaces.shares(kind, &proc.host.namespaces)
+        self.namespaces.shares(kind, &proc.host.namespaces)
     }
 
     /// Whether its root file system is read-only in effect.
@@ -101,6 +107,14 @@ impl Observation {
         mounts::root_mount(mounts)
             .map(Mount::effectively_read_only)
             .ok_or_else(|| Unread::Other("has no mount on /".into()))
+    }
+
+    /// The host's user id that uid 0 of the container stands for; `None` when root is not mapped at all.
+    ///
+    /// # Errors
+    /// Why the map could not be read.
+    pub fn root_maps_to(&self) -> Result<Option<u32>, Unread> {
+        self.uid_map.value.as_ref().map(|map| outside_id(map, 0)).map_err(Clone::clone)
     }
 
     /// All processes: the first and the others, as far as they could be read.
@@ -118,9 +132,9 @@ impl Proc {
         let path = root.join("proc");
         let dir = open_dir(&path)?;
         let mut buffer = Buffer::default();
-        let table = buffer.read(&dir, "self/mountinfo", read::MOST).map(|b| String::from_utf8_lossy(b).into_owned());
-        let hierarchies = table.and_then(|t| mounts::parse(&t)).map(|m| Hierarchies::of(&m, root));
-        let host = host_namespaces(&dir, &path, &mut buffer)?;
+        let table = buffer.read(&dir, "self/mountinfo", read::MOST);
+        let hierarchies = table.and_then(|table| Hierarchies::parse(&lossy(table), root));
+        let host = host_namespaces(&dir, &path)?;
         let boot = buffer
             .text(&dir, "stat")
             .ok()
@@ -141,9 +155,8 @@ impl Proc {
     /// The bounding set of the host's pid 1: what no container can exceed.
     pub fn host_bounding(&self) -> Datum<u64> {
         let mut buffer = Buffer::default();
-        let text = buffer.read(&self.dir, "1/status", read::MOST).map(|b| String::from_utf8_lossy(b).into_owned());
-        let value = text.and_then(|t| status::Status::parse(&t)).map(|s| s.bounding);
-        Datum::new(value, self.place("1/status"))
+        let status = buffer.record(&self.dir, "1/status").and_then(|b| status::Status::parse(&lossy(b)));
+        Datum::new(status.map(|s| s.bounding), &self.place("1").into(), "status")
     }
 
     /// The namespaces of a process: those of the engine's daemon are "the host's" in the sense of `--net host`.
@@ -152,7 +165,7 @@ impl Proc {
     /// When the process is not there or may not be looked at.
     pub fn namespaces_of(&self, pid: u32) -> Result<Namespaces, Unread> {
         let dir = open_dir_at(&self.dir, &pid.to_string())?;
-        Ok(Namespaces::read(&dir, self.place(&format!("{pid}/ns")), &mut Buffer::default()))
+        Ok(Namespaces::read(&dir, self.place(&format!("{pid}/ns"))))
     }
 
     fn place(&self, file: &str) -> String {
@@ -163,52 +176,57 @@ impl Proc {
     ///
     /// # Errors
     /// When the process is not there any more, may not be read at all, or is not proven to be the container's.
-    pub fn observe(&self, target: Target<'_>, redactor: &Redactor) -> Result<Observation, Unread> {
+    pub fn observe(&self, target: Target<'_>) -> Result<Observation, Unread> {
         if target.pid == 0 {
             return Err(Unread::Other("has no process".into()));
         }
         let mut buffer = Buffer::default();
-        let base = self.place(&target.pid.to_string());
+        let buffer = &mut buffer;
+        let base: Arc<str> = self.place(&target.pid.to_string()).into();
         // Whatever is opened below this directory is of this very process: when it ends, reading fails.
         let dir = open_dir_at(&self.dir, &target.pid.to_string()).map_err(gone)?;
-        let started = process::start_time(&dir, &mut buffer).map_err(gone)?;
-        let groups = self.memberships(&dir, &mut buffer);
-        self.prove(target, &groups, started)?;
-        let mounts = buffer
-            .read(&dir, "mountinfo", read::MOST)
-            .map(|b| String::from_utf8_lossy(b).into_owned())
-            .and_then(|t| mounts::parse(&t));
-        let mounts = Datum::new(mounts.map(|m| redacted(m, redactor)), format!("{base}/mountinfo"));
-        let init = self.process(&dir, target.pid, redactor, &mut buffer);
+        let groups = self.memberships(&dir, buffer);
+        self.prove(target, &groups, &dir, buffer)?;
+        let mounts = buffer.read(&dir, "mountinfo", read::MOST).and_then(|b| mounts::parse(&lossy(b)));
+        let mounts = Datum::new(mounts, &base, "mountinfo");
+        let namespaces = Namespaces::read(&dir, format!("{base}/ns"));
+        let label = process::label(&dir, &base, &self.lsms, buffer);
+        let uid_map = process::uid_map(&dir, &base, buffer);
+        let network = namespaces.id(Namespace::Net).as_ref().ok().copied();
         let version = self.cgroup_version();
-        let (others, incomplete) = self.others(target.pid, &groups, redactor, &mut buffer);
+        let (others, incomplete) = self.others(target.pid, &groups, &base, buffer);
         let limits = match (&groups, version) {
-            (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &self.ancestors, &mut buffer)),
+            (Ok(groups), Some(version)) => Ok(limits::read(groups, version, &self.ancestors, buffer)),
             (Err(gap), _) => Err(gap.clone()),
             (_, None) => Err(Unread::Other("no cgroups are mounted here".into())),
         };
-        let cgroup = groups.map(|g| walked(&g, version).map(|m| m.path.clone()).unwrap_or_default());
+        let init = self.process(&dir, target.pid, || network, buffer);
         // What went away while it was read may have answered with the emptiness of its end.
-        if process::start_time(&dir, &mut buffer) != Ok(started) || init.status.ok().is_some_and(|s| s.zombie) {
+        let ended = match &init.status.value {
+            Ok(status) => status.zombie,
+            Err(_) => process::start_time(&dir, buffer).is_err(),
+        };
+        if ended {
             return Err(vanished());
         }
-        Ok(Observation {
-            init,
-            others,
-            incomplete,
-            mounts,
-            cgroup: Datum::new(cgroup, format!("{base}/cgroup")),
-            limits,
-        })
+        let cgroup = groups.map(|g| walked(&g, version).map(|m| m.path.clone()).unwrap_or_default());
+        let cgroup = Datum::new(cgroup, &base, "cgroup");
+        Ok(Observation { init, label, uid_map, namespaces, others, incomplete, mounts, cgroup, limits })
     }
 
     fn memberships(&self, dir: &OwnedFd, buffer: &mut Buffer) -> Result<Vec<Membership>, Unread> {
         let hierarchies = self.hierarchies.as_ref().map_err(Clone::clone)?;
-        memberships(buffer.text(dir, "cgroup")?, hierarchies)
+        memberships(buffer.record_text(dir, "cgroup")?, hierarchies)
     }
 
     /// That the process is the container's: its cgroup names the container, or it started when the container did.
-    fn prove(&self, target: Target<'_>, groups: &Result<Vec<Membership>, Unread>, started: u64) -> Result<(), Unread> {
+    fn prove(
+        &self,
+        target: Target<'_>,
+        groups: &Result<Vec<Membership>, Unread>,
+        dir: &OwnedFd,
+        buffer: &mut Buffer,
+    ) -> Result<(), Unread> {
         /// Seconds between the start of the process and the moment that the engine notes.
         const APART: i64 = 30;
         // Twelve characters of an id are what people see as the id, fewer would prove nothing.
@@ -217,6 +235,7 @@ impl Proc {
         if named {
             return Ok(());
         }
+        let started = process::start_time(dir, buffer).map_err(gone)?;
         let ticks = rustix::param::clock_ticks_per_second().max(1);
         if let (Some(boot), Some(at)) = (self.boot, target.started_at) {
             let process = i64::try_from(boot + started / ticks).unwrap_or(i64::MAX);
@@ -230,25 +249,26 @@ impl Proc {
         )))
     }
 
-    fn process(&self, dir: &OwnedFd, pid: u32, redactor: &Redactor, buffer: &mut Buffer) -> Process {
-        let mut context = process::Context { lsms: &self.lsms, redactor, buffer };
-        let (mut process, sockets) = process::read(dir, &self.place(&pid.to_string()), pid, &mut context);
+    /// A process; `network` tells its network namespace, and is asked only where it has sockets.
+    fn process(&self, dir: &OwnedFd, pid: u32, network: impl FnOnce() -> Option<u64>, buffer: &mut Buffer) -> Process {
+        let base: Arc<str> = self.place(&pid.to_string()).into();
+        let (mut process, sockets) = process::read(dir, &base, pid, buffer);
         if !sockets.is_empty() {
-            process.listeners.value = self.table(dir, &process, buffer).map(|table| sockets::held(&sockets, &table));
+            process.listeners.value = self.table(dir, network(), buffer).map(|table| sockets::held(&sockets, &table));
         }
         process
     }
 
     /// The listening sockets of a process's network.
-    fn table(&self, dir: &OwnedFd, process: &Process, buffer: &mut Buffer) -> Result<Table, Unread> {
-        let id = process.namespaces.id(Namespace::Net).as_ref().ok().copied();
+    fn table(&self, dir: &OwnedFd, network: Option<u64>, buffer: &mut Buffer) -> Result<Table, Unread> {
         // Only the host's is shared by many; others are read anew, since numbers of dead ones come back.
-        let is_host = id.is_some() && id == self.host.namespaces.id(Namespace::Net).as_ref().ok().copied();
-        if let Some(table) = id.filter(|_| is_host).and_then(|id| self.tables.lock().ok()?.get(&id).cloned()) {
+        let host = self.host.namespaces.id(Namespace::Net).as_ref().ok().copied();
+        let known = network.filter(|_| network == host);
+        if let Some(table) = known.and_then(|id| self.tables.lock().ok()?.get(&id).cloned()) {
             return Ok(table);
         }
         let table = sockets::table(dir, buffer)?;
-        if let (true, Some(id), Ok(mut tables)) = (is_host, id, self.tables.lock()) {
+        if let (Some(id), Ok(mut tables)) = (known, self.tables.lock()) {
             tables.insert(id, table.clone());
         }
         Ok(table)
@@ -258,12 +278,12 @@ impl Proc {
         &self,
         init: u32,
         groups: &Result<Vec<Membership>, Unread>,
-        redactor: &Redactor,
+        base: &Arc<str>,
         buffer: &mut Buffer,
     ) -> (Datum<Vec<Process>>, Option<String>) {
         let at = groups.as_ref().ok().and_then(|g| walked(g, self.cgroup_version())).and_then(|m| m.directory.as_ref());
-        let path =
-            at.map_or_else(|| self.place(&format!("{init}/cgroup")), |(d, _)| format!("{}/cgroup.procs", d.display()));
+        let (place, file) =
+            at.map_or_else(|| (Arc::clone(base), "cgroup"), |(d, _)| (d.display().to_string().into(), "cgroup.procs"));
         let members = match (groups, at) {
             (Err(gap), _) => Err(gap.clone()),
             (Ok(_), None) => Err(Unread::Other("its cgroup lies outside of what is mounted here".into())),
@@ -275,7 +295,7 @@ impl Proc {
             Ok(members) => members,
             Err(gap) => {
                 let why = format!("the processes of its cgroup could not be listed: {gap}");
-                return (Datum::new(Err(gap), path), Some(why));
+                return (Datum::new(Err(gap), &place, file), Some(why));
             }
         };
         let mut out = Vec::with_capacity(pids.len().saturating_sub(1));
@@ -286,7 +306,8 @@ impl Proc {
                 hidden += usize::from(!rustix::process::geteuid().is_root());
                 continue;
             };
-            let process = self.process(&dir, pid, redactor, buffer);
+            let network = || namespaces::number(&dir, "ns/net").ok();
+            let process = self.process(&dir, pid, network, buffer);
             if !matches!(&process.status.value, Err(gap) if *gap == vanished() || *gap == Unread::Absent) {
                 out.push(process);
             }
@@ -298,7 +319,7 @@ impl Proc {
                 Some(format!("{n} of its processes cannot be seen from here (another pid namespace, or hidepid)"))
             }
         };
-        (Datum::new(Ok(out), path), incomplete)
+        (Datum::new(Ok(out), &place, file), incomplete)
     }
 }
 
@@ -316,22 +337,14 @@ fn walked(groups: &[Membership], version: Option<Version>) -> Option<&Membership
     }
 }
 
-fn host_namespaces(dir: &OwnedFd, path: &Path, buffer: &mut Buffer) -> Result<HostNamespaces, Unread> {
-    let of = |who: &str, buffer: &mut Buffer| -> Result<Namespaces, Unread> {
-        Ok(Namespaces::read(open_dir_at(dir, who)?, format!("{}/{who}/ns", path.display()), buffer))
+fn host_namespaces(dir: &OwnedFd, path: &Path) -> Result<HostNamespaces, Unread> {
+    let of = |who: &str| -> Result<Namespaces, Unread> {
+        Ok(Namespaces::read(open_dir_at(dir, who)?, format!("{}/{who}/ns", path.display())))
     };
-    match of("1", buffer) {
+    match of("1") {
         Ok(first) if !first.is_denied() => Ok(HostNamespaces { namespaces: first, is_self: false }),
-        _ => Ok(HostNamespaces { namespaces: of("self", buffer)?, is_self: true }),
+        _ => Ok(HostNamespaces { namespaces: of("self")?, is_self: true }),
     }
-}
-
-/// What is mounted may be a URL with a password in it.
-fn redacted(mut mounts: Vec<Mount>, redactor: &Redactor) -> Vec<Mount> {
-    for mount in mounts.iter_mut().filter(|m| m.source.contains(['@', ':', '='])) {
-        mount.source = redactor.text(&mount.source).into_owned();
-    }
-    mounts
 }
 
 /// What a process that is not there means: root sees all, others do not where `/proc` is mounted with `hidepid`.

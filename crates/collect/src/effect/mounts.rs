@@ -1,23 +1,17 @@
 //! `/proc/PID/mountinfo`: what is mounted in a process's namespace.
 
+use std::borrow::Cow;
+
 use crate::host::root::Unread;
 
 /// The most mounts that are kept of one namespace.
 pub const MOST_MOUNTS: usize = 8192;
 
-/// One mount.
+/// One mount, as far as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Its number, and that of the mount it lies on.
-    pub id: u32,
-    /// The mount that it lies on.
-    pub parent: u32,
-    /// Device number `major:minor` as the kernel writes it.
-    pub device: String,
-    /// The directory of the file system that is mounted.
-    pub root: String,
     /// Where, in the process's root.
-    pub point: String,
+    pub point: Box<str>,
     /// True when this mount is read-only (the file system may be writable elsewhere).
     pub read_only: bool,
     /// True when the file system itself is read-only.
@@ -26,34 +20,54 @@ pub struct Mount {
     pub shared: Option<u32>,
     /// The group that mounts are received from, if any: `master:N`.
     pub master: Option<u32>,
-    /// The type of the file system.
-    pub fs_type: String,
-    /// What is mounted: a device, a name, `server:/path`.
-    pub source: String,
-    /// For cgroup v1: the controllers; empty otherwise.
-    pub controllers: Vec<String>,
 }
 
 impl Mount {
-    /// True when mounts below it are seen by its peers too: `shared` or `rshared`.
-    pub fn is_shared(&self) -> bool {
-        self.shared.is_some()
-    }
-
-    /// True when mounts of its master are seen below it: `slave` or `rslave`.
-    pub fn is_slave(&self) -> bool {
-        self.master.is_some()
-    }
-
-    /// Where it lies in the process's root.
-    pub fn point(&self) -> &str {
-        &self.point
-    }
-
     /// True when nothing can be written through it.
     pub fn effectively_read_only(&self) -> bool {
         self.read_only || self.super_read_only
     }
+}
+
+impl From<Line<'_>> for Mount {
+    fn from(line: Line<'_>) -> Self {
+        let Line { read_only, super_read_only, shared, master, .. } = line;
+        Self { point: line.point.into(), read_only, super_read_only, shared, master }
+    }
+}
+
+/// A line of the table. What is mounted (a device, a name, a URL that may hold a password) is passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line<'t> {
+    /// The directory of the file system that is mounted.
+    pub root: Cow<'t, str>,
+    /// Where, in the process's root.
+    pub point: Cow<'t, str>,
+    read_only: bool,
+    super_read_only: bool,
+    shared: Option<u32>,
+    master: Option<u32>,
+    /// The type of the file system.
+    pub fs_type: &'t str,
+    options: &'t str,
+}
+
+impl<'t> Line<'t> {
+    /// For cgroup v1: the controllers; none otherwise.
+    pub fn controllers(&self) -> impl Iterator<Item = &'t str> {
+        let options = if self.fs_type == "cgroup" { self.options } else { "" };
+        options.split(',').filter(|o| !matches!(*o, "" | "rw" | "ro"))
+    }
+}
+
+/// The lines of a table, of which each may be an error.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Result<Line<'_>, Unread>> {
+    text.lines().enumerate().map(|(count, line)| {
+        if count >= MOST_MOUNTS {
+            return Err(Unread::TooLarge(MOST_MOUNTS));
+        }
+        parse_line(line).ok_or_else(|| Unread::Other("has a malformed line".into()))
+    })
 }
 
 /// Parses the table.
@@ -61,21 +75,16 @@ impl Mount {
 /// # Errors
 /// [`Unread::Other`] for a malformed line, [`Unread::TooLarge`] for more than [`MOST_MOUNTS`].
 pub fn parse(text: &str) -> Result<Vec<Mount>, Unread> {
-    let mut out = Vec::with_capacity(32);
-    for line in text.lines() {
-        if out.len() == MOST_MOUNTS {
-            return Err(Unread::TooLarge(MOST_MOUNTS));
-        }
-        out.push(parse_line(line).ok_or_else(|| Unread::Other("has a malformed line".into()))?);
-    }
-    Ok(out)
+    lines(text).map(|line| line.map(Mount::from)).collect()
 }
 
-fn parse_line(line: &str) -> Option<Mount> {
+fn parse_line(line: &str) -> Option<Line<'_>> {
     let mut words = line.split(' ');
-    let id = words.next()?.parse().ok()?;
-    let parent = words.next()?.parse().ok()?;
-    let device = words.next()?.to_owned();
+    let number = |word: &str| word.parse::<u32>().ok();
+    // Its number and that of the mount it lies on, and its device.
+    number(words.next()?)?;
+    number(words.next()?)?;
+    words.next()?;
     let root = unescape(words.next()?);
     let point = unescape(words.next()?);
     let read_only = has(words.next()?, "ro");
@@ -84,34 +93,16 @@ fn parse_line(line: &str) -> Option<Mount> {
         match words.next()? {
             "-" => break,
             word => match word.split_once(':') {
-                Some(("shared", n)) => shared = n.parse().ok(),
-                Some(("master", n)) => master = n.parse().ok(),
+                Some(("shared", n)) => shared = number(n),
+                Some(("master", n)) => master = number(n),
                 _ => {}
             },
         }
     }
-    let fs_type = words.next()?.to_owned();
-    let source = unescape(words.next()?);
+    let fs_type = words.next()?;
+    words.next()?;
     let options = words.next().unwrap_or("");
-    let controllers = if fs_type == "cgroup" {
-        options.split(',').filter(|o| *o != "rw" && *o != "ro").map(str::to_owned).collect()
-    } else {
-        Vec::new()
-    };
-    Some(Mount {
-        id,
-        parent,
-        device,
-        root,
-        point,
-        read_only,
-        super_read_only: has(options, "ro"),
-        shared,
-        master,
-        fs_type,
-        source,
-        controllers,
-    })
+    Some(Line { root, point, read_only, super_read_only: has(options, "ro"), shared, master, fs_type, options })
 }
 
 fn has(options: &str, option: &str) -> bool {
@@ -119,9 +110,9 @@ fn has(options: &str, option: &str) -> bool {
 }
 
 /// `\040` is a space, as octal escapes are everywhere in the table.
-fn unescape(word: &str) -> String {
+fn unescape(word: &str) -> Cow<'_, str> {
     if !word.contains('\\') {
-        return word.to_owned();
+        return word.into();
     }
     let bytes = word.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -143,12 +134,12 @@ fn unescape(word: &str) -> String {
             }
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&out).into_owned().into()
 }
 
 /// The mount that is the root of the namespace: the last one on `/`, which hides those before it.
 pub fn root_mount(mounts: &[Mount]) -> Option<&Mount> {
-    mounts.iter().rev().find(|m| m.point == "/")
+    mounts.iter().rev().find(|m| &*m.point == "/")
 }
 
 #[cfg(test)]
@@ -163,9 +154,10 @@ mod tests {
         let root = root_mount(&mounts).unwrap();
         assert!(root.effectively_read_only() && root.read_only && !root.super_read_only);
         assert_eq!((root.shared, root.master), (None, Some(229)));
-        assert_eq!(mounts[2].root, "/srv/my data");
+        let all: Vec<Line<'_>> = lines(RECORDED).map(Result::unwrap).collect();
+        assert_eq!((&*all[2].root, all[2].controllers().count()), ("/srv/my data", 0));
         assert_eq!((mounts[2].shared, mounts[2].master), (Some(7), Some(1)));
-        assert_eq!(mounts[3].controllers, ["memory"]);
+        assert_eq!(all[3].controllers().collect::<Vec<_>>(), ["memory"]);
     }
 
     #[test]

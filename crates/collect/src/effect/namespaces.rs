@@ -2,14 +2,12 @@
 
 use std::os::fd::AsFd;
 
-use super::read::{Buffer, open_dir_at};
+use super::read::{link, open_dir_at};
 use crate::host::root::Unread;
 
-/// A kind of namespace.
+/// A kind of namespace that containers may share with the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Namespace {
-    /// Mounts.
-    Mnt,
     /// Process ids.
     Pid,
     /// Network.
@@ -18,30 +16,22 @@ pub enum Namespace {
     Ipc,
     /// Host name.
     Uts,
-    /// Users.
-    User,
     /// Control groups.
     Cgroup,
-    /// Clocks; kernels before 5.6 have none.
-    Time,
 }
 
 impl Namespace {
     /// Every kind, in the order of [`Namespaces`].
-    pub const ALL: [Self; 8] =
-        [Self::Mnt, Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::User, Self::Cgroup, Self::Time];
+    pub const ALL: [Self; 5] = [Self::Pid, Self::Net, Self::Ipc, Self::Uts, Self::Cgroup];
 
     /// Its file under `/proc/PID/ns`.
     pub const fn file(self) -> &'static str {
         match self {
-            Self::Mnt => "mnt",
             Self::Pid => "pid",
             Self::Net => "net",
             Self::Ipc => "ipc",
             Self::Uts => "uts",
-            Self::User => "user",
             Self::Cgroup => "cgroup",
-            Self::Time => "time",
         }
     }
 }
@@ -49,22 +39,17 @@ impl Namespace {
 /// The namespaces of one process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Namespaces {
-    ids: [Result<u64, Unread>; 8],
+    ids: [Result<u64, Unread>; 5],
     /// Where they were read: `/proc/PID/ns`.
     pub path: String,
 }
 
 impl Namespaces {
     /// Reads the links below a process's directory.
-    pub(super) fn read(process: impl AsFd, path: String, buffer: &mut Buffer) -> Self {
+    pub(super) fn read(process: impl AsFd, path: String) -> Self {
         let dir = open_dir_at(process, "ns");
-        let mut one = |kind: Namespace| {
-            let dir = dir.as_ref().map_err(Clone::clone)?;
-            let link = buffer.link(dir, kind.file())?;
-            let number = link.split_once(":[").and_then(|(_, n)| n.strip_suffix(']')).and_then(|n| n.parse().ok());
-            number.ok_or_else(|| Unread::Other("names no namespace".into()))
-        };
-        Self { ids: Namespace::ALL.map(&mut one), path }
+        let one = |kind: Namespace| number(dir.as_ref().map_err(Clone::clone)?, kind.file());
+        Self { ids: Namespace::ALL.map(one), path }
     }
 
     /// The inode number of a namespace.
@@ -86,6 +71,15 @@ impl Namespaces {
     pub(super) fn is_denied(&self) -> bool {
         self.ids.iter().all(|i| matches!(i, Err(Unread::Denied)))
     }
+}
+
+/// The inode number that a link to a namespace names: `net:[4026531840]`.
+pub(super) fn number(dir: impl AsFd, file: &str) -> Result<u64, Unread> {
+    link(dir, file, |target| {
+        let text = std::str::from_utf8(target).ok()?;
+        text.split_once(":[")?.1.strip_suffix(']')?.parse().ok()
+    })?
+    .ok_or_else(|| Unread::Other("names no namespace".into()))
 }
 
 /// The namespaces that count as the host's.

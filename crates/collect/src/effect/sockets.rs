@@ -1,16 +1,17 @@
 //! Listening TCP sockets of a network namespace, and which of them a process holds.
 
 use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use rustix::net::netlink::SOCK_DIAG;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use super::read::{Buffer, MOST, open_dir_at, reason};
+use super::read::{Buffer, MOST, link, reason};
 use crate::host::netlink::{DUMP, Socket};
 use crate::host::root::Unread;
 
@@ -151,29 +152,35 @@ fn parse_address(text: &str) -> Option<Listener> {
 }
 
 /// The inodes of the sockets that a process holds.
-pub(super) fn inodes(process: impl AsFd, buffer: &mut Buffer) -> Result<Vec<u64>, Unread> {
-    let dir = open_dir_at(process, "fd")?;
+pub(super) fn inodes(process: impl AsFd) -> Result<Vec<u64>, Unread> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let list = rustix::fs::openat(&dir, ".", flags, Mode::empty()).map_err(reason)?;
+    let dir = rustix::fs::openat(process, "fd", flags, Mode::empty()).map_err(reason)?;
+    let mut names = [MaybeUninit::<u8>::uninit(); 4096];
+    let mut entries = RawDir::new(&dir, &mut names);
     let mut out = Vec::new();
-    for (count, entry) in rustix::fs::Dir::new(list).map_err(reason)?.enumerate() {
+    let mut count = 0;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(reason)?;
+        if !entry.file_name().to_bytes().first().is_some_and(u8::is_ascii_digit) {
+            continue;
+        }
+        count += 1;
         if count > MOST_FDS {
             return Err(Unread::TooLarge(MOST_FDS));
         }
-        let entry = entry.map_err(reason)?;
-        let Ok(name) = entry.file_name().to_str() else { continue };
-        if !name.as_bytes().first().is_some_and(u8::is_ascii_digit) {
-            continue;
-        }
-        let link = match buffer.link(&dir, name) {
-            Ok(link) => link,
+        match link(&dir, entry.file_name(), socket) {
+            Ok(inode) => out.extend(inode),
             // Closed meanwhile.
-            Err(Unread::Absent) => continue,
+            Err(Unread::Absent) => {}
             Err(gap) => return Err(gap),
-        };
-        out.extend(link.strip_prefix("socket:[").and_then(|l| l.strip_suffix(']')).and_then(|l| l.parse::<u64>().ok()));
+        }
     }
     Ok(out)
+}
+
+/// The inode in `socket:[548]`.
+fn socket(target: &[u8]) -> Option<u64> {
+    std::str::from_utf8(target.strip_prefix(b"socket:[")?.strip_suffix(b"]")?).ok()?.parse().ok()
 }
 
 /// Those of a table that are among the sockets held.

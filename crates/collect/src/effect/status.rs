@@ -147,45 +147,6 @@ pub fn outside_id(map: &[IdRange], inside: u32) -> Option<u32> {
     range.outside.checked_add(inside - range.inside)
 }
 
-/// A resource limit; `None` is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rlimit {
-    /// What the process may use.
-    pub soft: Option<u64>,
-    /// What it may raise the soft limit to.
-    pub hard: Option<u64>,
-}
-
-/// The limits of `/proc/PID/limits` that are judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rlimits {
-    /// Open files.
-    pub nofile: Rlimit,
-    /// Processes of the user.
-    pub nproc: Rlimit,
-}
-
-impl Rlimits {
-    /// Parses the file.
-    ///
-    /// # Errors
-    /// [`Unread::Other`] when one of the two lines is missing or malformed.
-    pub fn parse(text: &str) -> Result<Self, Unread> {
-        let find = |name: &str| {
-            let rest = text.lines().find_map(|l| l.strip_prefix(name))?;
-            let mut words = rest
-                .split_ascii_whitespace()
-                .map(|w| if w == "unlimited" { Some(None) } else { w.parse().ok().map(Some) });
-            Some(Rlimit { soft: words.next()??, hard: words.next()?? })
-        };
-        let missing = |what: &str| Unread::Other(format!("has no readable limit of {what}"));
-        Ok(Self {
-            nofile: find("Max open files").ok_or_else(|| missing("open files"))?,
-            nproc: find("Max processes").ok_or_else(|| missing("processes"))?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,15 +176,10 @@ mod tests {
     }
 
     #[test]
-    fn maps_and_limits() {
+    fn maps_of_ids() {
         let map = parse_id_map("         0     100000      65536\n").unwrap();
         assert_eq!(outside_id(&map, 0), Some(100_000));
         assert_eq!(outside_id(&map, 65_536), None);
         assert!(parse_id_map("0 x 1").is_err());
-        let text = "Limit                     Soft Limit           Hard Limit           Units     \nMax processes             unlimited            unlimited            processes \nMax open files            1024                 1048576              files     \n";
-        let limits = Rlimits::parse(text).unwrap();
-        assert_eq!(limits.nofile, Rlimit { soft: Some(1024), hard: Some(1_048_576) });
-        assert_eq!(limits.nproc, Rlimit { soft: None, hard: None });
-        assert!(Rlimits::parse("Max open files 1").is_err());
     }
 }

@@ -3,15 +3,15 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
 use super::failure::Failure;
-use super::negotiate::{self, ApiVersion};
-use super::pool::{Limits, Pool};
+use super::negotiate::{self, Agreed, ApiVersion};
+use super::pool::{Limits, Pool, VERSION};
 use super::tls::PeerCertificate;
 
 /// A container engine. Clones are cheap and share its connections.
@@ -22,14 +22,14 @@ pub struct Engine {
 
 struct Shared {
     pool: Pool,
-    about: About,
+    api: ApiVersion,
+    about: OnceLock<About>,
 }
 
 /// What the engine said of itself when it was opened.
 #[derive(Debug)]
 struct About {
     version: Value,
-    api: ApiVersion,
     server_api: ApiVersion,
     caveat: Option<Failure>,
 }
@@ -48,23 +48,45 @@ impl Engine {
     /// or none at all shows itself.
     pub async fn connect(endpoint: &Endpoint, limits: Limits) -> Result<Self, Failure> {
         let mut pool = Pool::new(endpoint, limits)?;
-        let at = endpoint.to_string();
-        let (version, agreed) = match pool.json::<Value>("/version", pool.limits().body).await {
-            Ok(version) => {
-                let text = |key: &str| version[key].as_str();
-                let agreed = negotiate::agree(text("ApiVersion"), text("MinAPIVersion"), &at)?;
-                (version, agreed)
-            }
-            // A proxy or an authorization plugin may keep /version back; every engine pings.
-            Err(refused @ Failure::Status { code: 401 | 403..=405 | 501, .. }) => match pool.ping().await? {
-                Some(api) => (Value::Null, negotiate::agree(Some(&api), None, &at)?),
-                None => return Err(refused),
-            },
-            Err(failure) => return Err(failure),
+        let (api, about) = ask_about(&pool).await?;
+        pool.speak(api);
+        Ok(Self { shared: Arc::new(Shared { pool, api, about: about.into() }) })
+    }
+
+    /// As [`Engine::connect`] for who asks for much: where a ping tells the API's version, `GET /version`, for which
+    /// engines run programs, is left to [`Engine::introduce`], beside which other things may be asked.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub async fn open(endpoint: &Endpoint, limits: Limits) -> Result<Self, Failure> {
+        let mut pool = Pool::new(endpoint, limits.clone())?;
+        let newest = match pool.ping().await {
+            Ok(newest) => newest,
+            Err(failure @ Failure::TimedOut { .. }) => return Err(failure),
+            Err(_) => None,
         };
-        pool.speak(agreed.api);
-        let about = About { version, api: agreed.api, server_api: agreed.server, caveat: agreed.caveat };
-        Ok(Self { shared: Arc::new(Shared { pool, about }) })
+        match negotiate::agree(newest.as_deref(), None, &endpoint.to_string()) {
+            Ok(Agreed { api, .. }) => {
+                pool.speak(api);
+                Ok(Self { shared: Arc::new(Shared { pool, api, about: OnceLock::new() }) })
+            }
+            // Its answer to `/version` tells what it is, or why there is none.
+            Err(_) => Self::connect(endpoint, limits).await,
+        }
+    }
+
+    /// Asks an engine that was opened by [`Engine::open`] for itself, where it was not asked yet. Until then it has told
+    /// nothing of itself but its API's version.
+    ///
+    /// # Errors
+    /// As [`Engine::connect`].
+    pub async fn introduce(&self) -> Result<(), Failure> {
+        if self.shared.about.get().is_none() {
+            let (_, about) = ask_about(&self.shared.pool).await?;
+            // Where two asked at a time, both were told the same.
+            let _ = self.shared.about.set(about);
+        }
+        Ok(())
     }
 
     /// Reads one path, such as `/containers/json?all=1`, without the API's version in it.
@@ -134,32 +156,32 @@ impl Engine {
     /// The API's version in use: the lower of the engine's newest and ours.
     #[must_use]
     pub fn api(&self) -> ApiVersion {
-        self.shared.about.api
+        self.shared.api
     }
 
     /// The newest API that the engine speaks.
     #[must_use]
     pub fn server_api(&self) -> ApiVersion {
-        self.shared.about.server_api
+        self.shared.about.get().map_or(self.shared.api, |about| about.server_api)
     }
 
     /// The engine's answer to `/version`, so that it need not be asked again; `Null` where it was
     /// refused.
     #[must_use]
     pub fn version(&self) -> &Value {
-        &self.shared.about.version
+        self.shared.about.get().map_or(&Value::Null, |about| &about.version)
     }
 
     /// Whether it is Podman.
     #[must_use]
     pub fn is_podman(&self) -> bool {
-        negotiate::is_podman(&self.shared.about.version)
+        negotiate::is_podman(self.version())
     }
 
     /// What limits everything that it reports: an API older than we support.
     #[must_use]
     pub fn caveat(&self) -> Option<&Failure> {
-        self.shared.about.caveat.as_ref()
+        self.shared.about.get()?.caveat.as_ref()
     }
 
     /// The certificate that the engine showed, where TLS is used.
@@ -167,6 +189,25 @@ impl Engine {
     pub fn peer_certificate(&self) -> Option<&PeerCertificate> {
         self.shared.pool.certificate()
     }
+}
+
+/// What an engine says of itself, and the API's version that follows from it.
+async fn ask_about(pool: &Pool) -> Result<(ApiVersion, About), Failure> {
+    let at = pool.endpoint().to_string();
+    let (version, agreed) = match pool.json::<Value>(VERSION, pool.limits().body).await {
+        Ok(version) => {
+            let text = |key: &str| version[key].as_str();
+            let agreed = negotiate::agree(text("ApiVersion"), text("MinAPIVersion"), &at)?;
+            (version, agreed)
+        }
+        // A proxy or an authorization plugin may keep /version back; every engine pings.
+        Err(refused @ Failure::Status { code: 401 | 403..=405 | 501, .. }) => match pool.ping().await? {
+            Some(api) => (Value::Null, negotiate::agree(Some(&api), None, &at)?),
+            None => return Err(refused),
+        },
+        Err(failure) => return Err(failure),
+    };
+    Ok((agreed.api, About { version, server_api: agreed.server, caveat: agreed.caveat }))
 }
 
 /// Makes a name of others fit to be one segment of a path.

@@ -25,6 +25,11 @@ use super::tls::PeerCertificate;
 /// The most of an error's body that is read, in bytes.
 const ERROR_BODY: u64 = 64 << 10;
 
+/// What tells which versions of the API there are; as [`PING`] it is asked for without one before it.
+pub(super) const VERSION: &str = "/version";
+/// What tells the newest version of the API by a header.
+const PING: &str = "/_ping";
+
 /// What an engine may cost at most.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -145,11 +150,11 @@ impl Pool {
     /// The version that `/_ping` names in its header; `None` where it is refused or names none.
     pub(super) async fn ping(&self) -> Result<Option<String>, Failure> {
         let _permit = self.permit().await?;
-        let (mut lane, response, deadline) = self.exchange("/_ping").await?;
+        let (mut lane, response, deadline) = self.exchange(PING).await?;
         let api = response.headers().get("api-version").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let found = response.status().is_success();
-        let at = || self.at("/_ping");
-        self.in_time("/_ping", deadline, lane.read_all(response.into_body(), ERROR_BODY, &at)).await?;
+        let at = || self.at(PING);
+        self.in_time(PING, deadline, lane.read_all(response.into_body(), ERROR_BODY, &at)).await?;
         self.put_back(lane);
         Ok(api.filter(|_| found))
     }
@@ -260,7 +265,8 @@ impl Pool {
     }
 
     fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, Failure> {
-        Request::get(format!("{}{path}", self.prefix))
+        let prefix = if matches!(path, VERSION | PING) { self.dialer.base() } else { &self.prefix };
+        Request::get(format!("{prefix}{path}"))
             .header(HOST, self.host.clone())
             .header(USER_AGENT, const { HeaderValue::from_static(concat!("seaworthy/", env!("CARGO_PKG_VERSION"))) })
             .header(ACCEPT, const { HeaderValue::from_static("*/*") })

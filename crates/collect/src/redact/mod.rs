@@ -104,6 +104,11 @@ impl Redactor {
         (value::is_surely_random(trimmed) && !name::is_public(name)).then_some(Class::HighEntropy)
     }
 
+    /// The class of secret that a variable of this name is made for; none where the name does not surely say so.
+    pub fn named(&self, name: &str) -> Option<Class> {
+        name::judge(name).filter(|(_, strength)| *strength == name::Strength::Strong).map(|(class, _)| class)
+    }
+
     /// The text with every secret replaced by `[redacted CLASS]`; at most [`MOST_KEPT`] bytes of it.
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let seen = cut(text, MOST_SCANNED);

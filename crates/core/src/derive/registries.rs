@@ -8,7 +8,7 @@ use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::waiver::matches;
 
-/// Sets which registries of each image are not among the allowed ones (`*` stands for anything, letters of either
+/// Sets which registries of each image are not among the allowed ones, and of each registry whether it is (`*` stands for anything, letters of either
 /// case are equal); without a list null, which says that there is none. Done apart from [`super::derive`], because the
 /// list belongs to whoever judges and not to the snapshot.
 pub fn registries(snapshot: &mut Snapshot, allowed: Option<&[String]>) {
@@ -21,6 +21,16 @@ pub fn registries(snapshot: &mut Snapshot, allowed: Option<&[String]>) {
             Some(allowed) => foreign(image.value("registries"), allowed),
         };
         image.set("registries_not_allowed", value, source.clone());
+    }
+    let source = Source::place("its address against seaworthy.toml");
+    let registries = snapshot.targets.iter_mut().flat_map(|target| target.components.iter_mut());
+    for registry in registries.filter(|c| std::ptr::eq(c.kind, &docker::REGISTRY)) {
+        let value = match (&allowed, registry.value("address")) {
+            (None, _) => Value::Null,
+            (Some(allowed), Value::Str(address)) => allowed.iter().any(|pattern| matches(pattern, address)).into(),
+            (Some(_), other) => Value::unknown(other.reason().map_or("its address is not known", |r| r)),
+        };
+        registry.set("allowed", value, source.clone());
     }
 }
 

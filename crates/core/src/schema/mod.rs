@@ -180,11 +180,13 @@ pub(crate) use kind;
 
 /// Every kind, in the order in which reports show them.
 pub fn kinds() -> &'static [&'static Kind] {
-    static ALL: [&Kind; 11] = [
+    static ALL: [&Kind; 13] = [
         &docker::HOST,
         &docker::CLIENT,
         &docker::DAEMON,
         &docker::FILE,
+        &docker::REGISTRY,
+        &docker::DOCKERFILE,
         &docker::IMAGE,
         &docker::CONTAINER,
         &docker::NETWORK,

@@ -33,7 +33,7 @@ pub fn standing(assessment: &Assessment<'_>) -> Standing {
     let verdicts = words::VERDICTS.iter().map(|v| v.word()).zip(controls.map(words::thousands)).collect();
     let letters = assessment.open_by_letter();
     Standing {
-        threats: Status::ALL.map(|s| (s.word(), words::thousands(assessment.count(s)))).to_vec(),
+        threats: Status::ALL.iter().map(|s| s.word()).zip(assessment.counted().map(words::thousands)).collect(),
         letters: letters.iter().map(|(l, n)| (l.letter(), title(*l), words::thousands(*n))).collect(),
         paths: (words::thousands(proven), words::thousands(assessment.paths.list.len() - proven)),
         benchmark: (sentence(&assessment.audit.benchmark.title), verdicts),

@@ -9,7 +9,7 @@ fn report(world: &World) -> Value {
 }
 
 fn errors(report: &Value) -> Vec<String> {
-    let schema: Value = serde_json::from_str(include_str!("../../../../schemas/report-1.json")).unwrap();
+    let schema: Value = serde_json::from_str(include_str!("../../../../schemas/report-2.json")).unwrap();
     let validator = jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap();
     validator.iter_errors(report).map(|e| format!("{}: {e}", e.instance_path())).collect()
 }

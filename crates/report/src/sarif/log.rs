@@ -1,5 +1,7 @@
 //! The parts of a SARIF log that are written.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -41,7 +43,7 @@ impl Notification {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultOut<'r> {
-    pub rule_id: &'r str,
+    pub rule_id: Cow<'r, str>,
     pub rule_index: usize,
     pub kind: &'static str,
     pub level: &'static str,
@@ -50,6 +52,48 @@ pub struct ResultOut<'r> {
     pub partial_fingerprints: Fingerprints,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suppressions: Option<Vec<Suppression>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taxa: Vec<Reference<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub code_flows: Vec<CodeFlow<'r>>,
+}
+
+/// What is meant in a taxonomy.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference<'r> {
+    pub id: &'r str,
+    pub tool_component: Named,
+}
+
+/// A taxonomy by its name and place.
+#[derive(Clone, Copy, Serialize)]
+pub struct Named {
+    pub name: &'static str,
+    pub index: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CodeFlow<'r> {
+    pub message: Message,
+    pub thread_flows: [ThreadFlow<'r>; 1],
+}
+
+#[derive(Serialize)]
+pub struct ThreadFlow<'r> {
+    pub locations: Vec<Step<'r>>,
+}
+
+/// A place on a path.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step<'r> {
+    pub location: Location<'r>,
+    pub execution_order: usize,
+    pub importance: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taxa: Vec<Reference<'r>>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +118,8 @@ pub struct Suppression {
 pub struct Location<'r> {
     pub physical_location: Physical,
     pub logical_locations: [LogicalLocation<'r>; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +138,8 @@ pub struct Artifact {
 #[serde(rename_all = "camelCase")]
 pub struct Region {
     pub start_line: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_column: Option<u32>,
 }
 
 #[derive(Serialize)]

@@ -1,3 +1,6 @@
+use seaworthy_core::component::Component;
+use seaworthy_core::fact::Source;
+use seaworthy_core::value::Value as Fact;
 use serde_json::Value;
 
 use super::*;
@@ -59,7 +62,8 @@ const TAGS: usize = 20;
 #[test]
 fn too_many_results_are_cut_and_it_is_said() {
     let world = usual();
-    let log = serde_json::to_value(Log { audit: &world.audit(), all: false, most: 3 }).unwrap();
+    let report = crate::Report { audit: &world.audit(), model: None, since: None };
+    let log = serde_json::to_value(Log { report, all: false, most: 3 }).unwrap();
     conforms(&log);
     let run = &log["runs"][0];
     assert_eq!(run["results"].as_array().unwrap().len(), 3);
@@ -76,4 +80,32 @@ fn paths_are_relative_and_texts_literal() {
     assert_eq!(segments("\u{202e}\n"), "%E2%80%AE%0A");
     assert_eq!(literal("[a](http://b)"), "\\[a\\](http://b)");
     assert_eq!(literal("{0} [a, b]"), "{{0}} [a, b]");
+}
+
+#[test]
+fn what_stands_in_a_file_is_shown_there() {
+    let mut world = usual();
+    let place =
+        |line: i64| Fact::Object(vec![("line", line.into()), ("column", Fact::Int(3)), ("text", "ADD . /".into())]);
+    let mut file = Component::new(&DOCKERFILE, "app/my Dockerfile", "app/my Dockerfile");
+    file.set("adds", vec![place(7), place(9)], Source::place("app/my Dockerfile"));
+    file.set("root_user", true, Source::place("app/my Dockerfile"));
+    let mut target = Target::new("app", "files", "/app");
+    target.components.push(file);
+    world.snapshot.targets.push(target);
+    let about = "docker.dockerfile";
+    for (id, require) in [("docker/dockerfile/copy", "adds.size() == 0"), ("docker/dockerfile/user", "!root_user")] {
+        world.checks.push(crate::testing::check(id, about, Severity::Low, "Good", Some(require)));
+    }
+    let log = sarif(&world, false);
+    conforms(&log);
+    let results = log["runs"][1]["results"].as_array().unwrap();
+    let of = |rule: &str| {
+        let result = results.iter().find(|r| r["ruleId"] == rule).unwrap();
+        result["locations"][0]["physicalLocation"].to_string()
+    };
+    let expected = r#"{"artifactLocation":{"uri":"app/my%20Dockerfile"},"region":{"startLine":7,"startColumn":3}}"#;
+    assert_eq!(of("docker/dockerfile/copy"), expected);
+    let expected = r#"{"artifactLocation":{"uri":"app/my%20Dockerfile"},"region":{"startLine":1}}"#;
+    assert_eq!(of("docker/dockerfile/user"), expected);
 }

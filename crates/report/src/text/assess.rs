@@ -1,103 +1,229 @@
 //! The summary, and what to harden first.
 
-use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use seaworthy_core::check::Check;
-use seaworthy_core::verdict::{Severity, Verdict};
+use seaworthy_core::diagram::Certainty;
+use seaworthy_core::step::{Path, Priority};
+use seaworthy_core::threat::{Status, Stride};
 
-use super::Text;
-use crate::clean::one_line;
-use crate::group::groups;
-use crate::layout::Edge;
+use super::Model;
+use crate::clean::{bounded, one_line};
+use crate::layout::{Edge, cut, names, width};
 use crate::words;
 
-/// The facts that are shown as the reason why, at most.
-const FACTS: usize = 3;
+/// Columns before the text of a summary line.
+const LABEL: usize = 13;
+/// How many terms of a rank are told; the other formats have all.
+const WHY: usize = 2;
+/// How many fixes of the smallest cut are named.
+const FIXES: usize = 6;
 
-/// A check with its failures that nobody accepted.
-struct Failure<'a> {
-    check: &'a Check,
-    findings: Vec<usize>,
-}
-
-impl Text<'_, '_> {
+impl Model<'_, '_> {
     /// Writes the view.
     pub(super) fn assess(&self, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out)?;
-        let controls = self.audit.controls();
-        let benchmark = self.audit.benchmark;
-        let mut line = Edge::plain(format!("  Benchmark  {}", short(&benchmark.title, benchmark.version())));
-        let counts = self.counts(&words::counts(&controls));
+        self.threats_line(out)?;
+        self.paths_lines(out)?;
+        let audit = self.text.audit;
+        let counts = self.text.counts(&words::counts(&audit.controls()));
+        let title = short(&audit.benchmark.title, audit.benchmark.version());
+        let mut line = Edge::plain(format!("  Benchmark  {title}"));
         line.push(&format!("   {}", counts.plain), &format!("   {}", counts.painted));
-        self.page.edges(out, &line, &Edge::default())?;
-        let failures = self.failures();
-        let shown = failures.len().min(self.options.top);
-        if shown > 0 {
-            writeln!(out, "\n  {}", self.page.paint.bold("Harden first"))?;
-        } else if failures.is_empty() {
-            writeln!(out, "\n  Nothing that could be read fails.")?;
+        self.text.page.edges(out, &line, &Edge::default())?;
+        self.first(out)?;
+        self.smallest(out)?;
+        for problem in &self.model.waiver_problems {
+            self.text.page.paragraph(out, "  ", 4, &one_line(problem))?;
         }
-        let number = shown.to_string().len();
-        for (i, failure) in failures[..shown].iter().enumerate() {
-            self.failure(i + 1, number, failure, out)?;
-        }
-        self.rest(&failures[shown..], shown > 0, out)?;
-        self.waivers(out)
+        self.text.waivers(out)
     }
 
-    /// The gravest first; of equal ones that with more components, then the safer remedy.
-    fn failures(&self) -> Vec<Failure<'_>> {
-        let mut by_check: Vec<Vec<usize>> = vec![Vec::new(); self.audit.checks.len()];
-        for (i, finding) in self.audit.findings.iter().enumerate() {
-            if finding.judgement.verdict == Verdict::Fail && self.audit.waived[i].is_none() {
-                by_check[finding.check].push(i);
+    fn threats_line(&self, out: &mut dyn Write) -> io::Result<()> {
+        let told = self.model.told();
+        let mut left = Edge::plain("  Threats  ".to_owned());
+        for status in Status::ALL {
+            let count = told.iter().filter(|t| t.status == status).count();
+            if count > 0 {
+                let text = format!("  {count} {}", status.word());
+                left.push(&text, &self.text.page.paint.status(status, &text));
             }
         }
-        let failing = self.audit.checks.iter().zip(by_check).filter(|(_, findings)| !findings.is_empty());
-        let mut out: Vec<Failure<'_>> = failing.map(|(check, findings)| Failure { check, findings }).collect();
-        out.sort_by_key(|f| (Reverse(f.check.severity), Reverse(f.findings.len()), f.check.remedy.safety, &f.check.id));
-        out
+        if told.is_empty() {
+            left.push("  none has anything to speak about here", "  none has anything to speak about here");
+        }
+        let open = |letter: Stride| {
+            told.iter().filter(|t| t.status == Status::Open && t.threat.stride.contains(&letter)).count()
+        };
+        let letters = Stride::ALL.map(|s| format!("{} {}", s.letter(), open(s))).join("  ");
+        self.text.page.edges(out, &left, &Edge::plain(letters))
     }
 
-    fn failure(&self, place: usize, digits: usize, failure: &Failure<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let check = failure.check;
+    /// How near the dearest jewels are.
+    fn paths_lines(&self, out: &mut dyn Write) -> io::Result<()> {
+        let list = &self.model.paths.list;
+        let text = match list.iter().map(|p| p.to.capability().jewel).min() {
+            None => "none leads from an entry to a jewel by the steps of the catalogue".to_owned(),
+            Some(rank) => {
+                let to_dearest: Vec<&Path> = list.iter().filter(|p| p.to.capability().jewel == rank).collect();
+                self.nearest(&to_dearest)
+            }
+        };
+        self.text.page.paragraph(out, "  Paths      ", LABEL, &text)
+    }
+
+    /// `root on the host is 1 step from anybody on the host's networks (web) and 2 from code in api`.
+    fn nearest(&self, paths: &[&Path]) -> String {
+        let Some(first) = paths.first() else { return String::new() };
+        let jewel = one_line(&self.model.state(first.to));
+        let proven = paths.iter().any(|p| p.certainty.is_proven());
+        // The nearest of each kind of entry, those of actors before those of code in a container.
+        let mut nearest: Vec<&Path> = Vec::new();
+        for path in paths.iter().filter(|p| p.certainty.is_proven() == proven) {
+            match nearest.iter_mut().find(|n| n.from.capability == path.from.capability) {
+                Some(known) if known.hops.len() > path.hops.len() => *known = path,
+                Some(_) => {}
+                None => nearest.push(path),
+            }
+        }
+        nearest.sort_by_key(|p| (p.hops.len(), p.effort));
+        let parts = nearest.iter().take(3).enumerate().map(|(i, path)| {
+            let steps = path.hops.len();
+            let unit = if i > 0 {
+                String::new()
+            } else if steps == 1 {
+                " step".into()
+            } else {
+                " steps".into()
+            };
+            let (many, _) = path.stands_for;
+            let others = if many > 1 { format!(" and {} like it", many - 1) } else { String::new() };
+            format!("{steps}{unit} from {}{others}", bounded(&self.model.state(path.from), 60))
+        });
+        let parts: Vec<String> = parts.collect();
+        let verb = if proven { "is" } else { "may be" };
+        let (all, possible) = self.model.paths_counted();
+        let more = if self.model.paths.more.is_empty() { "" } else { " and more" };
+        format!("{jewel} {verb} {} · {all} proven, {possible} possible{more}", parts.join(", "))
+    }
+
+    fn first(&self, out: &mut dyn Write) -> io::Result<()> {
+        let shown = self.model.priorities.len().min(self.text.options.top);
+        if shown == 0 {
+            let nothing = if self.model.priorities.is_empty() {
+                "Nothing that could be read wants hardening."
+            } else {
+                "What to harden first: --top N"
+            };
+            return writeln!(out, "\n  {nothing}");
+        }
+        writeln!(out, "\n  {}", self.text.page.paint.bold("Harden first"))?;
+        let digits = shown.to_string().len();
+        for (i, priority) in self.model.priorities[..shown].iter().enumerate() {
+            self.priority(i + 1, digits, priority, out)?;
+        }
+        let last = &self.model.priorities[shown - 1];
+        let (proven, possible) = last.paths_left;
+        let left = if proven + possible == 0 {
+            "no path".to_owned()
+        } else {
+            format!("{proven} proven and {possible} possible paths")
+        };
+        let those = if shown == 1 { "this".to_owned() } else { format!("these {shown}") };
+        let line =
+            format!("  After {those}: {} open, {left} left.", words::count(last.threats_left, "threat instance"));
+        self.text.page.paragraph(out, "", 4, &line)
+    }
+
+    fn priority(&self, place: usize, digits: usize, priority: &Priority, out: &mut dyn Write) -> io::Result<()> {
+        let page = &self.text.page;
         let indent = digits + 4;
         let lead = format!("  {place:>digits$}  ");
-        let names = self.names(&failure.findings, self.page.right());
-        self.page.columns(out, &lead, indent, &one_line(&check.title), (&names, false))?;
+        page.columns(out, &lead, indent, &one_line(&priority.title), (&self.gain(priority), false))?;
         let space = " ".repeat(indent);
-        // The group with most components stands for all; of equal ones the first.
-        let groups = groups(self.audit, failure.findings.iter().copied());
-        if let Some(group) = groups.iter().rev().max_by_key(|g| g.members.len()) {
-            self.facts(indent, &group.facts[..group.facts.len().min(FACTS)], out)?;
+        let why: Vec<String> = priority.why.iter().take(WHY).map(|w| one_line(w)).collect();
+        if !why.is_empty() {
+            page.paragraph(out, &space, indent, &why.join("; "))?;
         }
-        for line in check.remedy.fix.lines().map(str::trim).filter(|l| !l.is_empty()) {
-            self.page.paragraph(out, &space, indent, &one_line(line))?;
+        if let Some(answers) = self.answers(priority, page.width.saturating_sub(indent)) {
+            page.paragraph(out, &space, indent, &answers)?;
         }
-        let mut left = Edge::plain(space);
-        left.push(check.severity.word(), &self.page.paint.severity(check.severity, check.severity.word()));
-        let safety = format!(" · {}", check.remedy.safety.word());
-        left.push(&safety, &safety);
-        self.page.edges(out, &left, &self.dim(format!("seaworthy explain {}", one_line(&check.id))))
+        let breaks: Vec<String> = priority.breaks.iter().map(|b| one_line(b)).collect();
+        let breaks = if breaks.is_empty() { "nothing restarts".to_owned() } else { breaks.join(", ") };
+        let command = self.command(priority);
+        let room = page.width.saturating_sub(indent + width(&command) + 2);
+        let left = cut(&format!("{} · {breaks}", priority.safety.word()), room.max(20));
+        page.edges(out, &Edge::plain(format!("{space}{left}")), &self.text.dim(command))
     }
 
-    /// How many more checks fail, by severity.
-    fn rest(&self, failures: &[Failure<'_>], more: bool, out: &mut dyn Write) -> io::Result<()> {
-        if failures.is_empty() {
+    /// `cuts 9 of 14 paths`.
+    fn gain(&self, priority: &Priority) -> String {
+        let all = self.model.paths.list.len();
+        match priority.cuts.len() {
+            0 => format!("answers {}", words::count(priority.answers.len(), "threat instance")),
+            cuts => format!("cuts {cuts} of {}", words::count(all, "path")),
+        }
+    }
+
+    /// `answers E “A container drives the daemon” and 2 more threats`.
+    fn answers(&self, priority: &Priority, room: usize) -> Option<String> {
+        let mut threats: Vec<usize> = priority.answers.iter().map(|i| self.model.threats[*i].threat).collect();
+        threats.sort_unstable();
+        threats.dedup();
+        threats.sort_by_key(|t| (self.model.catalog[*t].loses, *t));
+        let first = &self.model.catalog[*threats.first()?];
+        let letters: String = first.stride.iter().map(|s| s.letter()).collect();
+        let more = match threats.len() - 1 {
+            0 => String::new(),
+            n => format!(" and {}", words::count(n, "more threat")),
+        };
+        let room = room.saturating_sub(letters.len() + more.len() + 12);
+        Some(format!("answers {letters} “{}”{more}", cut(&one_line(&first.title), room.max(20))))
+    }
+
+    /// The command that tells how.
+    pub(super) fn command(&self, priority: &Priority) -> String {
+        let audit = self.text.audit;
+        let check = priority.closes.first().map_or("", |i| audit.check(&audit.findings[*i]).id.as_str());
+        format!("seaworthy explain {}", one_line(check))
+    }
+
+    /// The smallest set of fixes that cuts every proven path, where it is not what was shown above.
+    fn smallest(&self, out: &mut dyn Write) -> io::Result<()> {
+        let cut = &self.model.cut;
+        let shown = self.model.priorities.iter().take(self.text.options.top);
+        let shown: Vec<&[usize]> = shown.map(|p| p.closes.as_slice()).collect();
+        if cut.fixes.is_empty() || cut.fixes.iter().all(|(_, closes)| shown.contains(&closes.as_slice())) {
             return Ok(());
         }
-        let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
-        let counted = severities.into_iter().filter_map(|severity| {
-            let number = failures.iter().filter(|f| f.check.severity == severity).count();
-            (number > 0).then(|| format!("{number} {}", severity.word()))
-        });
-        let counted: Vec<String> = counted.collect();
-        let what = if more { "more check" } else { "check" };
-        let verb = if failures.len() == 1 { "fails" } else { "fail" };
-        let line = format!("  {} {verb}: {}", words::count(failures.len(), what), counted.join(", "));
+        let titles = cut.fixes.iter().take(FIXES).map(|(title, _)| one_line(title));
+        let more = cut.fixes.len().saturating_sub(FIXES);
+        let mut titles: Vec<String> = titles.collect();
+        if more > 0 {
+            titles.push(format!("{more} more"));
+        }
+        let those = if cut.smallest { "The fewest fixes" } else { "The fewest fixes found" };
+        let uncut = match cut.uncut.len() {
+            0 => String::new(),
+            1 => "; one path has no fix in the catalogue".to_owned(),
+            n => format!("; {n} paths have no fix in the catalogue"),
+        };
+        let line = format!("{those} that cut every proven path: {}{uncut}.", titles.join("; "));
         writeln!(out)?;
-        self.page.edges(out, &Edge::plain(line), &self.dim("seaworthy audit".to_owned()))
+        self.text.page.paragraph(out, "  ", 4, &line)
+    }
+
+    /// The names of the elements that findings are about.
+    pub(super) fn of_findings(&self, findings: &[usize], most: usize) -> String {
+        let audit = self.text.audit;
+        names(findings.iter().map(|i| words::component(audit, &audit.findings[*i])), most)
+    }
+}
+
+/// `proven`, or `possible` with the reason.
+pub(super) fn certainty(certainty: &Certainty) -> String {
+    match certainty {
+        Certainty::Proven => "proven".to_owned(),
+        Certainty::Possible(reason) => format!("possible: {}", one_line(reason)),
     }
 }
 

@@ -2,10 +2,13 @@
 
 mod assess;
 mod audit;
+mod paths;
+mod threats;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::fact::Fact;
 use seaworthy_core::snapshot::Target;
@@ -13,23 +16,32 @@ use seaworthy_core::verdict::Verdict;
 
 use crate::clean::{self, bounded, one_line};
 use crate::layout::{Edge, Page, Paint, cut, names};
-use crate::{Options, View, words};
+use crate::{Options, Report, View, words};
 
 /// Writes the text of a view.
-pub fn render(view: View, audit: &Audit<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+pub fn render(view: View, report: Report<'_>, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let audit = report.audit;
     let page = Page { width: options.width.clamp(40, 400), paint: Paint(options.colour) };
-    let text = Text { audit, options, page, command: if view == View::Audit { "audit" } else { "assess" } };
+    let text = Text { audit, options, page, command: view.command() };
     if words::is_empty(audit) {
         return text.nothing(out);
     }
     for target in &audit.snapshot.targets {
         text.head(target, out)?;
     }
-    match view {
-        View::Audit => text.audit(out)?,
-        View::Assess => text.assess(out)?,
+    match (view, report.model) {
+        (View::Assess, Some(model)) => Model { text: &text, model }.assess(out)?,
+        (View::Threats, Some(model)) => Model { text: &text, model }.threats(out)?,
+        (View::Paths, Some(model)) => Model { text: &text, model }.paths(out)?,
+        (View::Audit | View::Assess | View::Threats | View::Paths, _) => text.audit(out)?,
     }
     text.gaps(out)
+}
+
+/// A text with the threat model.
+struct Model<'r, 'a> {
+    text: &'r Text<'r, 'a>,
+    model: &'r Assessment<'r>,
 }
 
 /// What the views share.
@@ -157,7 +169,7 @@ fn parts(target: &Target) -> String {
     for component in &target.components {
         *counts.entry(component.kind.name).or_default() += 1;
     }
-    let shown = ["docker.container", "docker.image", "docker.network", "docker.volume"];
+    let shown = ["docker.container", "docker.image", "docker.network", "docker.volume", "docker.dockerfile"];
     let counted: Vec<String> =
         shown.into_iter().filter_map(|kind| counts.get(kind).map(|n| words::count(*n, words::kind(kind)))).collect();
     match (counted.is_empty(), target.components.len()) {

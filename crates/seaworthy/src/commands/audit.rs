@@ -1,46 +1,73 @@
-//! `audit` and `assess`.
+//! `audit`, `assess`, `threats` and `paths`: collect or read, judge, model, tell.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use seaworthy_catalog::Catalog;
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
+use seaworthy_core::snapshot::Snapshot;
+use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
-use seaworthy_report::{Options, View, render};
+use seaworthy_report::{Baseline, Options, Report, View, render};
 
-use crate::arguments::AuditArguments;
+use crate::arguments::{AuditArguments, FailOn};
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::{input, output};
 
+/// Which paths are wanted; none of either: all.
+#[derive(Debug, Default)]
+pub struct Wanted<'a> {
+    /// Where they begin.
+    pub from: Vec<&'a str>,
+    /// What they reach.
+    pub to: Vec<&'a str>,
+}
+
 /// Collects or reads, judges, and tells.
 pub fn run(arguments: &AuditArguments, view: View) -> Result<Exit> {
+    run_wanted(arguments, view, &Wanted::default())
+}
+
+/// The same of the paths that are wanted.
+pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) -> Result<Exit> {
     let pairs = output::pairs(&arguments.format, &arguments.output)?;
+    if arguments.fail_on == Some(FailOn::NewThreats) {
+        if view == View::Audit {
+            bail!("--fail-on new-threats is for assess and threats: audit knows findings alone");
+        }
+        if arguments.baseline.is_none() && arguments.since.is_none() {
+            bail!("--fail-on new-threats: new against what? give --baseline REPORT or --since SNAPSHOT");
+        }
+    }
+    if let Some((format, _)) = pairs.iter().find(|(f, _)| view == View::Audit && f.needs_model()) {
+        let name = format.name();
+        bail!("-f {name} tells the threat model, which audit does not make: seaworthy assess -f {name}");
+    }
     let (catalog, config) = super::settings(&arguments.common)?;
-    let benchmark = match (arguments.benchmark.as_str(), &config.benchmark) {
-        ("cis-docker", Some(configured)) => configured.as_str(),
-        (asked, _) => asked,
-    };
-    let benchmark = catalog.benchmark(benchmark).with_context(|| {
-        let known: Vec<&str> = catalog.benchmarks.iter().map(|b| b.id.as_str()).collect();
-        format!("there is no benchmark `{benchmark}`; there are {}", known.join(", "))
-    })?;
+    let benchmark = benchmark(&catalog, &config, &arguments.benchmark)?;
     let chosen = chosen(&catalog, &arguments.check)?;
     let skipped = chosen_or_none(&catalog, arguments.skip.iter().chain(&config.skip))?;
     let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
-
-    let mut snapshot = input::snapshot(&arguments.target, arguments.common.quiet)?;
-    if super::is_nothing(&snapshot) {
-        return Err(super::nothing(&snapshot));
-    }
-    derive(&mut snapshot, &catalog.flaws);
-    registries(&mut snapshot, config.registries.allowed.as_deref());
     let wanted = |id: &str| chosen.as_ref().is_none_or(|c| c.contains(id)) && !skipped.contains(id);
-    let mut audit =
-        Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, benchmark, &config.waivers, |c| wanted(&c.id));
-    if let Some(known) = known {
+    let judge = Judge { catalog: &catalog, config: &config, benchmark };
+
+    let snapshot = judge.derived(input::snapshot(&arguments.target, arguments.common.quiet)?)?;
+    let mut audit = judge.audit(&snapshot, wanted);
+    if let (View::Audit, Some(known)) = (view, &known) {
         audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
     }
+    let mut model = (view != View::Audit).then(|| judge.model(&audit));
+    if let Some(model) = &mut model {
+        narrow(model, paths, known.as_ref())?;
+    }
+    let older = arguments.since.as_deref().map(|path| judge.derived(input::read(path)?)).transpose()?;
+    let older_audit = older.as_ref().map(|snapshot| judge.audit(snapshot, wanted));
+    let since = older_audit.as_ref().map(|audit| judge.model(audit));
+
     let options = Options {
         width: output::width(),
         colour: output::colour(arguments.common.no_color),
@@ -48,14 +75,115 @@ pub fn run(arguments: &AuditArguments, view: View) -> Result<Exit> {
         gaps: arguments.gaps,
         top: arguments.top,
     };
+    let report = Report { audit: &audit, model: model.as_ref(), since: since.as_ref() };
     for (format, path) in &pairs {
         if path.is_none() && arguments.common.quiet && arguments.format.is_empty() {
             continue;
         }
         let plain = Options { colour: options.colour && path.is_none(), ..options.clone() };
-        output::write(path.as_deref(), |out| render(*format, view, &audit, &plain, out))?;
+        output::write(path.as_deref(), |out| render(*format, view, report, &plain, out))?;
     }
-    Ok(exit(arguments, &audit))
+    if arguments.fail_on == Some(FailOn::NewThreats) {
+        return Ok(new_threats(arguments, model.as_ref(), since.as_ref()));
+    }
+    Ok(exit(arguments, &audit, view, model.as_ref()))
+}
+
+/// New threats are those that are open and were not before; one that became undetermined makes the run incomplete. Of
+/// a baseline the known ones are gone from the model already.
+fn new_threats(arguments: &AuditArguments, model: Option<&Assessment<'_>>, since: Option<&Assessment<'_>>) -> Exit {
+    let before: HashMap<&str, Status> =
+        since.iter().flat_map(|m| &m.threats).map(|t| (t.fingerprint.as_str(), t.status)).collect();
+    let is_new = |status: Status| {
+        let now = model.iter().flat_map(|m| &m.threats).filter(|t| t.status == status);
+        now.filter(|t| before.get(t.fingerprint.as_str()).is_none_or(|was| *was > status)).count() > 0
+    };
+    if is_new(Status::Open) {
+        Exit::Findings
+    } else if is_new(Status::Undetermined) && !arguments.allow_unknown {
+        Exit::Incomplete
+    } else {
+        Exit::Clean
+    }
+}
+
+/// What judging needs beside a snapshot.
+pub struct Judge<'a> {
+    /// The catalogue.
+    pub catalog: &'a Catalog,
+    /// The user's settings.
+    pub config: &'a Config,
+    /// The benchmark that is asked for.
+    pub benchmark: &'a Benchmark,
+}
+
+impl<'a> Judge<'a> {
+    /// A snapshot with what follows from it.
+    pub fn derived(&self, mut snapshot: Snapshot) -> Result<Snapshot> {
+        if super::is_nothing(&snapshot) {
+            return Err(super::nothing(&snapshot));
+        }
+        derive(&mut snapshot, &self.catalog.flaws);
+        registries(&mut snapshot, self.config.registries.allowed.as_deref());
+        Ok(snapshot)
+    }
+
+    /// The findings over a snapshot.
+    pub fn audit<'s>(&self, snapshot: &'s Snapshot, wanted: impl Fn(&str) -> bool) -> Audit<'s>
+    where
+        'a: 's,
+    {
+        let Catalog { checks, benchmarks, .. } = self.catalog;
+        Audit::new(snapshot, checks, benchmarks, self.benchmark, &self.config.waivers, |c| wanted(&c.id))
+    }
+
+    /// The threat model over an audit.
+    pub fn model<'s>(&self, audit: &'s Audit<'s>) -> Assessment<'s>
+    where
+        'a: 's,
+    {
+        let Catalog { threats, steps, blanks, .. } = self.catalog;
+        let knowledge = seaworthy_model::Knowledge { threats, steps, blanks };
+        let exposure = seaworthy_model::Exposure { internet: self.config.exposure.internet.clone() };
+        seaworthy_model::assess(audit, knowledge, &exposure)
+    }
+}
+
+/// The benchmark that is asked for; by the family's name that of the settings, else the newest.
+pub fn benchmark<'a>(catalog: &'a Catalog, config: &Config, asked: &str) -> Result<&'a Benchmark> {
+    let benchmark = match (asked, &config.benchmark) {
+        ("cis-docker", Some(configured)) => configured.as_str(),
+        (asked, _) => asked,
+    };
+    catalog.benchmark(benchmark).with_context(|| {
+        let known: Vec<&str> = catalog.benchmarks.iter().map(|b| b.id.as_str()).collect();
+        format!("there is no benchmark `{benchmark}`; there are {}", known.join(", "))
+    })
+}
+
+/// Keeps the paths that are wanted, and of the threats those that a baseline does not know.
+fn narrow(model: &mut Assessment<'_>, paths: &Wanted<'_>, known: Option<&Baseline>) -> Result<()> {
+    let ends = [(&paths.from, true), (&paths.to, false)];
+    for (names, entry) in ends {
+        let there = model.ends(entry);
+        if let Some(unknown) = names.iter().find(|n| !there.iter().any(|t| t == *n)) {
+            let near = there.iter().filter(|t| strsim::jaro_winkler(t, unknown) > 0.8).take(5);
+            let near: Vec<String> = near.map(|t| format!("`{}`", seaworthy_report::one_line(t))).collect();
+            let near = if near.is_empty() { String::new() } else { format!("; near it are {}", near.join(", ")) };
+            let what = if entry { "no entry and no file" } else { "no jewel" };
+            bail!("there is {what} `{}` here{near}", seaworthy_report::one_line(unknown));
+        }
+    }
+    if !paths.from.is_empty() || !paths.to.is_empty() {
+        model.retain_paths(|model, path| {
+            (paths.from.is_empty() || paths.from.iter().any(|n| model.is_at(path.from, n)))
+                && (paths.to.is_empty() || paths.to.iter().any(|n| model.is_at(path.to, n)))
+        });
+    }
+    if let Some(known) = known {
+        model.retain_threats(|threat| !known.knows_threat(&threat.fingerprint, threat.status));
+    }
+    Ok(())
 }
 
 /// The checks that were asked for; none: all.
@@ -74,22 +202,35 @@ fn chosen_or_none<'a>(catalog: &Catalog, names: impl Iterator<Item = &'a String>
     Ok(out)
 }
 
+/// The gravest of what is found and of what is not known, as a view tells it: findings by severity, threats by impact,
+/// paths by their jewel.
+fn worst(audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> (Option<Severity>, Option<Severity>) {
+    match (view, model) {
+        (View::Threats, Some(model)) => model.worst_threats(),
+        (View::Paths, Some(model)) => model.worst_paths(),
+        (View::Audit | View::Assess | View::Threats | View::Paths, _) => {
+            (audit.worst(Verdict::Fail), audit.worst(Verdict::Unknown))
+        }
+    }
+}
+
 /// A gate never opens because something could not be read; findings go before what is unknown. Of several targets one
 /// that could not be read at all is unknown at every severity.
-fn exit(arguments: &AuditArguments, audit: &Audit<'_>) -> Exit {
+fn exit(arguments: &AuditArguments, audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> Exit {
     let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || !t.incomplete.is_empty());
-    if let Some(limit) = arguments.fail_on.map(Severity::from) {
-        if audit.worst(Verdict::Fail).is_some_and(|s| s >= limit) {
+    let (found, unknown) = worst(audit, view, model);
+    if let Some(limit) = arguments.fail_on.and_then(FailOn::severity) {
+        if found.is_some_and(|s| s >= limit) {
             return Exit::Findings;
         }
-        if !arguments.allow_unknown && audit.worst(Verdict::Unknown).is_some_and(|s| s >= limit) {
+        if !arguments.allow_unknown && unknown.is_some_and(|s| s >= limit) {
             return Exit::Incomplete;
         }
         if !arguments.allow_unknown && audit.snapshot.targets.iter().any(|t| t.components.is_empty()) {
             return Exit::Incomplete;
         }
     }
-    if arguments.strict && (gaps || audit.worst(Verdict::Unknown).is_some()) {
+    if arguments.strict && (gaps || unknown.is_some()) {
         return Exit::Incomplete;
     }
     Exit::Clean

@@ -7,7 +7,7 @@ use crate::arguments::{ListArguments, Listed};
 use crate::exit::Exit;
 use crate::output;
 
-/// Lists checks, benchmarks or facts.
+/// Lists checks, benchmarks, facts, threats or attack steps.
 pub fn run(arguments: &ListArguments) -> Result<Exit> {
     let (catalog, _) = super::settings(&arguments.common)?;
     output::write(None, |out| {
@@ -45,6 +45,19 @@ pub fn run(arguments: &ListArguments) -> Result<Exit> {
                         writeln!(out, "  {:<28}   {}; from {}", "", fact.means, fact.read)?;
                         writeln!(out, "  {:<28}   unknown when {}", "", fact.unknown)?;
                     }
+                }
+            }
+            Listed::Threats => {
+                for threat in &catalog.threats {
+                    let letters: String = threat.stride.iter().map(|l| l.letter()).collect();
+                    let surface = threat.surface.word();
+                    writeln!(out, "{:<48} {letters:<6} {surface:<15} {}", threat.id, threat.title)?;
+                }
+            }
+            Listed::Steps => {
+                for step in &catalog.steps {
+                    let way = format!("{} → {}", step.from, step.to);
+                    writeln!(out, "{:<32} {way:<32} {:>2}  {}", step.id, step.effort, super::explain::title(step))?;
                 }
             }
         }

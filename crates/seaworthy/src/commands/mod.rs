@@ -2,8 +2,10 @@
 
 pub mod audit;
 pub mod collect;
+pub mod diff;
 pub mod explain;
 pub mod list;
+pub mod paths;
 pub mod shell;
 
 use anyhow::{Context as _, Result, anyhow};

@@ -108,7 +108,7 @@ pub fn user_number(user: &str) -> Option<u32> {
 }
 
 /// How an image was asked for: by digest, by tag, as latest (also without a tag), or by its id.
-pub(super) fn image_reference(image: &str, id: &str) -> &'static str {
+pub(crate) fn image_reference(image: &str, id: &str) -> &'static str {
     let hex = |text: &str| text.len() >= 6 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let id = id.strip_prefix("sha256:").unwrap_or(id);
     if image.contains('@') {

@@ -3,6 +3,7 @@
 mod any;
 mod choice;
 mod hostile;
+mod open;
 mod ssh;
 mod tls;
 

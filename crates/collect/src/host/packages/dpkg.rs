@@ -94,32 +94,39 @@ fn package(name: &str, stanza: &str, at: Place) -> Option<Package> {
 pub(super) fn owners(root: &Root, asked: &[Vec<String>], installed: &[Package]) -> Vec<Owner> {
     let mut found: Vec<Option<String>> = vec![None; asked.len()];
     let diversions = diversions(root);
-    // The packages that matter here own nearly everything that is asked for; the others are read
-    // only for what is left.
-    let names = match root.list(INFO, 4 * MOST_PACKAGES) {
-        Ok(names) => names,
-        Err(unread) => return vec![Owner::Unknown(format!("{INFO}: {unread}")); asked.len()],
-    };
-    let names: Vec<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-    let lists: Vec<(&str, &str)> =
-        names.iter().filter_map(|file| Some((file.as_str(), file.strip_suffix(".list")?.split(':').next()?))).collect();
-    let likely = |name: &str| installed.iter().any(|package| package.name == name);
-    let (first, rest): (Vec<_>, Vec<_>) = lists.into_iter().partition(|(_, name)| likely(name));
-    let mut unread = None;
-    for (file, name) in first.into_iter().chain(rest) {
-        if found.iter().all(Option::is_some) {
-            break;
-        }
-        let path = format!("{INFO}/{file}");
-        match root.read(&path, DATABASE_LIMIT) {
-            Ok(list) => {
-                for (owner, spellings) in found.iter_mut().zip(asked) {
-                    if owner.is_none() && spellings.iter().any(|path| owns(&list, name, path, &diversions)) {
-                        *owner = Some(name.to_owned());
-                    }
-                }
+    let mut search = |list: &[u8], name: &str| {
+        for (owner, spellings) in found.iter_mut().zip(asked) {
+            if owner.is_none() && spellings.iter().any(|path| owns(list, name, path, &diversions)) {
+                *owner = Some(name.to_owned());
             }
-            Err(reason) => unread = Some(format!("{path}: {reason}")),
+        }
+        found.iter().all(Option::is_some)
+    };
+    // The packages that matter here own nearly everything that is asked for, and their lists are at hand by name; the
+    // directory has thousands of others, which are looked through only for what is left.
+    let mut likely: Vec<&str> = installed.iter().map(|package| package.name.as_str()).collect();
+    likely.sort_unstable();
+    likely.dedup();
+    let mut done = false;
+    for name in likely.iter().filter(|name| is_name(name)) {
+        let list = if done { break } else { root.read(format!("{INFO}/{name}.list"), DATABASE_LIMIT) };
+        done = list.is_ok_and(|list| search(&list, name));
+    }
+    let mut unread = None;
+    if !done {
+        let names = match root.list(INFO, 4 * MOST_PACKAGES) {
+            Ok(names) => names,
+            Err(unread) => return vec![Owner::Unknown(format!("{INFO}: {unread}")); asked.len()],
+        };
+        for file in &names {
+            let file = file.to_string_lossy();
+            let Some(name) = file.strip_suffix(".list").and_then(|file| file.split(':').next()) else { continue };
+            let path = format!("{INFO}/{file}");
+            match root.read(&path, DATABASE_LIMIT) {
+                Ok(list) if search(&list, name) => break,
+                Ok(_) => {}
+                Err(reason) => unread = Some(format!("{path}: {reason}")),
+            }
         }
     }
     let versions = versions(root, found.iter().flatten(), installed);
@@ -129,6 +136,11 @@ pub(super) fn owners(root: &Root, asked: &[Vec<String>], installed: &[Package]) 
         (None, None) => Owner::Nobody,
     };
     found.into_iter().map(answer).collect()
+}
+
+/// What dpkg takes for a package's name: nothing that leads to another directory.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && !name.contains('/')
 }
 
 fn owns(list: &[u8], package: &str, path: &str, diversions: &[Diversion]) -> bool {

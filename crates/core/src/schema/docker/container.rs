@@ -58,6 +58,18 @@ const REACH: &[Field] = &[
     field("rw", BOOL, "whether the container may write through it"),
 ];
 
+const NAMESPACE: &[Field] = &[
+    field("kind", STR, "network, pid, ipc or uts"),
+    field("with", STR, "host, or the other container; beyond 64 only how many more there are"),
+];
+
+const SHARED_VOLUME: &[Field] = &[
+    field("volume", STR, "the volume, or the directory of the host that both mount"),
+    field("with", STR, "the other container; beyond 64 only how many more there are"),
+    field("rw", BOOL, "whether this container may write to it"),
+    field("with_rw", BOOL, "whether the other may write to it"),
+];
+
 kind! {
     /// A container in any state.
     CONTAINER = "docker.container", "A container in any state; what runs is judged by what is in effect, what does not by its configuration.", &[
@@ -130,5 +142,9 @@ kind! {
     fact("processes", Type::List(&Type::Object(PROCESS)), "its processes, at most 64 of them", "the cgroup's processes, /proc", UNSEEN),
     fact("ssh_servers", STRINGS, "processes in it that are SSH servers, by executable and listening socket", "the cgroup's processes, /proc", UNSEEN),
     fact("changed_files", OPT_INT, "files changed since it was created; null without --deep", "GET /containers/ID/changes", GONE),
+    fact("shares_namespaces", Type::List(&Type::Object(NAMESPACE)), "namespaces that it shares with the host or with other containers, whoever of the two joined", "host_network, host_pid, host_ipc, host_uts; joins of all containers", "one of its own namespaces, or what another container joined, is unknown").derived(),
+    fact("shares_volumes", Type::List(&Type::Object(SHARED_VOLUME)), "volumes that it shares with other containers, writers first, and directories of the host that two mount and one may write to", "mounts of all containers", "its mounts, or another container's, are unknown").derived(),
+    fact("shares_kernel", BOOL, "whether it runs on the host's kernel, as others do", "sandboxed", "the runtime's executable is not known").derived(),
+    fact("exposure", STR, "how far its widest published port is reached: none, loopback, host-link (published on loopback by an engine before 28, which hosts on the same link reach), address (some of the host's, or one of its own beside the host), everywhere; of one that does not run, after its next start", "ports of the container whose network namespace it is in; the engine's version and iptables", "its ports are unknown, or it listens in the host's network").derived(),
     fact("equal_to_root", STRINGS, "why its code can take the host as root; empty when nothing known allows it", "its other facts", "a fact that decides is unknown").derived(),
 ]}

@@ -37,6 +37,15 @@ const ENGINE: &str = "the engine did not answer";
 const EFFECT: &str =
     "the engine does not report it, and its arguments or daemon.json could not be read or changed after it started";
 
+const COMMANDER: &[Field] = &[
+    field("who", STR, "a user, a container, or whoever else; beyond 64 of a kind only how many more there are"),
+    field(
+        "how",
+        STR,
+        "by what: the socket's owner, group, mode or access list, a TCP listener, a mounted socket, sudo",
+    ),
+];
+
 kind! {
     /// The engine's daemon.
     DAEMON = "docker.daemon", "The daemon that serves the engine's API, with its settings in effect.", &[
@@ -93,6 +102,7 @@ kind! {
     fact("proxy_credentials", BOOL, "whether a proxy URL of the daemon holds credentials", "GET /info HttpProxy, HttpsProxy", ENGINE),
     fact("config_secrets", SECRETS, "secrets in daemon.json and the daemon's arguments", "daemon.json, /proc/PID/cmdline", "they could not be read"),
     fact("socket_mounted_by", STRINGS, "containers that hold one of the engine's sockets", "mounts of all containers", "a container's mounts are unknown").derived(),
+    fact("commanders", Type::List(&Type::Object(COMMANDER)), "who may command the engine, which is as much as root on its host", "the sockets' owner, group, mode and access list, the group's members, listeners, mounted sockets, sudo rules", "never as a whole: what is not known of it is an unknown among the others").derived(),
     fact("swarm", STR, "inactive, pending, active, error or locked", "GET /info Swarm.LocalNodeState", ENGINE),
     fact("swarm_manager", BOOL, "whether this engine is a manager", "GET /info Swarm.ControlAvailable", ENGINE),
     fact("swarm_listen", STRINGS, "addresses on which swarm listens", "the daemon's sockets", "its sockets could not be read"),

@@ -1,11 +1,22 @@
 //! Images.
 
 use super::{BOOL, INT, OPT_STR, SECRETS, STR, STRINGS};
-use crate::schema::{Type, fact, kind};
+use crate::schema::{Field, Type, fact, field, kind};
 
 const GONE: &str = "the image vanished, or the engine did not answer";
 const HISTORY: &str = "its history could not be read, or is empty";
 const STEPS: &str = "its history could not be read, or records no build steps (imported or squashed)";
+
+const REPORT: &str = "no vulnerability report was given for this image, or only one of another digest, stale (more than 30 days from the snapshot), undated, or without a scan of packages";
+const EVIDENCE: &str = "--evidence FILE: Trivy, Grype, CycloneDX";
+const SIGNATURE: &str = "no verified signature was given for a digest of this image; an engine knows none";
+
+const VULNERABILITY: &[Field] = &[
+    field("id", STR, "its number: CVE-2026-1234"),
+    field("severity", STR, "critical, high, unrated, medium, low or negligible"),
+    field("package", STR, "the package with its version"),
+    field("fixed", OPT_STR, "the version without it; null where there is none yet"),
+];
 
 kind! {
     /// An image on the host.
@@ -14,6 +25,7 @@ kind! {
     fact("digests", STRINGS, "digests under which a registry knows it", "inspect RepoDigests", GONE),
     fact("registries", STRINGS, "registries that its names point to", "inspect RepoTags, RepoDigests", GONE),
     fact("registries_not_allowed", Type::Optional(&STRINGS), "those of them that seaworthy.toml does not allow; null where it has no list", "its registries against seaworthy.toml", "its registries are unknown").derived(),
+    fact("platform", STR, "operating system and architecture: linux/amd64", "inspect Os, Architecture", GONE),
     fact("used_by", STRINGS, "containers that were made from it", "GET /containers/json", "the containers could not be listed"),
     fact("user", STR, "the user it sets; empty is root", "inspect Config.User", GONE),
     fact("root_user", BOOL, "whether it starts as user 0", "inspect Config.User; etc/passwd in its layers for a name", "a user name that could not be resolved to a number"),
@@ -34,4 +46,13 @@ kind! {
     fact("provenance", STRINGS, "labels that say where it comes from", "inspect Config.Labels", GONE),
     fact("base", OPT_STR, "the base image that its labels name", "inspect Config.Labels", GONE),
     fact("setuid_files", Type::Optional(&STRINGS), "setuid and setgid files in it; null without --deep", "its layers", "its layers could not be read"),
+    fact("vulnerabilities", Type::List(&Type::Object(VULNERABILITY)), "known vulnerabilities of what is in it, the 200 gravest", EVIDENCE, REPORT),
+    fact("vulnerabilities_critical", INT, "how many are rated critical", EVIDENCE, REPORT),
+    fact("vulnerabilities_high", INT, "how many are rated high", EVIDENCE, REPORT),
+    fact("vulnerabilities_fixable", INT, "how many are critical or high and have a fixed version", EVIDENCE, "as the others; also where none is proven and the report leaves open how grave some are, or whether they have a fix"),
+    fact("scanned_days", INT, "age of the report, or of the scanner's database where the report says that it is older", EVIDENCE, "no vulnerability report was given for this image, or it carries no date").unit("days"),
+    fact("scanner", STR, "what made the report", EVIDENCE, "no vulnerability report was given for this image"),
+    fact("os_ended", Type::Optional(&BOOL), "whether its distribution gets no fixes any more; null where the report does not say", EVIDENCE, "no vulnerability report was given for this image"),
+    fact("signature_verified", BOOL, "whether a signature over one of its digests was verified; undated, since a signature over a digest does not age", "--evidence FILE: cosign verify", SIGNATURE),
+    fact("signed_by", STRINGS, "whose signatures they are, where the record says", "--evidence FILE: cosign verify", SIGNATURE),
 ]}

@@ -18,6 +18,8 @@ kind! {
     fact("icc", BOOL, "whether its containers reach each other", "GET /networks Options", GONE),
     fact("subnets", STRINGS, "its subnets", "GET /networks IPAM", GONE),
     fact("containers", STRINGS, "containers attached to it", "GET /networks/ID Containers", GONE),
+    fact("members", STRINGS, "containers on it, running or not: attached, or in the network namespace of one that is", "networks and joins of all containers", "a container's networks or what it joined are unknown").derived(),
+    fact("reachable", BOOL, "whether its members reach each other, legacy links apart: they do where nothing filters between them in effect", "its driver and icc, the daemon's iptables, the bridge's sysctl", "what its driver lets through, or whether the engine filters, is not known").derived(),
 ]}
 
 kind! {

@@ -1,0 +1,210 @@
+//! Which components a check is looked up on, for a threat about another kind: the container's image, the networks
+//! that it is on, the volumes that it mounts, and back; else everything of the kind in the target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use seaworthy_core::component::Component;
+use seaworthy_core::snapshot::Target;
+use seaworthy_core::value::Value;
+
+const CONTAINER: &str = "docker.container";
+const IMAGE: &str = "docker.image";
+const NETWORK: &str = "docker.network";
+const VOLUME: &str = "docker.volume";
+const REGISTRY: &str = "docker.registry";
+
+/// Components of one kind that stand in a relation to another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Related {
+    /// By position in the target, ascending.
+    pub components: Vec<usize>,
+    /// Why there may be others.
+    pub unknown: Option<Arc<str>>,
+}
+
+/// How a component names the ones that it belongs to.
+struct Names<'a> {
+    /// The names, in the form by which [`Links::named`] knows components.
+    names: Vec<&'a str>,
+    unknown: Option<Arc<str>>,
+}
+
+/// The components of a target by the names that others use for them.
+pub(super) struct Links<'a> {
+    target: &'a Target,
+    /// By kind and name.
+    named: HashMap<(&'static str, &'a str), Vec<usize>>,
+    /// For each kind its components.
+    of_kind: HashMap<&'static str, Vec<usize>>,
+    /// By the kind that is named and the kind that names it.
+    back: HashMap<(&'static str, &'static str), Back>,
+}
+
+/// A relation read backwards.
+#[derive(Default)]
+struct Back {
+    /// For each component, by position, those that name it.
+    by: HashMap<usize, Vec<usize>>,
+    /// Why others may.
+    unknown: Option<Arc<str>>,
+}
+
+impl<'a> Links<'a> {
+    pub fn new(target: &'a Target) -> Self {
+        let mut named: HashMap<(&'static str, &'a str), Vec<usize>> = HashMap::new();
+        let mut of_kind: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (i, component) in target.components.iter().enumerate() {
+            let kind = component.kind.name;
+            let name = if kind == IMAGE { bare(&component.id) } else { &component.name };
+            named.entry((kind, name)).or_default().push(i);
+            of_kind.entry(kind).or_default().push(i);
+        }
+        let mut links = Self { target, named, of_kind, back: HashMap::new() };
+        for (from, to) in [(CONTAINER, IMAGE), (CONTAINER, NETWORK), (CONTAINER, VOLUME), (IMAGE, REGISTRY)] {
+            let back = links.backwards(from, to);
+            links.back.insert((to, from), back);
+        }
+        links
+    }
+
+    /// Everything of a kind that was listed.
+    pub fn all(&self, kind: &str) -> &[usize] {
+        self.of_kind.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The components of a kind that belong to one; none where the two kinds are not tied, so that all of the kind
+    /// stand for them.
+    pub fn of(&self, component: usize, kind: &str) -> Option<Related> {
+        let own = self.target.components.get(component)?;
+        match (own.kind.name, kind) {
+            (CONTAINER, IMAGE | NETWORK | VOLUME) | (IMAGE, REGISTRY) => Some(self.forwards(own, kind)),
+            (IMAGE | NETWORK | VOLUME, CONTAINER) | (REGISTRY, IMAGE) => {
+                let back: &HashMap<(&str, &str), Back> = &self.back;
+                let back = back.get(&(own.kind.name, kind))?;
+                let components = back.by.get(&component).cloned().unwrap_or_default();
+                Some(Related { components, unknown: back.unknown.clone() })
+            }
+            (CONTAINER, REGISTRY) => {
+                let images = self.forwards(own, IMAGE);
+                let mut found = Related { components: Vec::new(), unknown: images.unknown };
+                for image in images.components {
+                    let through = self.forwards(&self.target.components[image], REGISTRY);
+                    found.components.extend(through.components);
+                    found.unknown = found.unknown.or(through.unknown);
+                }
+                found.components.sort_unstable();
+                found.components.dedup();
+                Some(found)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether components of the first kind are tied to some of the second alone.
+    pub fn tied(from: &str, to: &str) -> bool {
+        matches!(
+            (from, to),
+            (CONTAINER, IMAGE | NETWORK | VOLUME | REGISTRY)
+                | (IMAGE, CONTAINER | REGISTRY)
+                | (NETWORK | VOLUME, CONTAINER)
+                | (REGISTRY, IMAGE)
+        )
+    }
+
+    fn forwards(&self, from: &'a Component, kind: &str) -> Related {
+        let Names { names, mut unknown } = names(from, kind);
+        let mut components = Vec::new();
+        for name in names {
+            match self.named(kind, name) {
+                Some(found) => components.extend_from_slice(found),
+                None => {
+                    let what = kind.rsplit('.').next().unwrap_or(kind);
+                    let why = self.target.incomplete.get(kind).map_or("it is not among those that were listed", |r| r);
+                    unknown.get_or_insert_with(|| format!("the {what} `{name}` could not be looked at: {why}").into());
+                }
+            }
+        }
+        components.sort_unstable();
+        components.dedup();
+        Related { components, unknown }
+    }
+
+    fn backwards(&self, from: &'static str, to: &'static str) -> Back {
+        let mut back = Back::default();
+        if let Some(reason) = self.target.incomplete.get(from) {
+            let what = from.rsplit('.').next().unwrap_or(from);
+            back.unknown = Some(format!("not every {what} could be listed: {reason}").into());
+        }
+        for &i in self.all(from) {
+            let Names { names, unknown } = names(&self.target.components[i], to);
+            back.unknown = back.unknown.take().or(unknown);
+            for name in names {
+                for &named in self.named(to, name).into_iter().flatten() {
+                    let by = back.by.entry(named).or_default();
+                    if by.last() != Some(&i) {
+                        by.push(i);
+                    }
+                }
+            }
+        }
+        back
+    }
+
+    fn named<'s>(&'s self, kind: &'s str, name: &'s str) -> Option<&'s Vec<usize>> {
+        // Shortens the lifetime of the keys to that of the names asked for.
+        let named: &HashMap<(&'s str, &'s str), Vec<usize>> = &self.named;
+        named.get(&(kind, name))
+    }
+}
+
+/// The names of components of a kind that a component's facts hold.
+fn names<'a>(from: &'a Component, kind: &str) -> Names<'a> {
+    match (from.kind.name, kind) {
+        (CONTAINER, IMAGE) => {
+            texts(from, "image_id", std::slice::from_ref(from.value("image_id")), |v| v.as_str().map(bare))
+        }
+        (CONTAINER, NETWORK) => listed(from, "networks", Value::as_str),
+        (CONTAINER, VOLUME) => listed(from, "mounts", |mount| mount.field("volume").and_then(Value::as_str)),
+        (IMAGE, REGISTRY) => listed(from, "registries", Value::as_str),
+        _ => Names { names: Vec::new(), unknown: None },
+    }
+}
+
+fn listed<'a>(from: &'a Component, fact: &'static str, name: impl Fn(&'a Value) -> Option<&'a str>) -> Names<'a> {
+    match from.value(fact) {
+        Value::List(items) => texts(from, fact, items, name),
+        other => Names { names: Vec::new(), unknown: Some(why(from, fact, other)) },
+    }
+}
+
+fn texts<'a>(
+    from: &Component,
+    fact: &'static str,
+    items: &'a [Value],
+    name: impl Fn(&'a Value) -> Option<&'a str>,
+) -> Names<'a> {
+    let mut found = Names { names: Vec::with_capacity(items.len()), unknown: None };
+    for item in items {
+        match name(item) {
+            // A mount that is no volume.
+            Some("") => {}
+            Some(name) => found.names.push(name),
+            None => {
+                found.unknown.get_or_insert_with(|| why(from, fact, item));
+            }
+        }
+    }
+    found
+}
+
+fn why(from: &Component, fact: &str, value: &Value) -> Arc<str> {
+    let field = value.field("volume").and_then(Value::reason);
+    let reason = value.reason().or(field).map_or("it was not collected", |r| r);
+    format!("`{fact}` of {} is unknown: {reason}", from.name).into()
+}
+
+/// An image's id without its algorithm, which some engines leave out.
+fn bare(id: &str) -> &str {
+    id.strip_prefix("sha256:").unwrap_or(id)
+}

@@ -1,0 +1,274 @@
+//! What the paths stand on: for each element which predicates of the steps hold, and which remedies are open.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use seaworthy_core::audit::Audit;
+use seaworthy_core::component::Component;
+use seaworthy_core::diagram::{Diagram, Flow, FlowKind};
+use seaworthy_core::predicate::{FactSet, Predicate, Truth};
+use seaworthy_core::schema::{Kind, docker};
+use seaworthy_core::step::{Step, Through, capability};
+use seaworthy_core::value::Value;
+use seaworthy_core::verdict::Verdict;
+
+use super::classes::Arcs;
+
+/// Kleene's three values without their reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Tri {
+    /// Disproven.
+    No,
+    /// Unknown.
+    Perhaps,
+    /// Proven.
+    Yes,
+}
+
+impl Tri {
+    pub(super) fn of(truth: &Truth) -> Self {
+        match truth {
+            Truth::True => Self::Yes,
+            Truth::False => Self::No,
+            Truth::Unknown(_) => Self::Perhaps,
+        }
+    }
+
+    pub(super) fn of_value(value: &Value) -> Self {
+        match value {
+            Value::Bool(true) => Self::Yes,
+            Value::Unknown(_) => Self::Perhaps,
+            _ => Self::No,
+        }
+    }
+}
+
+/// A snapshot, its diagram and the steps, prepared.
+pub(super) struct Ground<'a> {
+    pub(super) audit: &'a Audit<'a>,
+    pub(super) diagram: &'a Diagram,
+    pub(super) steps: &'a [Step],
+    /// The flows at each element.
+    pub(super) flows_at: Vec<Vec<usize>>,
+    /// The elements of a kind in a target.
+    pub(super) of_kind: HashMap<(usize, &'static str), Vec<usize>>,
+    /// Failing findings that nobody accepted, by check, target and component; only of checks that some step names.
+    failing: HashMap<(usize, usize, usize), usize>,
+    /// For each step the positions of the checks that cut it.
+    cuts: Vec<Vec<usize>>,
+    /// For each element a row of `answers`.
+    row: Vec<usize>,
+    /// For each distinct content: for each step what `when` and `at` say, then whether it runs.
+    answers: Vec<Vec<Tri>>,
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn new(audit: &'a Audit<'a>, diagram: &'a Diagram, steps: &'a [Step]) -> Self {
+        let positions: HashMap<&str, usize> =
+            audit.checks.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
+        let cuts: Vec<Vec<usize>> =
+            steps.iter().map(|s| s.cut.iter().filter_map(|id| positions.get(id.as_str()).copied()).collect()).collect();
+        let mut named = vec![false; audit.checks.len()];
+        cuts.iter().flatten().for_each(|check| named[*check] = true);
+        let mut failing = HashMap::new();
+        for (i, finding) in audit.findings.iter().enumerate() {
+            let open = finding.judgement.verdict == Verdict::Fail && audit.waived[i].is_none();
+            if let (true, true, Some(component)) = (named[finding.check], open, finding.component) {
+                failing.insert((finding.check, finding.target, component), i);
+            }
+        }
+        let mut of_kind: HashMap<(usize, &'static str), Vec<usize>> = HashMap::new();
+        for (i, element) in diagram.elements.iter().enumerate() {
+            of_kind.entry((element.target, element.kind)).or_default().push(i);
+        }
+        let mut ground = Self {
+            audit,
+            diagram,
+            steps,
+            flows_at: diagram.flows_at(),
+            of_kind,
+            failing,
+            cuts,
+            row: Vec::new(),
+            answers: Vec::new(),
+        };
+        ground.answer();
+        ground
+    }
+
+    pub(super) fn component(&self, element: usize) -> Option<&'a Component> {
+        let element = &self.diagram.elements[element];
+        self.audit.snapshot.targets.get(element.target)?.components.get(element.component?)
+    }
+
+    /// Whether `when` of a step holds of an element.
+    pub(super) fn when(&self, step: usize, element: usize) -> Tri {
+        self.answers[self.row[element]][2 * step]
+    }
+
+    /// Whether `at` of a step holds of an element.
+    pub(super) fn at(&self, step: usize, element: usize) -> Tri {
+        self.answers[self.row[element]][2 * step + 1]
+    }
+
+    /// Whether an element runs; what is no container does.
+    pub(super) fn runs(&self, element: usize) -> Tri {
+        self.answers[self.row[element]][2 * self.steps.len()]
+    }
+
+    /// Evaluates every predicate once for each distinct content of the facts that predicates name.
+    fn answer(&mut self) {
+        let mut named: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        let mut known: HashMap<u64, Vec<(usize, usize)>> = HashMap::new();
+        for i in 0..self.diagram.elements.len() {
+            let Some(component) = self.component(i) else {
+                self.row.push(self.answers.len());
+                self.answers.push(vec![Tri::Yes; 2 * self.steps.len() + 1]);
+                continue;
+            };
+            let facts = named.entry(component.kind.name).or_insert_with(|| named_facts(self.steps, component.kind));
+            let mut hasher = DefaultHasher::new();
+            component.kind.name.hash(&mut hasher);
+            facts.iter().for_each(|f| component.fact_at(*f).value.hash(&mut hasher));
+            let same = known.entry(hasher.finish()).or_default();
+            let equal = same.iter().find(|(other, _)| {
+                self.component(*other).is_some_and(|o| {
+                    std::ptr::eq(o.kind, component.kind)
+                        && facts.iter().all(|f| o.fact_at(*f).value == component.fact_at(*f).value)
+                })
+            });
+            let row = equal.map_or(self.answers.len(), |(_, row)| *row);
+            if row == self.answers.len() {
+                same.push((i, row));
+                self.answers.push(evaluate(self.steps, component));
+            }
+            self.row.push(row);
+        }
+    }
+
+    /// Whether a flow lets through what a step needs, for him who comes from one of its ends.
+    pub(super) fn through(&self, through: Option<Through>, flow: &Flow, from: usize) -> Tri {
+        let far = if flow.from == from { flow.to } else { flow.from };
+        match through {
+            None => Tri::Yes,
+            Some(Through::Write) => self.writes(flow.from, flow.to),
+            Some(Through::Joined) => self.joined(from, far),
+            Some(Through::JoinedBy) => self.joined(far, from),
+        }
+    }
+
+    fn writes(&self, container: usize, volume: usize) -> Tri {
+        let (Some(container), Some(volume)) = (self.component(container), self.component(volume)) else {
+            return Tri::Perhaps;
+        };
+        let Value::List(mounts) = container.value("mounts") else { return Tri::Perhaps };
+        let of_volume = |m: &&Value| match m.field("volume") {
+            Some(Value::Str(name)) => *name == volume.name,
+            _ => false,
+        };
+        let found = mounts.iter().filter(of_volume).map(|m| m.field("rw").map_or(Tri::Perhaps, Tri::of_value)).max();
+        let uncertain = mounts.iter().any(|m| m.is_unknown() || m.field("volume").is_some_and(Value::is_unknown));
+        found.unwrap_or(if uncertain { Tri::Perhaps } else { Tri::No })
+    }
+
+    fn joined(&self, one: usize, other: usize) -> Tri {
+        let (Some(one), Some(other)) = (self.component(one), self.component(other)) else { return Tri::No };
+        let Value::List(joins) = one.value("joins") else { return Tri::Perhaps };
+        let wanted = format!("pid:{}", other.name);
+        if joins.iter().any(|j| j.as_str() == Some(&wanted)) {
+            return Tri::Yes;
+        }
+        if joins.iter().any(Value::is_unknown) { Tri::Perhaps } else { Tri::No }
+    }
+
+    /// The open findings whose remedies cut a step between two elements.
+    pub(super) fn cut_by(&self, step: usize, from: usize, to: usize, flow: Option<usize>) -> Vec<usize> {
+        let mut places: Vec<(usize, usize)> = Vec::new();
+        for element in [from, to] {
+            let element = &self.diagram.elements[element];
+            places.extend(element.component.map(|c| (element.target, c)));
+            for kind in [docker::DAEMON.name, docker::HOST.name] {
+                let found = self.of_kind.get(&(element.target, kind)).map_or(&[][..], Vec::as_slice);
+                places.extend(
+                    found.iter().filter_map(|e| self.diagram.elements[*e].component.map(|c| (element.target, c))),
+                );
+            }
+        }
+        if let Some(flow) = flow {
+            places.extend(self.diagram.flows[flow].facts.iter().map(|f| (f.target, f.component)));
+        }
+        places.sort_unstable();
+        places.dedup();
+        let wanted = self.cuts[step].iter().flat_map(|check| places.iter().map(move |(t, c)| (*check, *t, *c)));
+        let mut found: Vec<usize> = wanted.filter_map(|key| self.failing.get(&key).copied()).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// A number for each element: equal for those that no step and no remedy can tell apart by themselves.
+    pub(super) fn colours(&self) -> Vec<u32> {
+        let mut open: Vec<Vec<usize>> = vec![Vec::new(); self.diagram.elements.len()];
+        let by_component = self.diagram.by_component();
+        let mut failing: Vec<&(usize, usize, usize)> = self.failing.keys().collect();
+        failing.sort_unstable();
+        for (check, target, component) in failing {
+            if let Some(element) = by_component.get(&(*target, *component)) {
+                open[*element].push(*check);
+            }
+        }
+        let mut ids = HashMap::new();
+        let colour = |(i, open): (usize, Vec<usize>)| {
+            let element = &self.diagram.elements[i];
+            let key = (element.target, element.kind, element.certainty.is_proven(), &self.answers[self.row[i]], open);
+            let next = ids.len() as u32;
+            *ids.entry(key).or_insert(next)
+        };
+        open.into_iter().enumerate().map(colour).collect()
+    }
+
+    /// What each element sees along its flows.
+    pub(super) fn arcs(&self) -> Arcs {
+        let mut arcs: Arcs = vec![Vec::new(); self.diagram.elements.len()];
+        for flow in &self.diagram.flows {
+            let kind = FlowKind::ALL.iter().position(|k| *k == flow.kind).unwrap_or_default() as u32;
+            let tri = |through: Through, kind: FlowKind| match flow.kind == kind {
+                true => self.through(Some(through), flow, flow.from) as u32,
+                false => 0,
+            };
+            let label = kind << 8
+                | u32::from(flow.certainty.is_proven())
+                | tri(Through::Write, FlowKind::VolumeMount) << 2
+                | tri(Through::Joined, FlowKind::Namespace) << 4
+                | tri(Through::JoinedBy, FlowKind::Namespace) << 6;
+            if flow.from != flow.to {
+                arcs[flow.from].push((label, flow.to as u32));
+                arcs[flow.to].push((label | 2 << 16, flow.from as u32));
+            }
+        }
+        arcs
+    }
+}
+
+/// The facts of a kind that some step's predicate names, and whether a container runs.
+fn named_facts(steps: &[Step], kind: &'static Kind) -> Vec<usize> {
+    let of = |predicate: &Option<Predicate>, held: &str| match predicate {
+        Some(p) if capability(held).is_some_and(|c| c.about == kind.name) => p.facts(),
+        _ => FactSet::default(),
+    };
+    let set = steps.iter().fold(FactSet::default(), |set, s| set.union(of(&s.when, &s.from)).union(of(&s.at, &s.to)));
+    let runs = kind.index("running").map_or_else(FactSet::default, FactSet::one);
+    set.union(runs).iter().filter(|i| *i < kind.facts.len()).collect()
+}
+
+fn evaluate(steps: &[Step], component: &Component) -> Vec<Tri> {
+    let about = |held: &str| capability(held).is_some_and(|c| c.about == component.kind.name);
+    let answer = |predicate: &Option<Predicate>, held: &str| match (about(held), predicate) {
+        (false, _) => Tri::No,
+        (true, None) => Tri::Yes,
+        (true, Some(predicate)) => Tri::of(&predicate.evaluate(component).truth),
+    };
+    let mut row: Vec<Tri> = steps.iter().flat_map(|s| [answer(&s.when, &s.from), answer(&s.at, &s.to)]).collect();
+    let container = std::ptr::eq(component.kind, &docker::CONTAINER);
+    row.push(if container { Tri::of_value(component.value("running")) } else { Tri::Yes });
+    row
+}

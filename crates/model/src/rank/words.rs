@@ -1,0 +1,109 @@
+//! Why something stands where it does, in words.
+
+use std::collections::BTreeMap;
+
+use seaworthy_core::diagram::Diagram;
+use seaworthy_core::remedy::Safety;
+use seaworthy_core::step::{Paths, State};
+use seaworthy_core::threat::{Instance, Loss, Threat};
+
+use super::candidates::{Candidate, listed};
+
+/// What words are made of.
+pub(super) struct Words<'a> {
+    pub threats: &'a [Threat],
+    pub instances: &'a [Instance],
+    pub diagram: &'a Diagram,
+    pub paths: &'a Paths,
+}
+
+impl Words<'_> {
+    /// The terms of a rank, the one that weighs most first. Holds hostile names.
+    pub(super) fn why(
+        &self,
+        closed: &[(State, State, bool)],
+        cuts: &[usize],
+        answers: &[usize],
+        candidate: &Candidate,
+    ) -> Vec<String> {
+        let mut out = Vec::new();
+        self.closed(closed, &mut out);
+        self.cut(cuts, &mut out);
+        self.answered(answers, &mut out);
+        if out.is_empty() {
+            let gravest = candidate.severity.word();
+            out.push(format!("cuts no path and answers no threat by itself; {gravest} by its check"));
+        }
+        out.push(match candidate.safety {
+            Safety::Safe => "safe: nothing stops working".to_owned(),
+            Safety::Disruptive => "disruptive: something restarts, or loses a right that it may use".to_owned(),
+            Safety::Manual => "described, to be done by hand".to_owned(),
+        });
+        out
+    }
+
+    fn state(&self, state: State) -> String {
+        let name = self.diagram.elements.get(state.element).map_or("?", |e| e.name.as_str());
+        state.capability().means.replace("{}", name)
+    }
+
+    /// Pairs of which nothing is left, by jewel.
+    fn closed(&self, closed: &[(State, State, bool)], out: &mut Vec<String>) {
+        for proven in [true, false] {
+            let mut by_jewel: BTreeMap<(Option<u8>, State), Vec<State>> = BTreeMap::new();
+            for (from, to, _) in closed.iter().filter(|(.., p)| *p == proven) {
+                by_jewel.entry((to.capability().jewel, *to)).or_default().push(*from);
+            }
+            let word = if proven { "proven path" } else { "path" };
+            let total = by_jewel.len();
+            for ((_, jewel), from) in by_jewel.into_iter().take(2) {
+                let names: Vec<String> = from.iter().take(4).map(|s| self.state(*s)).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let (who, to) = (listed(&names, from.len()), self.state(jewel));
+                out.push(format!("leaves no {word} to {to} from {who}"));
+            }
+            if total > 2 {
+                out.push(format!("leaves no {word} to {} more goals", total - 2));
+            }
+        }
+    }
+
+    fn cut(&self, cuts: &[usize], out: &mut Vec<String>) {
+        for proven in [true, false] {
+            let word = if proven { "proven" } else { "possible" };
+            let count = |lines: &mut dyn Iterator<Item = usize>| {
+                let of = |i: &usize| {
+                    let path = &self.paths.list[*i];
+                    (path.certainty.is_proven() == proven).then_some(path.to.capability)
+                };
+                let mut by: BTreeMap<usize, usize> = BTreeMap::new();
+                lines.filter_map(|i| of(&i)).for_each(|c| *by.entry(c).or_default() += 1);
+                by
+            };
+            let all = count(&mut (0..self.paths.list.len()));
+            let cut = count(&mut cuts.iter().copied());
+            for (capability, number) in cut {
+                let goal = match seaworthy_core::step::CAPABILITIES[capability].name {
+                    "host-root" => "root on the host",
+                    "engine" => "the engine's API",
+                    "data" => "data and secrets of containers",
+                    "credentials" => "credentials for registries",
+                    _ => "the host's availability",
+                };
+                let total = all.get(&capability).copied().unwrap_or(number);
+                out.push(format!("cuts {number} of {total} {word} paths to {goal}"));
+            }
+        }
+    }
+
+    fn answered(&self, answers: &[usize], out: &mut Vec<String>) {
+        let mut by: BTreeMap<Loss, usize> = BTreeMap::new();
+        for instance in answers {
+            *by.entry(self.threats[self.instances[*instance].threat].loses).or_default() += 1;
+        }
+        for (loss, count) in by {
+            let threats = if count == 1 { "1 threat".to_owned() } else { format!("{count} threats") };
+            out.push(format!("answers {threats} to {}", loss.title()));
+        }
+    }
+}

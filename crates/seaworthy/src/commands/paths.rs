@@ -1,0 +1,20 @@
+//! `paths`.
+
+use anyhow::Result;
+use seaworthy_report::View;
+
+use super::audit::{Wanted, run_wanted};
+use crate::arguments::PathsArguments;
+use crate::exit::Exit;
+
+/// Shows the paths that were asked for. `--from` is an entry, or a snapshot where it names a file.
+pub fn run(arguments: &PathsArguments) -> Result<Exit> {
+    let mut audit = arguments.audit.clone();
+    let is_file = |path: &std::path::PathBuf| path.as_os_str() == "-" || path.exists();
+    let (files, entries): (Vec<_>, Vec<_>) = audit.target.from.into_iter().partition(is_file);
+    audit.target.from = files;
+    let entries: Vec<String> = entries.iter().map(|e| e.to_string_lossy().into_owned()).collect();
+    let from = entries.iter().chain(&arguments.entry).map(String::as_str).collect();
+    let to = arguments.to.iter().map(String::as_str).collect();
+    run_wanted(&audit, View::Paths, &Wanted { from, to })
+}
