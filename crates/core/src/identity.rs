@@ -4,7 +4,7 @@
 //! the part of its run specification that no remedy changes, with an ordinal among equals. A decision taken on a
 //! finding is thus found again after the container was re-created, also with a remedy applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,13 +21,16 @@ pub fn identities(target: &Target) -> Vec<String> {
         equal.entry(base).or_default().push(i);
     }
     let mut out = bases.clone();
-    for mut positions in equal.into_values().filter(|p| p.len() > 1) {
+    let taken: BTreeSet<&str> = equal.keys().copied().collect();
+    for (base, mut positions) in equal.iter().map(|(b, p)| (*b, p.clone())).filter(|(_, p)| p.len() > 1) {
         positions.sort_by(|a, b| {
             let name = |i: &usize| (&target.components[*i].name, &target.components[*i].id);
             name(a).cmp(&name(b))
         });
-        for (ordinal, i) in positions.into_iter().enumerate().skip(1) {
-            out[i] = format!("{}#{}", bases[i], ordinal + 1);
+        // A hostile name may look like another one's ordinal: those are passed over.
+        let free = (2usize..).map(|n| format!("{base}#{n}")).filter(|id| !taken.contains(id.as_str()));
+        for (i, id) in positions.into_iter().skip(1).zip(free) {
+            out[i] = id;
         }
     }
     out
@@ -54,22 +57,20 @@ fn container(component: &Component) -> String {
     if !service.is_empty() {
         return format!("{project}/{service}");
     }
-    let strings = |value: &Value| {
-        let mut items: Vec<String> = value.as_list().unwrap_or_default().iter().map(ToString::to_string).collect();
-        items.sort();
-        items.join(",")
-    };
-    let destinations = component.value("mounts").as_list().unwrap_or_default().iter();
-    let mut destinations: Vec<&str> =
-        destinations.filter_map(|m| m.field("destination").and_then(Value::as_str)).collect();
+    // What remedies take away is left out: bound directories and sockets, and variables that hold secrets.
+    let mounts = component.value("mounts").as_list().unwrap_or_default().iter();
+    let volumes = mounts.filter(|m| m.field("type").and_then(Value::as_str) == Some("volume"));
+    let mut destinations: Vec<&str> = volumes.filter_map(|m| m.field("destination").and_then(Value::as_str)).collect();
     destinations.sort_unstable();
+    let secrets = component.value("env_secrets").as_list().unwrap_or_default();
+    let is_secret = |name: &str| {
+        name.ends_with("_FILE") || secrets.iter().any(|s| s.field("name").and_then(Value::as_str) == Some(name))
+    };
+    let names = component.value("env_names").as_list().unwrap_or_default().iter();
+    let mut variables: Vec<&str> = names.filter_map(Value::as_str).filter(|name| !is_secret(name)).collect();
+    variables.sort_unstable();
     let command = component.value("command").to_string();
-    format!(
-        "{}|{command}|{}|{}",
-        repository(&text("image")),
-        destinations.join(","),
-        strings(component.value("env_names"))
-    )
+    format!("{}|{command}|{}|{}", repository(&text("image")), destinations.join(","), variables.join(","))
 }
 
 /// An image reference without tag and digest.
@@ -120,6 +121,49 @@ mod tests {
         let (b, a) = (identities(&before), identities(&after));
         assert_eq!((&b[0], &b[1]), (&a[1], &a[0]));
         assert_ne!(b[0], b[1]);
+    }
+
+    #[test]
+    fn what_remedies_take_away_is_not_who_it_is() {
+        let mount = |kind: &str, destination: &str| {
+            Value::Object(vec![
+                ("type", kind.into()),
+                ("source", "/run/docker.sock".into()),
+                ("destination", destination.into()),
+                ("rw", true.into()),
+                ("propagation", "rprivate".into()),
+                ("volume", "".into()),
+            ])
+        };
+        let secret = Value::Object(vec![
+            ("name", "DB_PASSWORD".into()),
+            ("class", "password".into()),
+            ("length", "8-15".into()),
+        ]);
+        let mut before = container("1", "ci", "ci:1");
+        before.set(
+            "mounts",
+            Value::List(vec![mount("bind", "/run/docker.sock"), mount("volume", "/data")]),
+            Source::place("t"),
+        );
+        before.set("env_names", Value::strings(["PATH", "DB_PASSWORD"]), Source::place("t"));
+        before.set("env_secrets", Value::List(vec![secret]), Source::place("t"));
+        let mut after = container("2", "ci", "ci:1");
+        after.set("mounts", Value::List(vec![mount("volume", "/data")]), Source::place("t"));
+        after.set("env_names", Value::strings(["DB_PASSWORD_FILE", "PATH"]), Source::place("t"));
+        after.set("env_secrets", Value::List(vec![]), Source::place("t"));
+        assert_eq!(base(&before), base(&after));
+    }
+
+    #[test]
+    fn identities_are_unique_also_for_names_that_look_like_ordinals() {
+        let mut target = Target::new("t", "docker", "unix:///x");
+        let network = |id: &str, name: &str| Component::new(&docker::NETWORK, id, name);
+        target.components = vec![network("1", ""), network("2", ""), network("3", "#2"), network("4", "")];
+        let mut ids = identities(&target);
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 4);
     }
 
     #[test]

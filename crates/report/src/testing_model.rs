@@ -443,7 +443,7 @@ impl World {
             let worker = i - of(at::WORKERS);
             *class = if worker % 10 == 9 { of(at::WORKERS + 9) } else { of(at::WORKERS + worker % 2) };
         }
-        Paths { list, more: vec![(internet, root, 1)], exposure, class_of }
+        Paths { list, more: vec![(internet, root, 1)], exposure, class_of, ..Paths::default() }
     }
 }
 

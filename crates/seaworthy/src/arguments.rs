@@ -25,6 +25,14 @@ Exit codes:
      or there is any gap under --strict
   Of several the first in the order 2, 1, 3 holds.";
 
+/// How `diff` compares; the foot of its help.
+const DIFF: &str = "\
+Things are told apart by what survives re-creation: a renamed or re-created container is no difference.
+A snapshot is judged now, a report counts as it was judged then.
+
+Exit codes: 0 compared; 1 with --fail-on new-threats, a threat is open that was not; 2 wrong usage or
+a failure; 3 with it, a threat is undetermined that was not (--allow-unknown lifts it).";
+
 /// What `paths` takes; the foot of its help.
 const PATHS: &str = "\
 Entries: internet, local-network, local-user, engine-group, client, image-author, code; or the name of
@@ -66,6 +74,9 @@ pub enum Command {
     /// Attack paths from where attackers begin to what they are after, with the facts of each step
     #[command(after_help = PATHS)]
     Paths(PathsArguments),
+    /// What changed between two snapshots or JSON reports: threats, paths, flows, components, mitigations
+    #[command(after_help = DIFF)]
+    Diff(DiffArguments),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
     /// List checks, benchmarks or facts
@@ -233,6 +244,35 @@ impl FailOn {
             Self::NewThreats => None,
         }
     }
+}
+
+/// Flags of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The earlier moment: a snapshot or a JSON report of assess or threats
+    #[arg(value_name = "BEFORE")]
+    pub before: PathBuf,
+    /// The later one
+    #[arg(value_name = "AFTER")]
+    pub after: PathBuf,
+    /// Flags that every command knows.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// Show every change, however many there are
+    #[arg(long, help_heading = "Output")]
+    pub all: bool,
+    /// text, json or markdown; each -f belongs to the -o that follows it
+    #[arg(short, long, value_name = "FORMAT", value_parser = parse_format, help_heading = "Output")]
+    pub format: Vec<Format>,
+    /// The file for the format before it (without one told by its ending), - for standard output
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub output: Vec<PathBuf>,
+    /// new-threats: exit with 1 when a threat is open that was not
+    #[arg(long, value_name = "WHAT", help_heading = "Exit code")]
+    pub fail_on: Option<FailOn>,
+    /// With --fail-on: what became undetermined does not make the run incomplete
+    #[arg(long, help_heading = "Exit code")]
+    pub allow_unknown: bool,
 }
 
 /// Flags of `collect`.

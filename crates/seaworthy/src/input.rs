@@ -83,6 +83,16 @@ fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
 
 /// The snapshot in a file, - for standard input.
 pub fn read(path: &Path) -> Result<Snapshot> {
+    parse(path, &bytes(path)?)
+}
+
+/// The snapshot that a file's bytes are.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
+    read_snapshot(bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
+}
+
+/// What a file holds, - for standard input, within the bound of snapshots.
+pub fn bytes(path: &Path) -> Result<Vec<u8>> {
     let context = || format!("snapshot {}", path.display());
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
@@ -95,5 +105,5 @@ pub fn read(path: &Path) -> Result<Snapshot> {
         let file = std::fs::File::open(path).with_context(context)?;
         file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;
     }
-    read_snapshot(&bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
+    Ok(bytes)
 }

@@ -19,8 +19,7 @@ pub(super) fn check(loaded: &Loaded) -> Vec<LoadError> {
 fn rows(loaded: &Loaded) -> Vec<LoadError> {
     let mut errors = Vec::new();
     for (row, at) in loaded.catalog.rows.iter().zip(&loaded.rows) {
-        let covering: Vec<&Threat> =
-            loaded.catalog.threats.iter().filter(|t| t.covers.iter().any(|id| *id == row.id)).collect();
+        let covering: Vec<&Threat> = loaded.catalog.threats.iter().filter(|t| t.covers.contains(&row.id)).collect();
         if covering.is_empty() {
             errors.push(at.error(format!("no threat covers the row `{}`", row.id)));
             continue;

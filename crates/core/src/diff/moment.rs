@@ -106,6 +106,10 @@ pub struct Moment {
     pub paths: BTreeMap<String, Path>,
     /// Pairs of which more paths exist than are listed.
     pub more: BTreeSet<(String, String)>,
+    /// Why paths may be there that are not listed, whatever they lead from and to.
+    pub partial: Option<String>,
+    /// Entries from which no path was looked for: capabilities at ids of elements.
+    pub unsearched: BTreeSet<String>,
     /// The findings, by fingerprint.
     pub findings: BTreeMap<String, Mitigation>,
 }
@@ -156,6 +160,8 @@ impl Moment {
             );
         }
         out.more = model.paths.more.iter().map(|(from, to, _)| (held(model, *from), held(model, *to))).collect();
+        out.unsearched = model.paths.unsearched.iter().map(|s| held(model, *s)).collect();
+        out.full(model.paths.unlisted);
         let elements = model.diagram.by_component();
         for finding in &audit.findings {
             let check = audit.check(finding);
@@ -192,6 +198,11 @@ impl Moment {
         }
     }
 
+    /// Says of how many pairs no path is listed although there is one.
+    pub fn full(&mut self, pairs: usize) {
+        self.partial = (pairs > 0).then(|| format!("the list of paths was full, and {pairs} pairs are not in it"));
+    }
+
     /// Why something that rests on these kinds may be there though it was not listed.
     pub(super) fn unlisted(&self, kinds: &Kinds) -> Option<String> {
         kinds.iter().find_map(|kind| self.incomplete.get(kind)).cloned()
@@ -199,7 +210,13 @@ impl Moment {
 
     /// Why a path may be there though it was not listed.
     pub(super) fn cut_off(&self, path: &Path) -> Option<String> {
-        self.more.contains(&path.pair).then(|| "only the cheapest paths between the two are listed".to_owned())
+        if self.more.contains(&path.pair) {
+            return Some("only the cheapest paths between the two are listed".to_owned());
+        }
+        if self.unsearched.contains(&path.pair.0) {
+            return Some("no path was looked for from there".to_owned());
+        }
+        self.partial.clone()
     }
 }
 

@@ -68,6 +68,10 @@ fn moment(bytes: &[u8]) -> Moment {
                     },
                 );
             }
+            _ if how & 14 == 8 => {
+                out.unsearched.insert("a".into());
+            }
+            _ if how & 14 == 10 => out.full(1),
             _ if how & 6 == 0 => {
                 out.incomplete.insert(("local".into(), KINDS[kind].into()), "it vanished".into());
             }
@@ -186,15 +190,21 @@ fn what_can_no_longer_be_listed_is_not_gone() {
         kinds: Kinds::new(),
     };
     before.paths.insert("cut".into(), path(("a", "b")));
+    before.paths.insert("not looked for".into(), path(("d", "b")));
     before.paths.insert("crowded out".into(), path(("a", "c")));
     let mut after = Moment::default();
     after.incomplete.insert(("local".into(), KINDS[0].into()), "the engine stopped".into());
     after.more.insert(("a".into(), "c".into()));
+    after.unsearched.insert("d".into());
     let diff = diff(&before, &after);
     assert_eq!(diff.components[0].after, Seen::Unlisted("the engine stopped".into()));
     assert_eq!(diff.threats[0].way(), Way::Unknown);
     let ways: Vec<(&str, Way)> = diff.paths.iter().map(|p| (p.id.as_str(), p.way())).collect();
-    assert_eq!(ways, [("crowded out", Way::Unknown), ("cut", Way::Gone)]);
+    assert_eq!(ways, [("crowded out", Way::Unknown), ("cut", Way::Gone), ("not looked for", Way::Unknown)]);
+    after.full(1);
+    assert!(super::diff(&before, &after).paths.iter().all(|p| p.way() == Way::Unknown));
+    after.full(0);
+    assert!(super::diff(&before, &after).paths.iter().any(|p| p.way() == Way::Gone));
 }
 
 #[test]

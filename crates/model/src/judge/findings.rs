@@ -7,12 +7,45 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::Verdict;
 
+/// Findings, by position in the audit, in any order and with repeats. Most parts are decided by one, which needs no
+/// memory of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decided {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl Decided {
+    fn append(&mut self, more: Self) {
+        let mut all = match std::mem::replace(self, Self::Many(Vec::new())) {
+            Self::One(finding) => vec![finding],
+            Self::Many(findings) => findings,
+        };
+        match more {
+            Self::One(finding) => all.push(finding),
+            Self::Many(mut findings) => all.append(&mut findings),
+        }
+        *self = Self::Many(all);
+    }
+
+    /// Each once, ascending.
+    pub fn sorted(self) -> Vec<usize> {
+        match self {
+            Self::One(finding) => vec![finding],
+            Self::Many(mut findings) => {
+                findings.sort_unstable();
+                findings.dedup();
+                findings
+            }
+        }
+    }
+}
+
 /// What a part of a formula comes to, with what decided it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub status: Status,
-    /// Findings, by position in the audit; in any order, with repeats.
-    pub decided_by: Vec<usize>,
+    pub decided_by: Decided,
     /// Why it is undetermined, where no finding says so.
     pub reason: Option<Arc<str>>,
 }
@@ -20,7 +53,7 @@ pub(super) struct Outcome {
 impl Outcome {
     /// Undetermined for a reason that no finding tells.
     pub fn unknown(reason: Arc<str>) -> Self {
-        Self { status: Status::Undetermined, decided_by: Vec::new(), reason: Some(reason) }
+        Self { status: Status::Undetermined, decided_by: Decided::Many(Vec::new()), reason: Some(reason) }
     }
 
     /// Every part is needed: open, else undetermined, else accepted, else answered; without parts nothing.
@@ -46,11 +79,11 @@ impl Outcome {
     /// The parts whose status comes first, taken together.
     fn first(parts: impl Iterator<Item = Self>, rank: impl Fn(Status) -> u8) -> Option<Self> {
         let mut found: Option<Self> = None;
-        for mut part in parts {
+        for part in parts {
             match &mut found {
                 Some(best) if rank(part.status) > rank(best.status) => {}
                 Some(best) if part.status == best.status => {
-                    best.decided_by.append(&mut part.decided_by);
+                    best.decided_by.append(part.decided_by);
                     best.reason = best.reason.take().or(part.reason);
                 }
                 _ => found = Some(part),
@@ -117,7 +150,7 @@ impl<'a> Findings<'a> {
     /// What a check says of the components of its kind that could not be listed; none where all were.
     pub fn of_unlisted(&self, target: usize, check: usize) -> Option<Outcome> {
         let finding = *self.unlisted.get(&(target, check))?;
-        Some(Outcome { status: Status::Undetermined, decided_by: vec![finding], reason: None })
+        Some(Outcome { status: Status::Undetermined, decided_by: Decided::One(finding), reason: None })
     }
 
     fn outcome(&self, finding: usize, closed: &dyn Fn(usize) -> bool) -> Option<Outcome> {
@@ -130,7 +163,7 @@ impl<'a> Findings<'a> {
             Verdict::Pass => Status::Answered,
             Verdict::NotApplicable => return None,
         };
-        Some(Outcome { status, decided_by: vec![finding], reason: None })
+        Some(Outcome { status, decided_by: Decided::One(finding), reason: None })
     }
 }
 
@@ -139,7 +172,7 @@ mod tests {
     use super::*;
 
     fn part(status: Status, finding: usize) -> Outcome {
-        Outcome { status, decided_by: vec![finding], reason: None }
+        Outcome { status, decided_by: Decided::One(finding), reason: None }
     }
 
     #[test]
@@ -156,7 +189,7 @@ mod tests {
                 assert_eq!(Some(any), expected.into_iter().find(|s| has(*s)));
                 let decided: Vec<usize> =
                     [(a, 0), (b, 1)].into_iter().filter(|(s, _)| *s == all.status).map(|(_, f)| f).collect();
-                assert_eq!(all.decided_by, decided);
+                assert_eq!(all.decided_by.sorted(), decided);
             }
         }
         assert_eq!(Outcome::all(std::iter::empty()), None);

@@ -31,7 +31,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use seaworthy_core::audit::Audit;
-use seaworthy_core::diagram::{Certainty, Diagram, FactRef, Flow};
+use seaworthy_core::diagram::{Certainty, Diagram, FactRef, Flow, FlowKind};
 use seaworthy_core::identity;
 use seaworthy_core::predicate::{FactSet, Truth};
 use seaworthy_core::schema;
@@ -121,7 +121,15 @@ impl<'a> Judge<'a> {
         for (i, element) in self.diagram.elements.iter().enumerate() {
             by_kind.entry(element.kind).or_default().push(i);
         }
-        let mut out = Vec::new();
+        let mut of_flow = [0; FlowKind::ALL.len()];
+        self.diagram.flows.iter().for_each(|f| of_flow[f.kind as usize] += 1);
+        let most = |t: &Threat| match t.flow {
+            None => by_kind.get(t.about.as_str()).map_or(0, Vec::len),
+            Some(kind) => of_flow[kind as usize],
+        };
+        // Room for all: moving what is there already is a good part of the work otherwise.
+        let most: usize = self.threats.iter().map(|t| most(t) + self.links.len()).sum();
+        let mut out = Vec::with_capacity(most);
         for (t, threat) in self.threats.iter().enumerate() {
             match threat.flow {
                 None => {
@@ -213,7 +221,7 @@ impl<'a> Judge<'a> {
         if matches!(outcome.status, Status::Answered | Status::Accepted) {
             return None; // Whatever was not listed, nothing about it is open.
         }
-        let decided_by = if outcome.status == Status::Open { Vec::new() } else { sorted(outcome.decided_by) };
+        let decided_by = if outcome.status == Status::Open { Vec::new() } else { outcome.decided_by.sorted() };
         let name = &self.findings.audit.snapshot.targets[target].name;
         Some(Instance {
             threat: t,
@@ -236,7 +244,7 @@ impl<'a> Judge<'a> {
         let (unsure, mut facts) = self.applies(threat, &place)?;
         let outcome = self.evaluate(&self.formulas[t], &place, None)?;
         let open = outcome.status == Status::Open;
-        let (mut status, mut decided_by, mut reason) = (outcome.status, sorted(outcome.decided_by), outcome.reason);
+        let (mut status, mut decided_by, mut reason) = (outcome.status, outcome.decided_by.sorted(), outcome.reason);
         if let (true, Some(why)) = (open, unsure) {
             (status, reason) = (Status::Undetermined, Some(format!("whether it applies is unknown: {why}").into()));
         } else if let (true, Certainty::Possible(why)) = (open, &certainty) {
@@ -349,10 +357,4 @@ fn node(formula: &Formula, checks: &HashMap<&str, usize>) -> Node {
         Formula::All(of) => Node::All(parts(of)),
         Formula::Any(of) => Node::Any(parts(of)),
     }
-}
-
-fn sorted(mut findings: Vec<usize>) -> Vec<usize> {
-    findings.sort_unstable();
-    findings.dedup();
-    findings
 }

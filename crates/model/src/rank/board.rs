@@ -49,23 +49,37 @@ pub(super) trait Beyond {
 
 /// What a choice gains, given those before it. The first difference decides:
 ///
-/// 1. pairs of entry and jewel of which no proven path is left, by tier;
-/// 2. proven paths that matter, by tier: one matters when no path of its pair that nothing cuts is cheaper, for then
-///    the attacker has to work harder;
+/// 1. the risk of the proven paths that it cuts ([`risk`]), of those that matter: one matters when no path of its pair
+///    that nothing cuts is cheaper, for then the attacker has to work harder;
+/// 2. pairs of entry and jewel of which no proven path is left, by tier, then how many proven paths that matter;
 /// 3. pairs of which no path at all is left, then possible paths that matter, by tier;
 /// 4. threats that are no longer open, each with the weight of what is lost, times three if the remedy is safe, times
 ///    two if it is disruptive;
-/// 5. the host's availability, as 1 to 3, and paths that do not matter.
+/// 5. the host's availability, as 2 and 3, and paths that do not matter.
 ///
 /// A remedy that is described and not done counts only for paths that no other cuts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gain {
+    pub risk: u64,
     pub proven_pairs: [u32; TIERS - 1],
     pub proven_paths: [u32; TIERS - 1],
     pub pairs: [u32; TIERS - 1],
     pub possible_paths: [u32; TIERS - 1],
     pub threats: u64,
     pub comfort: [u32; 5],
+}
+
+/// What a proven path weighs: what it reaches (root and the engine 4, data and credentials 1), four times that where it
+/// begins outside, halved by each unit of its effort. A way that everybody knows thus goes before many that want a flaw
+/// to be found. In units of 2^-32; availability weighs nothing here.
+pub(super) fn risk(tier: usize, effort: u32) -> u64 {
+    let reached: u64 = match tier / 2 {
+        0 | 1 => 4,
+        2 | 3 => 1,
+        _ => 0,
+    };
+    let begins = if tier.is_multiple_of(2) { 4 } else { 1 };
+    ((reached * begins) << 32) >> effort.min(40)
 }
 
 impl Gain {
@@ -218,8 +232,11 @@ impl<'a> Board<'a> {
     pub(super) fn gain(&mut self, choice: usize) -> Gain {
         let mut gain = Gain::default();
         for line in self.counted(choice) {
-            let Line { pair, proven, .. } = self.lines[line];
+            let Line { pair, proven, effort, .. } = self.lines[line];
             let tier = self.pairs[pair].tier;
+            if proven && self.matters[line] {
+                gain.risk += risk(tier, effort);
+            }
             match (proven, tier == TIERS - 1, self.matters[line]) {
                 (true, false, true) => gain.proven_paths[tier] += 1,
                 (false, false, true) => gain.possible_paths[tier] += 1,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use seaworthy_core::audit::Audit;
 use seaworthy_core::check::Check;
 use seaworthy_core::diagram::Diagram;
-use seaworthy_core::remedy::{Edit, Safety};
+use seaworthy_core::remedy::{Edit, Safety, Setting};
 use seaworthy_core::schema::docker;
 use seaworthy_core::step::Paths;
 use seaworthy_core::verdict::{Severity, Verdict};
@@ -31,6 +31,8 @@ pub(super) struct Candidate {
 enum Group<'a> {
     /// A check, on equal components of a target: the first of them.
     Check(&'a str, usize, usize),
+    /// Checks that ask for the same settings of a new run specification, on equal containers of a target.
+    Recreate(Vec<&'a str>, usize, usize),
     /// Audit rules of a target; those that record so much that they can slow it down apart.
     Audit(usize, Safety),
     /// Owners and modes of files of a target.
@@ -57,12 +59,34 @@ pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) ->
                 let element = elements.get(&(target, component));
                 // Beyond the diagram's elements each component is by itself.
                 let class = element.map_or(usize::MAX - component, |e| paths.class_of.get(*e).copied().unwrap_or(*e));
-                Group::Check(&check.id, target, class)
+                match respecified(check) {
+                    Some(settings) => Group::Recreate(settings, target, class),
+                    None => Group::Check(&check.id, target, class),
+                }
             }
         };
         groups.entry(group).or_default().push(i);
     }
     groups.into_iter().map(|(group, closes)| candidate(audit, &group, closes)).collect()
+}
+
+/// The settings of a run specification that a check's remedy changes, where it changes nothing else: whoever takes a
+/// mount away closes what all checks of mounts find in it.
+fn respecified(check: &Check) -> Option<Vec<&str>> {
+    let mut settings = Vec::new();
+    for edit in &check.remedy.edits {
+        let Edit::Recreate(changed) = edit else { return None };
+        settings.extend(changed.iter().filter(|(_, v)| is_proposed(v)).map(|(k, _)| k.as_str()));
+        if !changed.values().all(is_proposed) {
+            return None;
+        }
+    }
+    (!settings.is_empty()).then_some(settings)
+}
+
+/// Whether a value is worked out from what was observed: one that is written out is a change of its own.
+fn is_proposed(setting: &Setting) -> bool {
+    matches!(setting, Setting::Str(value) if value == "proposed")
 }
 
 /// How findings are one change whatever components they are on, where they are by their edits.
@@ -100,11 +124,19 @@ fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candid
         Group::Audit(..) => format!("Audit rules for {files}: {shown}"),
         Group::Rights(_) => format!("Owner and mode of {files}: {shown}"),
         Group::Limits(_) => format!("Limits of memory, processes and CPU: {shown}"),
-        Group::Check(..) => {
-            let check = checks().next();
+        Group::Recreate(..) | Group::Check(..) => {
+            let mut gravest: Vec<&Check> = checks().collect();
+            gravest.sort_by_key(|c| (std::cmp::Reverse(c.severity), &c.id));
+            gravest.dedup_by_key(|c| &c.id);
+            let check = gravest.first();
             let title = check.map_or("", |c| c.title.as_str());
             let alone = check.is_none_or(|c| [docker::DAEMON.name, docker::HOST.name].contains(&c.about.as_str()));
-            if alone { title.to_owned() } else { format!("{title}: {shown}") }
+            let more = match gravest.len() {
+                0 | 1 => String::new(),
+                2 => ", and one more check of the same setting".to_owned(),
+                n => format!(", and {} more checks of the same setting", n - 1),
+            };
+            if alone { title.to_owned() } else { format!("{title}: {shown}{more}") }
         }
     };
     let safety = checks().map(|c| c.remedy.safety).max().unwrap_or(Safety::Manual);

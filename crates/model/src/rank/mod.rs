@@ -69,7 +69,10 @@ pub fn rank(
             paths_left: left(&game.lines, &board.live),
         });
     }
-    (priorities, smallest(paths, &game, &candidates))
+    let mut cut = smallest(paths, &game, &candidates);
+    let place = |closes: &[usize]| priorities.iter().position(|p| p.closes == closes);
+    cut.fixes.sort_by_key(|(_, closes)| place(closes));
+    (priorities, cut)
 }
 
 /// The order of what gains nothing: the gravest findings first.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use seaworthy_core::remedy::Safety;
 
-use super::board::{Beyond, Board, Choice, Gain, Line, Pair, TIERS};
+use super::board::{Beyond, Board, Choice, Gain, Line, Pair, TIERS, risk};
 use super::cut;
 
 const CHOICES: usize = 6;
@@ -86,6 +86,9 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
         let free = world.lines.iter().filter(|l| l.pair == p && l.proven && l.cutters.is_empty());
         let free = free.map(|l| l.effort).min().unwrap_or(u32::MAX);
         for line in live.iter().filter(|l| counts(l)) {
+            if line.proven && line.effort <= free {
+                gain.risk += risk(pair.tier, line.effort);
+            }
             match (line.proven, pair.tier == TIERS - 1, line.effort <= free) {
                 (true, false, true) => gain.proven_paths[pair.tier] += 1,
                 (false, false, true) => gain.possible_paths[pair.tier] += 1,

@@ -33,6 +33,7 @@ struct Report {
     findings: Vec<FindingIn>,
     threats: Vec<ThreatIn>,
     paths: Vec<PathIn>,
+    steps: Vec<Step>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +93,8 @@ struct Model {
 #[derive(Deserialize)]
 struct Counted {
     more: Vec<More>,
+    unlisted: usize,
+    unsearched: Vec<State>,
 }
 
 #[derive(Deserialize)]
@@ -146,8 +149,14 @@ struct PathIn {
     to: State,
     certainty: Certainty,
     effort: u32,
-    steps: Vec<Step>,
+    steps: Vec<Taken>,
     fingerprint: String,
+}
+
+/// A step by its place among those of the report.
+#[derive(Deserialize)]
+struct Taken {
+    taken: usize,
 }
 
 #[derive(Deserialize)]
@@ -172,13 +181,18 @@ pub fn moment(bytes: &[u8]) -> Result<Option<Moment>, String> {
     }
     let report: Report = serde_json::from_slice(bytes)
         .map_err(|e| format!("it is a damaged report ({}); write it anew", one_line(&e.to_string())))?;
+    if report.paths.iter().flat_map(|p| &p.steps).any(|s| s.taken >= report.steps.len()) {
+        return Err("it is a damaged report (a path takes a step that is not there); write it anew".to_owned());
+    }
     let Some(model) = &report.summary.model else {
         return Err("it holds no threat model to compare; write one by `seaworthy assess -f json`".to_owned());
     };
     let more = model.paths.more.iter().map(|m| (held(&m.from), held(&m.to))).collect();
     let collected_at = report.collected_at.parse::<jiff::Timestamp>();
     let collected_at = collected_at.map_err(|_| "its `collected_at` is no time; write it anew".to_owned())?;
-    let mut out = Moment { collected_at: collected_at.as_second(), more, ..Moment::default() };
+    let unsearched = model.paths.unsearched.iter().map(held).collect();
+    let mut out = Moment { collected_at: collected_at.as_second(), more, unsearched, ..Moment::default() };
+    out.full(model.paths.unlisted);
     Builder::new(&report).fill(&report, &mut out);
     Ok(Some(out))
 }
@@ -253,7 +267,7 @@ impl<'r> Builder<'r> {
         }
         report.threats.iter().for_each(|t| out.put_threat(t.fingerprint.clone(), self.threat(t)));
         for path in &report.paths {
-            let gained = path.steps.iter().map(|s| &s.gains);
+            let gained = path.steps.iter().filter_map(|s| report.steps.get(s.taken)).map(|s| &s.gains);
             out.paths.insert(
                 path.fingerprint.clone(),
                 Path {

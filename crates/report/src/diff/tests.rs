@@ -22,6 +22,8 @@ fn assessment<'a>(world: &'a World, audit: &'a Audit<'a>) -> Assessment<'a> {
         };
         model.threats[i].fingerprint = fingerprint(&[&model.threat(instance).id, "local", subject]);
     }
+    model.paths.unlisted = 2;
+    model.paths.unsearched = vec![model.paths.list[0].from];
     model
 }
 
@@ -147,6 +149,7 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         (String::from_utf8(alone).unwrap(), "it holds no threat model"),
         (whole.replacen("\"schema\":2", "\"schema\":\"\\u001b\"", 1), "it has the schema"),
         (whole.replacen("\"status\":\"open\"", "\"status\":\"\\u001b\\n\"", 1), "it is a damaged report"),
+        (whole.replacen("\"taken\":0", "\"taken\":99", 1), "it is a damaged report (a path takes a step"),
         (whole.replacen("2026-", "20x6-", 1), "its `collected_at` is no time"),
     ];
     for (bad, why) in refused {

@@ -470,6 +470,10 @@ struct PathsCounted<'r> {
     possible: usize,
     /// Pairs of which more paths exist than are listed.
     more: Vec<More<'r>>,
+    /// Pairs of which no path is listed although there is one.
+    unlisted: usize,
+    /// Entries from which no path was looked for.
+    unsearched: Vec<StateOut<'r>>,
 }
 
 #[derive(Serialize)]
@@ -507,7 +511,13 @@ impl<'r> ModelSummary<'r> {
             threats: Counted(Status::ALL.map(|s| told.iter().filter(|t| t.status == s).count())),
             instances: Counted(Status::ALL.map(|s| model.threats.iter().filter(|t| t.status == s).count())),
             open_by_letter: Stride::ALL.into_iter().map(|s| (s.letter(), open(s))).collect(),
-            paths: PathsCounted { proven, possible, more: more.collect() },
+            paths: PathsCounted {
+                proven,
+                possible,
+                more: more.collect(),
+                unlisted: model.paths.unlisted,
+                unsearched: model.paths.unsearched.iter().map(|s| state(model, *s)).collect(),
+            },
             smallest_cut: CutOut {
                 fixes: model
                     .cut

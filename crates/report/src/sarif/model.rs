@@ -60,7 +60,18 @@ pub fn more(model: &Assessment<'_>, target: usize) -> Vec<Notification> {
         let text = format!("from {from} to {to} there are more ways than the {listed} that are listed");
         Notification::new("paths", "note", &text)
     });
-    pairs.collect()
+    let mut out: Vec<Notification> = pairs.collect();
+    if model.paths.unlisted > 0 {
+        let pairs = words::count(model.paths.unlisted, "pair");
+        let text = format!("the list of ways is full: of {pairs} none is listed although there is one");
+        out.push(Notification::new("paths", "warning", &text));
+    }
+    for state in model.paths.unsearched.iter().filter(|s| here(s)).take(FACTS) {
+        let text =
+            format!("from {} no way was looked for, since there are too many", bounded(&model.state(*state), 80));
+        out.push(Notification::new("paths", "warning", &text));
+    }
+    out
 }
 
 /// A threat on what it is about.

@@ -232,6 +232,7 @@ pub fn steps() -> Vec<Step> {
         from: from.into(),
         to: to.into(),
         over,
+        through: None,
         when: None,
         at: None,
         effort,

@@ -13,6 +13,8 @@ use crate::words;
 
 /// Columns before the text of a summary line.
 const LABEL: usize = 13;
+/// How many terms of a rank are told; the other formats have all.
+const WHY: usize = 2;
 /// How many fixes of the smallest cut are named.
 const FIXES: usize = 6;
 
@@ -138,7 +140,7 @@ impl Model<'_, '_> {
         let lead = format!("  {place:>digits$}  ");
         page.columns(out, &lead, indent, &one_line(&priority.title), (&self.gain(priority), false))?;
         let space = " ".repeat(indent);
-        let why: Vec<String> = priority.why.iter().map(|w| one_line(w)).collect();
+        let why: Vec<String> = priority.why.iter().take(WHY).map(|w| one_line(w)).collect();
         if !why.is_empty() {
             page.paragraph(out, &space, indent, &why.join("; "))?;
         }
@@ -202,7 +204,8 @@ impl Model<'_, '_> {
         let those = if cut.smallest { "The fewest fixes" } else { "The fewest fixes found" };
         let uncut = match cut.uncut.len() {
             0 => String::new(),
-            n => format!("; {} has no fix in the catalogue", words::count(n, "path")),
+            1 => "; one path has no fix in the catalogue".to_owned(),
+            n => format!("; {n} paths have no fix in the catalogue"),
         };
         let line = format!("{those} that cut every proven path: {}{uncut}.", titles.join("; "));
         writeln!(out)?;

@@ -108,15 +108,18 @@ fn new_threats(arguments: &AuditArguments, model: Option<&Assessment<'_>>, since
 }
 
 /// What judging needs beside a snapshot.
-struct Judge<'a> {
-    catalog: &'a Catalog,
-    config: &'a Config,
-    benchmark: &'a Benchmark,
+pub struct Judge<'a> {
+    /// The catalogue.
+    pub catalog: &'a Catalog,
+    /// The user's settings.
+    pub config: &'a Config,
+    /// The benchmark that is asked for.
+    pub benchmark: &'a Benchmark,
 }
 
 impl<'a> Judge<'a> {
     /// A snapshot with what follows from it.
-    fn derived(&self, mut snapshot: Snapshot) -> Result<Snapshot> {
+    pub fn derived(&self, mut snapshot: Snapshot) -> Result<Snapshot> {
         if super::is_nothing(&snapshot) {
             return Err(super::nothing(&snapshot));
         }
@@ -125,7 +128,8 @@ impl<'a> Judge<'a> {
         Ok(snapshot)
     }
 
-    fn audit<'s>(&self, snapshot: &'s Snapshot, wanted: impl Fn(&str) -> bool) -> Audit<'s>
+    /// The findings over a snapshot.
+    pub fn audit<'s>(&self, snapshot: &'s Snapshot, wanted: impl Fn(&str) -> bool) -> Audit<'s>
     where
         'a: 's,
     {
@@ -133,7 +137,8 @@ impl<'a> Judge<'a> {
         Audit::new(snapshot, checks, benchmarks, self.benchmark, &self.config.waivers, |c| wanted(&c.id))
     }
 
-    fn model<'s>(&self, audit: &'s Audit<'s>) -> Assessment<'s>
+    /// The threat model over an audit.
+    pub fn model<'s>(&self, audit: &'s Audit<'s>) -> Assessment<'s>
     where
         'a: 's,
     {
@@ -144,7 +149,8 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn benchmark<'a>(catalog: &'a Catalog, config: &Config, asked: &str) -> Result<&'a Benchmark> {
+/// The benchmark that is asked for; by the family's name that of the settings, else the newest.
+pub fn benchmark<'a>(catalog: &'a Catalog, config: &Config, asked: &str) -> Result<&'a Benchmark> {
     let benchmark = match (asked, &config.benchmark) {
         ("cis-docker", Some(configured)) => configured.as_str(),
         (asked, _) => asked,

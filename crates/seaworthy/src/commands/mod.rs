@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod collect;
+pub mod diff;
 pub mod explain;
 pub mod list;
 pub mod paths;
