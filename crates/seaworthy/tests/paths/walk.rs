@@ -1,5 +1,6 @@
 //! One engine in order, on which a case puts its containers, and what the program says of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::process::Command;
@@ -28,7 +29,11 @@ impl Walk {
         let spec = Spec {
             daemon_json: Some(settings.into()),
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            args: if hosts.iter().any(|host| host.starts_with("tcp")) { vec!["--tls=false".into()] } else { Vec::new() },
+            args: if hosts.iter().any(|host| host.starts_with("tcp")) {
+                vec!["--tls=false".into()]
+            } else {
+                Vec::new()
+            },
             ..Spec::default()
         };
         let daemon = Daemon::require(Version::V20, spec)?;
@@ -69,6 +74,19 @@ impl Walk {
         out.as_str().map_or_else(|| out.to_string(), str::to_owned)
     }
 
+    /// A snapshot of now, changed, and what the program says of it.
+    pub fn assess_edited(&self, edit: impl FnOnce(&mut Value)) -> Told {
+        let host = self.daemon.host();
+        let collect =
+            self.machine.command(&["collect", "-o", "host.json", "--timeout", "60", "--docker", &host]).status();
+        assert!(collect.is_ok_and(|status| status.success()), "collect");
+        let path = self.machine.dir.path().join("root/host.json");
+        let mut snapshot: Value = serde_json::from_slice(&fs::read(&path).expect("a snapshot")).expect("JSON");
+        edit(&mut snapshot["targets"][0]["components"]);
+        fs::write(&path, snapshot.to_string()).expect("write");
+        Told::run(self.machine.command(&["assess", "-f", "json", "--from", "host.json"]))
+    }
+
     /// What the program says now.
     pub fn assess(&self) -> Told {
         let host = self.daemon.host();
@@ -106,6 +124,16 @@ pub fn hard(image: &str) -> Value {
     body
 }
 
+/// Sets a fact of the components of a kind, read from where it was.
+pub fn set(components: &mut Value, kind: &str, fact: &str, value: &Value) {
+    let all = components.as_array_mut().into_iter().flatten().filter(|c| c["kind"] == kind);
+    for component in all {
+        let cell = &mut component["facts"][fact];
+        assert!(cell.is_array(), "{kind} has no {fact}");
+        cell[0] = value.clone();
+    }
+}
+
 /// A document with changes laid over it: objects are merged, null takes away, everything else replaces.
 pub fn over(base: &Value, changes: &Value) -> Value {
     match (base, changes) {
@@ -125,8 +153,7 @@ pub fn over(base: &Value, changes: &Value) -> Value {
 
 /// An assessment in JSON.
 pub struct Told {
-    /// The whole.
-    pub json: Value,
+    json: Value,
 }
 
 impl Told {
@@ -137,7 +164,83 @@ impl Told {
             .unwrap_or_else(|error| panic!("{command:?}: {error}\n{}", String::from_utf8_lossy(&output.stderr)));
         Self { json }
     }
-    pub fn dump(&self, name: &str) {
-        fs::write(format!("/tmp/keep/{name}.json"), self.json.to_string()).unwrap();
+
+    fn all(&self, key: &str) -> impl Iterator<Item = &Value> {
+        self.json[key].as_array().into_iter().flatten()
+    }
+
+    /// The certainties of the paths from one to another, each by its words: `code in web`, `root on the host`.
+    pub fn certainties(&self, from: &str, to: &str) -> BTreeSet<&str> {
+        let is = |p: &&Value| p["from"]["text"] == from && p["to"]["text"] == to;
+        self.all("paths").filter(is).filter_map(|p| p["certainty"].as_str()).collect()
+    }
+
+    /// From where there is a proven path to one of these.
+    pub fn proven_to(&self, to: &[&str]) -> BTreeSet<&str> {
+        let proven = self.all("paths").filter(|p| p["certainty"] == "proven");
+        let there = proven.filter(|p| p["to"]["text"].as_str().is_some_and(|text| to.contains(&text)));
+        there.filter_map(|p| p["from"]["text"].as_str()).collect()
+    }
+
+    /// The steps of the cheapest proven path from one to another, each with the names of its facts.
+    pub fn steps(&self, from: &str, to: &str) -> Vec<(&str, Vec<&str>)> {
+        let is = |p: &&Value| p["from"]["text"] == from && p["to"]["text"] == to && p["certainty"] == "proven";
+        let path = self.all("paths").find(is).unwrap_or_else(|| panic!("no proven path: {}", self.show()));
+        let taken = |hop: &Value| hop["taken"].as_u64().and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
+        let steps = path["steps"].as_array().into_iter().flatten().map(|hop| &self.json["steps"][taken(hop)]);
+        steps
+            .map(|step| {
+                let facts = step["facts"].as_array().map(Vec::as_slice).unwrap_or_default();
+                (step["step"].as_str().unwrap_or_default(), facts.iter().filter_map(|f| f["name"].as_str()).collect())
+            })
+            .collect()
+    }
+
+    /// The remedies of the first proposals, without `docker/`.
+    pub fn first(&self, number: usize) -> Vec<Vec<&str>> {
+        let mut out = Vec::new();
+        for proposal in self.all("priorities").take(number) {
+            let remedies = proposal["remedy"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            out.push(remedies.map(|id| id.trim_start_matches("docker/")).collect());
+        }
+        out
+    }
+
+    /// What a proposal (by one of its remedies, on a component by its title) says that it cuts.
+    pub fn cut_by(&self, remedy: &str, on: &str) -> BTreeSet<String> {
+        let is = |p: &&Value| {
+            let of = p["remedy"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|id| *id == format!("docker/{remedy}").as_str()));
+            of && p["title"].as_str().is_some_and(|title| title.ends_with(on))
+        };
+        let found = self.all("priorities").find(is).unwrap_or_else(|| panic!("no {remedy} on {on}: {}", self.show()));
+        found["cuts"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
+    /// All paths by their fingerprints.
+    pub fn fingerprints(&self) -> BTreeSet<String> {
+        self.all("paths").filter_map(|p| p["fingerprint"].as_str()).map(str::to_owned).collect()
+    }
+
+    /// Everything for the reader of a failed test.
+    pub fn show(&self) -> String {
+        let mut out = String::from("\n");
+        for p in self.all("paths") {
+            let steps: Vec<&str> =
+                p["steps"].as_array().into_iter().flatten().filter_map(|s| s["step"].as_str()).collect();
+            out += &format!("{} {} → {}: {}\n", p["certainty"], p["from"]["text"], p["to"]["text"], steps.join(", "));
+        }
+        for (at, p) in self.all("priorities").take(8).enumerate() {
+            out += &format!(
+                "{}. {} {} cuts {}: {}\n",
+                at + 1,
+                p["title"],
+                p["remedy"],
+                p["cuts"].as_array().map_or(0, Vec::len),
+                p["why"]
+            );
+        }
+        out
     }
 }

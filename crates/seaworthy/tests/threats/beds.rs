@@ -75,7 +75,11 @@ fn careless() -> Option<Vec<(Place, Report)>> {
                       RUN cp /bin/busybox /su && chmod 4755 /su\n";
     daemon.build("careless:latest", dockerfile, &[ContextFile::new("notes", b"x")]);
     daemon.build("careless:1", dockerfile, &[ContextFile::new("notes", b"x")]);
-    made(&daemon, "/volumes/create", &json!({ "Name": "hides", "DriverOpts": { "type": "none", "o": "bind", "device": "/etc" } }));
+    made(
+        &daemon,
+        "/volumes/create",
+        &json!({ "Name": "hides", "DriverOpts": { "type": "none", "o": "bind", "device": "/etc" } }),
+    );
     made(&daemon, "/volumes/create", &json!({ "Name": "shared" }));
     let socket = format!("{}:/var/run/docker.sock", daemon.socket().display());
     daemon.run(
@@ -107,7 +111,8 @@ fn careless() -> Option<Vec<(Place, Report)>> {
     ]);
     let evidence = machine.dir.path().join("root/trivy.json");
     fs::write(&evidence, trivy(&daemon, "careless:1", "1.2.4")).expect("write");
-    let read = machine.command(&[&THREATS[..], &["--deep", "--docker", &daemon.host(), "--evidence", "trivy.json"]].concat());
+    let read =
+        machine.command(&[&THREATS[..], &["--deep", "--docker", &daemon.host(), "--evidence", "trivy.json"]].concat());
     let careless = Report::run(read);
     let refused = refuse(daemon.socket());
     let refused = Report::run(machine.command(&[&THREATS[..], &["--docker", &refused]].concat()));

@@ -38,9 +38,8 @@ impl Machine {
     /// The program on this machine: in a mount namespace of its own, so that nobody else sees these files.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let dir = self.dir.path().display();
-        let script = format!(
-            "mount --bind {dir}/etc /etc && mount --bind {dir}/root /root && cd /root && exec \"$0\" \"$@\""
-        );
+        let script =
+            format!("mount --bind {dir}/etc /etc && mount --bind {dir}/root /root && cd /root && exec \"$0\" \"$@\"");
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", &script]).arg(program()).args(arguments).env("HOME", "/root");
         quiet(&mut command);
@@ -66,7 +65,8 @@ pub const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/n
 
 /// The description of a context of the docker CLI.
 pub fn context(host: &str) -> String {
-    json!({ "Name": "far", "Metadata": {}, "Endpoints": { "docker": { "Host": host, "SkipTLSVerify": false } } }).to_string()
+    json!({ "Name": "far", "Metadata": {}, "Endpoints": { "docker": { "Host": host, "SkipTLSVerify": false } } })
+        .to_string()
 }
 
 /// Makes a network or volume.
