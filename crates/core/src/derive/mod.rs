@@ -4,6 +4,7 @@
 mod commanders;
 mod exposure;
 mod flaws;
+mod listeners;
 mod mounts;
 mod networks;
 mod registries;
@@ -28,6 +29,7 @@ pub use registries::registries;
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
+        listeners::derive(target);
         registry::derive(target);
         mounts::derive(target);
         root::derive(target);

@@ -152,8 +152,8 @@ impl<'a> Ground<'a> {
         match through {
             None => Tri::Yes,
             Some(Through::Write) => self.writes(flow.from, flow.to),
-            Some(Through::Joined) => self.joined(from, far),
-            Some(Through::JoinedBy) => self.joined(far, from),
+            Some(Through::Joined) => self.joined(from, far).min(self.enters(from, far)),
+            Some(Through::JoinedBy) => self.joined(far, from).min(self.enters(from, far)),
         }
     }
 
@@ -179,6 +179,29 @@ impl<'a> Ground<'a> {
             return Tri::Yes;
         }
         if joins.iter().any(Value::is_unknown) { Tri::Perhaps } else { Tri::No }
+    }
+
+    /// Whether root in one container may look into the processes of another in the same pid namespace: the kernel asks
+    /// for `SYS_PTRACE`, or for the same user with no fewer capabilities, and a security module for its own consent.
+    fn enters(&self, from: usize, to: usize) -> Tri {
+        let (Some(from), Some(to)) = (self.component(from), self.component(to)) else { return Tri::No };
+        let holds = |c: &Component, name: &str| match c.value("capabilities") {
+            Value::List(all) if all.iter().any(|own| own.as_str() == Some(name)) => Tri::Yes,
+            Value::List(all) if !all.iter().any(Value::is_unknown) => Tri::No,
+            _ => Tri::Perhaps,
+        };
+        let as_many = match to.value("capabilities") {
+            Value::List(all) => all.iter().map(|c| c.as_str().map_or(Tri::Perhaps, |c| holds(from, c))).min(),
+            _ => Some(Tri::Perhaps),
+        };
+        let as_user = match to.value("root_user") {
+            Value::Bool(true) => as_many.unwrap_or(Tri::Yes),
+            Value::Bool(false) => holds(from, "SETUID").min(holds(from, "SETGID")),
+            _ => Tri::Perhaps,
+        };
+        let kernel = holds(from, "SYS_PTRACE").max(as_user);
+        let same = |fact: &str| from.value(fact) == to.value(fact) && !from.value(fact).is_unknown();
+        if same("apparmor") && same("selinux") { kernel } else { kernel.min(Tri::Perhaps) }
     }
 
     /// The open findings whose remedies cut a step between two elements.
@@ -231,18 +254,20 @@ impl<'a> Ground<'a> {
         let mut arcs: Arcs = vec![Vec::new(); self.diagram.elements.len()];
         for flow in &self.diagram.flows {
             let kind = FlowKind::ALL.iter().position(|k| *k == flow.kind).unwrap_or_default() as u32;
-            let tri = |through: Through, kind: FlowKind| match flow.kind == kind {
-                true => self.through(Some(through), flow, flow.from) as u32,
+            let tri = |through: Through, kind: FlowKind, end: usize| match flow.kind == kind {
+                true => self.through(Some(through), flow, end) as u32,
                 false => 0,
             };
-            let label = kind << 8
+            let label = kind << 12
                 | u32::from(flow.certainty.is_proven())
-                | tri(Through::Write, FlowKind::VolumeMount) << 2
-                | tri(Through::Joined, FlowKind::Namespace) << 4
-                | tri(Through::JoinedBy, FlowKind::Namespace) << 6;
+                | tri(Through::Write, FlowKind::VolumeMount, flow.from) << 2
+                | tri(Through::Joined, FlowKind::Namespace, flow.from) << 4
+                | tri(Through::JoinedBy, FlowKind::Namespace, flow.from) << 6
+                | tri(Through::Joined, FlowKind::Namespace, flow.to) << 8
+                | tri(Through::JoinedBy, FlowKind::Namespace, flow.to) << 10;
             if flow.from != flow.to {
                 arcs[flow.from].push((label, flow.to as u32));
-                arcs[flow.to].push((label | 2 << 16, flow.from as u32));
+                arcs[flow.to].push((label | 1 << 24, flow.from as u32));
             }
         }
         arcs

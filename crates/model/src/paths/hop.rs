@@ -80,6 +80,10 @@ impl<'a> Hops<'a> {
                     evidence.reason.get_or_insert_with(|| "how they share it is not known".into());
                 }
                 self.fact(element, name, &mut evidence);
+                if name == "joins" {
+                    self.fact(from.element, "capabilities", &mut evidence);
+                    self.fact(far, "capabilities", &mut evidence);
+                }
             }
         }
         let certainty = match (proven, evidence.reason) {

@@ -11,6 +11,7 @@ use std::process::Command;
 use seaworthy_bed::{ContextFile, Daemon, Spec, Version};
 use serde_json::{Value, json};
 
+use crate::machine::{Machine, PASSWD, context, hard, made, program, quiet};
 use crate::report::Report;
 
 /// Where a line of the table holds.
@@ -50,55 +51,7 @@ impl Hosts {
     }
 }
 
-/// A machine's `/etc` and `/root` as the program finds them: the real ones with these files laid over.
-struct Machine {
-    dir: tempfile::TempDir,
-}
-
-impl Machine {
-    fn new(files: &[(&str, &str, u32)]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        fs::create_dir(dir.path().join("root")).expect("mkdir");
-        let copied = Command::new("cp").arg("-a").arg("/etc").arg(dir.path()).status();
-        assert!(copied.is_ok_and(|status| status.success()), "cp -a /etc");
-        for path in ["etc/sudoers.d", "etc/ssh/sshd_config.d", "etc/profile.d"] {
-            drop(fs::remove_dir_all(dir.path().join(path)));
-        }
-        for (path, content, mode) in files {
-            let path = dir.path().join(path);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
-            fs::write(&path, content).expect("write");
-            fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).expect("chmod");
-        }
-        Self { dir }
-    }
-
-    /// The program on this machine: in a mount namespace of its own, so that nobody else sees these files.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let dir = self.dir.path().display();
-        let script =
-            format!("mount --bind {dir}/etc /etc && mount --bind {dir}/root /root && cd /root && exec \"$0\" \"$@\"");
-        let mut command = Command::new("unshare");
-        command.args(["-m", "sh", "-c", &script]).arg(program()).args(arguments).env("HOME", "/root");
-        quiet(&mut command);
-        command
-    }
-}
-
-fn program() -> &'static str {
-    env!("CARGO_BIN_EXE_seaworthy")
-}
-
-fn quiet(command: &mut Command) {
-    for name in ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"] {
-        command.env_remove(name);
-    }
-}
-
 const THREATS: [&str; 5] = ["threats", "-f", "json", "--timeout", "60"];
-
-const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/nonexistent:/bin/bash\n\
-                      bob:x:1001:1001::/root/bob:/bin/bash\n";
 
 fn careless() -> Option<Vec<(Place, Report)>> {
     let spec = Spec {
@@ -165,17 +118,6 @@ fn careless() -> Option<Vec<(Place, Report)>> {
     let refused = Report::run(machine.command(&[&THREATS[..], &["--docker", &refused]].concat()));
     let nobody = nobody(&daemon);
     Some(vec![(Place::Careless, careless), (Place::Refused, refused), (Place::Nobody, nobody)])
-}
-
-/// The description of a context of the docker CLI.
-fn context(host: &str) -> String {
-    json!({ "Name": "far", "Metadata": {}, "Endpoints": { "docker": { "Host": host, "SkipTLSVerify": false } } })
-        .to_string()
-}
-
-fn made(daemon: &Daemon, path: &str, body: &Value) {
-    let (status, answer) = daemon.request("POST", path, Some(body));
-    assert_eq!(status, 201, "{path}: {answer}");
 }
 
 /// A report of Trivy's on an image, with one vulnerability that is fixed in a version (or nowhere, for "").
@@ -333,21 +275,4 @@ fn cosign(digest: &str) -> String {
     json!([{ "critical": { "identity": { "docker-reference": "app" }, "image": { "docker-manifest-digest": digest },
         "type": "cosign container image signature" }, "optional": { "Issuer": "https://example.com", "Subject": "release" } }])
     .to_string()
-}
-
-/// As hard as a container gets here.
-fn hard(image: &str, bind: &str, port: &str) -> Value {
-    json!({
-        "Image": image, "Cmd": ["sleep", "3600"], "User": "1000:1000",
-        "Healthcheck": { "Test": ["CMD", "true"], "Interval": 1_000_000_000_000i64 },
-        "ExposedPorts": { "80/tcp": {} },
-        "HostConfig": {
-            "NetworkMode": "quiet", "CgroupnsMode": "private", "ReadonlyRootfs": true, "CapDrop": ["ALL"],
-            "SecurityOpt": ["no-new-privileges"], "Memory": 64 << 20, "MemorySwap": 64 << 20, "CpuShares": 512,
-            "PidsLimit": 50, "RestartPolicy": { "Name": "on-failure", "MaximumRetryCount": 5 },
-            "LogConfig": { "Type": "json-file", "Config": { "max-size": "1m" } }, "Binds": [bind],
-            "Ulimits": [{ "Name": "nofile", "Soft": 100, "Hard": 200 }],
-            "PortBindings": { "80/tcp": [{ "HostIp": "127.0.0.1", "HostPort": port }] },
-        },
-    })
 }

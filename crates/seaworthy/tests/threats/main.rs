@@ -2,6 +2,7 @@
 //! hardened one, undetermined where the fact that decides is out of reach; and each time the report names that fact.
 
 mod beds;
+mod machine;
 mod report;
 mod table;
 

@@ -15,15 +15,6 @@ impl Report {
     /// Runs a command that prints one.
     pub fn run(mut command: Command) -> Self {
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        if let Some(dir) = std::env::var_os("KEEP") {
-            static N: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-            std::fs::write(
-                std::path::Path::new(&dir)
-                    .join(format!("{}.json", N.fetch_add(1, std::sync::atomic::Ordering::Relaxed))),
-                [format!("{command:?}\n").as_bytes(), &output.stdout, &output.stderr].concat(),
-            )
-            .unwrap();
-        }
         let json = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{command:?}: {error}\n{}", String::from_utf8_lossy(&output.stderr)));
         Self { json }

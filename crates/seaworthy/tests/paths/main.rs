@@ -1,0 +1,187 @@
+//! The hardest cases, walked as somebody new would: which paths there are, what is proposed first, and that re-creating
+//! by hand without the fault takes away the paths that were said to be cut.
+
+#[path = "../threats/machine.rs"]
+mod machine;
+mod walk;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use walk::{Told, Walk, hard, machine as machine_of, over, set};
+
+const ENGINE: &str = "the engine's API";
+const HOST: &str = "root on the host";
+
+/// That a proposal is among the first three, and that the paths it was to cut are gone from a later report.
+#[track_caller]
+fn cut(before: &Told, remedy: &str, on: &str, after: &Told) {
+    let first = before.first(3);
+    assert!(first.iter().any(|remedies| remedies.contains(&remedy)), "{remedy} is not in {first:?}{}", before.show());
+    let cuts = before.cut_by(remedy, on);
+    assert!(!cuts.is_empty(), "{remedy} cuts nothing{}", before.show());
+    let left = after.fingerprints();
+    let still: BTreeSet<_> = cuts.intersection(&left).collect();
+    assert!(still.is_empty(), "still there: {still:?}{}\n{}", before.show(), after.show());
+}
+
+#[test]
+fn run_is_mounted() {
+    let socket = format!("/run/seaworthy-walk-{}.sock", std::process::id());
+    let Some(walk) = Walk::start(&[&format!("unix://{socket}")]) else { return };
+    let root = over(&hard(&walk.image), &json!({ "User": "0:0" }));
+    walk.run("agent", &over(&root, &json!({ "HostConfig": { "Binds": ["/run:/host-run"] } })));
+    let before = walk.assess();
+    assert_eq!(before.certainties("code in agent", ENGINE), ["proven"].into(), "{}", before.show());
+    assert!(before.proven_to(&[HOST]).contains("code in agent"), "{}", before.show());
+    let steps = before.steps("code in agent", ENGINE);
+    assert!(
+        steps.iter().any(|(step, facts)| *step == "mounted-socket" && facts.contains(&"runtime_sockets")),
+        "{steps:?}"
+    );
+    assert_eq!(before.first(1), [["container/no-runtime-socket"]], "{}", before.show());
+    walk.run("agent", &root);
+    let after = walk.assess();
+    cut(&before, "container/no-runtime-socket", "agent", &after);
+    assert!(after.certainties("code in agent", ENGINE).is_empty(), "{}", after.show());
+    drop(walk);
+    drop(std::fs::remove_file(socket));
+}
+
+/// A root with the capabilities that engines give.
+fn usual(walk: &Walk) -> Value {
+    over(&hard(&walk.image), &json!({ "User": "0:0", "HostConfig": { "CapDrop": null } }))
+}
+
+#[test]
+fn a_pid_namespace_is_shared_with_one_that_holds_secrets_or_power() {
+    let Some(walk) = Walk::start(&[]) else { return };
+    let usual = usual(&walk);
+    let secret = json!({ "Env": ["DB_PASSWORD=hunter2hunter2"] });
+    walk.run("vault", &over(&usual, &secret));
+    walk.run("peeker", &over(&usual, &json!({ "HostConfig": { "PidMode": "container:vault" } })));
+    let looks = |name: &str| walk.exec(name, "tr '\\0' '\\n' < /proc/1/environ").contains("hunter2hunter2");
+    assert!(looks("peeker"), "what the path says is not so");
+    let before = walk.assess();
+    let data = "the data and secrets of vault";
+    assert_eq!(before.certainties("code in peeker", data), ["proven"].into(), "{}", before.show());
+    let first = before.first(3);
+    assert!(first[0].contains(&"container/own-namespaces"), "{first:?}{}", before.show());
+    assert!(first.iter().any(|all| all.contains(&"container/no-env-secrets")), "{first:?}");
+    walk.run("peeker", &usual);
+    let after = walk.assess();
+    cut(&before, "container/own-namespaces", "peeker", &after);
+    assert!(after.certainties("code in peeker", data).is_empty(), "{}", after.show());
+
+    // Who has fewer capabilities than the other is refused by the kernel; who has SYS_PTRACE is not.
+    walk.remove(&["peeker", "vault"]);
+    let power = json!({ "HostConfig": { "CapAdd": ["SYS_ADMIN"] } });
+    walk.run("power", &over(&over(&usual, &secret), &power));
+    let joins = over(&usual, &json!({ "HostConfig": { "PidMode": "container:power" } }));
+    walk.run("peeker", &joins);
+    walk.run("tracer", &over(&joins, &json!({ "HostConfig": { "CapAdd": ["SYS_PTRACE"] } })));
+    assert_eq!((looks("peeker"), looks("tracer")), (false, true));
+    let told = walk.assess();
+    let data = "the data and secrets of power";
+    assert_eq!(told.certainties("code in peeker", data), BTreeSet::new(), "{}", told.show());
+    assert_eq!(told.certainties("code in tracer", data), ["proven"].into(), "{}", told.show());
+    let to_host = told.proven_to(&[HOST]);
+    assert!(to_host.contains("code in tracer") && !to_host.contains("code in peeker"), "{to_host:?}{}", told.show());
+}
+
+#[test]
+fn a_volume_is_shared_between_an_exposed_and_a_secret_holding_container() {
+    let Some(walk) = Walk::start(&[]) else { return };
+    let own = |volume: &str| json!({ "HostConfig": { "Binds": [format!("{volume}:/data")] } });
+    walk.run(
+        "store",
+        &over(&over(&hard(&walk.image), &own("shared")), &json!({ "Env": ["DB_PASSWORD=hunter2hunter2"] })),
+    );
+    let front = json!({
+        "ExposedPorts": { "80/tcp": {} },
+        "HostConfig": {
+            "NetworkMode": "quiet", "PortBindings": { "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080" }] },
+        },
+    });
+    let front = over(&hard(&walk.image), &front);
+    walk.run("front", &over(&front, &own("shared")));
+    let before = walk.assess();
+    let data = "the data and secrets of store";
+    assert_eq!(before.certainties("code in front", data), ["proven"].into(), "{}", before.show());
+    let network = before.proven_to(&[data]);
+    assert!(network.contains("anybody on the host's networks"), "{network:?}{}", before.show());
+    // The engine keeps the port for the container by listening on it: that is no API.
+    assert!(!before.proven_to(&[ENGINE, HOST]).contains("anybody on the host's networks"), "{}", before.show());
+    walk.run("front", &over(&front, &own("other")));
+    let after = walk.assess();
+    cut(&before, "volume/one-writer", "shared", &after);
+    assert!(after.certainties("code in front", data).is_empty(), "{}", after.show());
+    assert!(!after.proven_to(&[data]).contains("anybody on the host's networks"), "{}", after.show());
+}
+
+#[test]
+fn the_api_listens_for_containers() {
+    let Some(walk) = Walk::start(&["tcp://0.0.0.0:2375"]) else { return };
+    walk.run("app", &over(&hard(&walk.image), &json!({ "HostConfig": { "NetworkMode": "quiet" } })));
+    let before = walk.assess();
+    assert_eq!(before.certainties("code in app", ENGINE), ["proven"].into(), "{}", before.show());
+    assert_eq!(before.first(1), [["daemon/tls-mutual"]], "{}", before.show());
+    // An address of a bridge is there only once the engine runs: from a snapshot in which it listens there.
+    let bound = |address: &'static str| {
+        walk.assess_edited(|components| {
+            let daemons = components.as_array_mut().into_iter().flatten().filter(|c| c["kind"] == "docker.daemon");
+            for daemon in daemons {
+                let listeners = daemon["facts"]["listeners"][0].as_array_mut().expect("listeners");
+                let tcp = listeners.iter_mut().find(|l| l["transport"] == "tcp").expect("a TCP listener");
+                tcp["address"] = json!(address);
+                tcp["loopback"] = json!(address.starts_with("tcp://127."));
+            }
+        })
+    };
+    let gateway = bound("tcp://172.17.0.1:2375");
+    assert_eq!(gateway.certainties("code in app", ENGINE), ["proven"].into(), "{}", gateway.show());
+    assert!(gateway.proven_to(&[HOST]).contains("code in app"), "{}", gateway.show());
+    assert_eq!(gateway.first(1), [["daemon/tls-mutual"]], "{}", gateway.show());
+    assert!(!gateway.certainties("anybody on the internet", ENGINE).contains("proven"), "{}", gateway.show());
+    let loopback = bound("tcp://127.0.0.1:2375");
+    assert_eq!(loopback.certainties("code in app", ENGINE), BTreeSet::new(), "{}", loopback.show());
+    drop(walk);
+    let Some(walk) = Walk::start(&[]) else { return };
+    walk.run("app", &over(&hard(&walk.image), &json!({ "HostConfig": { "NetworkMode": "quiet" } })));
+    cut(&before, "daemon/tls-mutual", "only", &walk.assess());
+}
+
+#[test]
+fn a_user_is_a_member_of_docker_by_his_primary_group() {
+    let Some(mut walk) = Walk::start(&[]) else { return };
+    walk.machine = machine_of(&walk.daemon, "carol:x:1002:{gid}::/home/carol:/bin/bash\n");
+    let before = walk.assess();
+    let member = before.proven_to(&[ENGINE]);
+    println!("{member:?}{}", before.show());
+    walk.machine = machine_of(&walk.daemon, "carol:x:1002:1002::/home/carol:/bin/bash\n");
+    let after = walk.assess();
+    cut(&before, "host/docker-group-trusted", "", &after);
+}
+
+#[test]
+fn a_harmless_host() {
+    let Some(walk) = Walk::start(&[]) else { return };
+    // What nobody hardened: no limits, no no-new-privileges, and (the walk's host) no audit rules.
+    let ordinary =
+        json!({ "HostConfig": { "Memory": 0, "MemorySwap": 0, "CpuShares": 0, "PidsLimit": 0, "SecurityOpt": null } });
+    walk.run("app", &over(&hard(&walk.image), &ordinary));
+    let told = walk.assess();
+    let root = "the account of root, taken over";
+    assert!(told.proven_to(&[HOST, ENGINE]).is_subset(&[root].into()), "{}", told.show());
+    // This machine has no security module: with one in force, as distributions ship it.
+    let told = walk.assess_edited(|components| {
+        for (kind, value) in [
+            ("docker.host", json!(true)),
+            ("docker.daemon", json!(true)),
+            ("docker.container", json!("docker-default")),
+        ] {
+            set(components, kind, "apparmor", &value);
+        }
+    });
+    println!("{:?}{}", told.first(8), told.show());
+}
