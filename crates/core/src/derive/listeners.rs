@@ -99,6 +99,8 @@ mod tests {
             ("host_port", Value::Int(8080)),
             ("container_port", Value::Int(80)),
             ("protocol", "tcp".into()),
+            ("wildcard", false.into()),
+            ("loopback", false.into()),
         ]);
         web.set("ports", Value::List(vec![port]), place);
         target.components.extend([daemon, web]);

@@ -72,7 +72,9 @@ impl<'a> Ground<'a> {
         cuts.iter().flatten().for_each(|check| named[*check] = true);
         let mut failing = HashMap::new();
         for (i, finding) in audit.findings.iter().enumerate() {
-            let open = finding.judgement.verdict == Verdict::Fail && audit.waived[i].is_none();
+            // What a person has to decide stands open until somebody has.
+            let open =
+                matches!(finding.judgement.verdict, Verdict::Fail | Verdict::Manual) && audit.waived[i].is_none();
             if let (true, true, Some(component)) = (named[finding.check], open, finding.component) {
                 failing.insert((finding.check, finding.target, component), i);
             }

@@ -41,16 +41,22 @@ enum Group<'a> {
     Limits(usize),
 }
 
-/// The changes that failing findings ask for, accepted ones apart: of a container, daemon and the like one for each
+/// The changes that failing findings ask for, and what a person has to decide where a path goes over it; accepted ones
+/// apart: of a container, daemon and the like one for each
 /// check and class of equals; of files one for all audit rules and one for all owners and modes.
 pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) -> Vec<Candidate> {
     let elements: HashMap<(usize, usize), usize> = diagram.by_component().into_iter().collect();
     let mut groups: BTreeMap<Group<'_>, Vec<usize>> = BTreeMap::new();
+    let on_a_path: BTreeSet<usize> =
+        paths.list.iter().flat_map(|p| &p.hops).flat_map(|h| h.cut_by.iter().copied()).collect();
     for (i, finding) in audit.findings.iter().enumerate() {
-        let (Verdict::Fail, None, Some(component)) = (finding.judgement.verdict, audit.waived[i], finding.component)
-        else {
-            continue;
-        };
+        let (None, Some(component)) = (audit.waived[i], finding.component) else { continue };
+        match finding.judgement.verdict {
+            Verdict::Fail => {}
+            // What a person has to decide is worth a proposal where a path goes over it.
+            Verdict::Manual if on_a_path.contains(&i) => {}
+            _ => continue,
+        }
         let check = audit.check(finding);
         let target = finding.target;
         let group = match together(check, target) {
