@@ -1,8 +1,7 @@
 //! The matrix of element kind by letter: which threats speak about each, and why none does where none does.
 
 use seaworthy_core::assessment::Assessment;
-use seaworthy_core::schema;
-use seaworthy_core::threat::{Status, Stride, Threat};
+use seaworthy_core::threat::{Status, Stride, matrix_kinds};
 
 use crate::words;
 
@@ -39,21 +38,19 @@ pub fn rows(model: &Assessment<'_>) -> Vec<Row> {
     for instance in model.threats.iter().filter(|t| t.status == Status::Open) {
         open[instance.threat] = true;
     }
-    let kinds = schema::kinds().iter().map(|k| k.name).chain(["actor", "flow"]);
     let row = |kind: &str| -> Row {
         let cells = Stride::ALL.iter().map(|letter| cell(model, &open, kind, *letter)).collect();
         let name = if kind == "flow" { "data flow".to_owned() } else { words::kind(kind).to_owned() };
         Row { kind: name, cells }
     };
-    kinds.map(row).filter(|row| row.cells.iter().any(|c| !matches!(c, Cell::Blank(r) if r.is_empty()))).collect()
+    matrix_kinds()
+        .map(row)
+        .filter(|row| row.cells.iter().any(|c| !matches!(c, Cell::Blank(r) if r.is_empty())))
+        .collect()
 }
 
 fn cell(model: &Assessment<'_>, open: &[bool], kind: &str, letter: Stride) -> Cell {
-    let speaks = |t: &Threat| {
-        let about = if kind == "flow" { t.flow.is_some() } else { t.about == kind };
-        about && t.stride.contains(&letter)
-    };
-    let found: Vec<usize> = (0..model.catalog.len()).filter(|i| speaks(&model.catalog[*i])).collect();
+    let found: Vec<usize> = (0..model.catalog.len()).filter(|i| model.catalog[*i].fills(kind, letter)).collect();
     if found.is_empty() {
         let reason = model.blanks.iter().find(|b| b.kind == kind && b.letter == letter);
         return Cell::Blank(reason.map(|b| b.reason.clone()).unwrap_or_default());

@@ -15,6 +15,9 @@ const FACTS: usize = 4;
 /// Where what belongs to a threat begins.
 const INDENT: usize = 6;
 
+/// Facts with their sources, and the subjects on which they decided alike.
+type Alike = (Vec<(String, String)>, Vec<String>);
+
 impl Model<'_, '_> {
     /// Writes the view.
     pub(super) fn threats(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -93,8 +96,8 @@ impl Model<'_, '_> {
     }
 
     /// What decided, with the subjects of which it is true: said once where it is the same.
-    fn alike(&self, told: &Told<'_>) -> Vec<(Vec<(String, String)>, Vec<String>)> {
-        let mut groups: Vec<(Vec<(String, String)>, Vec<String>)> = Vec::new();
+    fn alike(&self, told: &Told<'_>) -> Vec<Alike> {
+        let mut groups: Vec<Alike> = Vec::new();
         let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
         for instance in told.worst(self.model) {
             let facts = self.decided(instance);

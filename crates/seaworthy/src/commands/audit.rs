@@ -1,6 +1,6 @@
 //! `audit`, `assess`, `threats` and `paths`: collect or read, judge, model, tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use anyhow::{Context as _, Result, bail};
 use seaworthy_catalog::Catalog;
@@ -8,6 +8,7 @@ use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
+use seaworthy_core::diff::{Moment, diff};
 use seaworthy_core::snapshot::Snapshot;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
@@ -89,18 +90,23 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
     Ok(exit(arguments, &audit, view, model.as_ref()))
 }
 
-/// New threats are those that are open and were not before; one that became undetermined makes the run incomplete. Of
-/// a baseline the known ones are gone from the model already.
+/// New threats are those that are open and were not before; what can no longer be told makes the run incomplete. Of a
+/// baseline the known ones are gone from the model already.
 fn new_threats(arguments: &AuditArguments, model: Option<&Assessment<'_>>, since: Option<&Assessment<'_>>) -> Exit {
-    let before: HashMap<&str, Status> =
-        since.iter().flat_map(|m| &m.threats).map(|t| (t.fingerprint.as_str(), t.status)).collect();
-    let is_new = |status: Status| {
-        let now = model.iter().flat_map(|m| &m.threats).filter(|t| t.status == status);
-        now.filter(|t| before.get(t.fingerprint.as_str()).is_none_or(|was| *was > status)).count() > 0
+    let Some(model) = model else { return Exit::Clean };
+    let (opened, unknown) = match since {
+        Some(since) => {
+            let changed = diff(&Moment::of(since), &Moment::of(model));
+            (changed.new_threats().next().is_some(), changed.undetermined_threats().next().is_some())
+        }
+        None => {
+            let is = |status: Status| model.threats.iter().any(|t| t.status == status);
+            (is(Status::Open), is(Status::Undetermined))
+        }
     };
-    if is_new(Status::Open) {
+    if opened {
         Exit::Findings
-    } else if is_new(Status::Undetermined) && !arguments.allow_unknown {
+    } else if unknown && !arguments.allow_unknown {
         Exit::Incomplete
     } else {
         Exit::Clean
