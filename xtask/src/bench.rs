@@ -4,6 +4,8 @@
 
 mod fleet;
 mod floor;
+mod hosts;
+mod model;
 mod program;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ const SIZES: [usize; 4] = [0, 20, 100, 1000];
 
 struct Options {
     quick: bool,
+    model: bool,
     engine: Version,
     binary: PathBuf,
 }
@@ -32,14 +35,24 @@ struct Row {
     audit: Option<(f64, f64)>,
 }
 
-/// `--quick` leaves 1000 containers out, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
+/// `--quick` leaves 1000 containers out, `--model` the engine, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
 ///
 /// # Errors
 /// Where there is no engine, or what is measured fails.
 pub fn run(args: &[String]) -> Result<bool> {
+    if let [first, rest @ ..] = args
+        && first == model::ONCE
+    {
+        model::once(rest)?;
+        return Ok(true);
+    }
     let options = parse(args)?;
     if cfg!(debug_assertions) {
         return run_optimised(args);
+    }
+    if options.model {
+        model::run(options.quick, None)?;
+        return Ok(true);
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {
         Ok(daemon) => daemon,
@@ -81,11 +94,12 @@ fn run_optimised(args: &[String]) -> Result<bool> {
 }
 
 fn parse(args: &[String]) -> Result<Options> {
-    let mut options = Options { quick: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
+    let mut options = Options { quick: false, model: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match (arg, args.len()) {
             ("--quick", _) => options.quick = true,
+            ("--model", _) => options.model = true,
             ("--engine", 1..) => {
                 options.engine = match args.next() {
                     Some("20") => Version::V20,
@@ -94,7 +108,7 @@ fn parse(args: &[String]) -> Result<Options> {
                 };
             }
             ("--binary", 1..) => options.binary = args.next().unwrap_or_default().into(),
-            _ => bail!("bench does not take {arg}; it takes --quick, --engine 20|29, --binary PATH"),
+            _ => bail!("bench does not take {arg}; it takes --quick, --model, --engine 20|29, --binary PATH"),
         }
     }
     Ok(options)

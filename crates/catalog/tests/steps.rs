@@ -38,6 +38,7 @@ const WORST: &[(&str, &str)] = &[
     (
         "docker.client",
         r#"
+        user = "admin"
         config = "/root/.docker/config.json"
         config_exposed = true
         plain_credentials = ["registry.example"]

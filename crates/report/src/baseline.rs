@@ -157,7 +157,7 @@ mod tests {
             "[]",
             "{}",
             "\x1b[2J",
-            r#"{"schema":2,"findings":[]}"#,
+            r#"{"schema":3,"findings":[]}"#,
             r#"{"schema":1,"findings":[{}]}"#,
             r#"{"schema":"\u001b\n","findings":[]}"#,
         ] {

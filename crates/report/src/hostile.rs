@@ -7,7 +7,7 @@ use seaworthy_core::schema::docker;
 
 use crate::clean::is_harmful;
 use crate::testing::{World, container, rendered, usual, waiver};
-use crate::{Format, Options, View};
+use crate::{Format, Options, Report, View};
 
 /// A world in which every text that comes from outside is `text`.
 fn hostile(text: &str) -> World {
@@ -79,8 +79,32 @@ fn survives(text: &str) {
     for text in [audit(Format::Text), assess, audit(Format::Markdown)] {
         assert!(!text.contains(|c| is_harmful(c) && c != '\n'), "{text:?}");
     }
+    model_survives(text, &options);
     let benign = structure(&rendered(Format::Markdown, View::Audit, &hostile("benign"), &options));
     assert_eq!(structure(&audit(Format::Markdown)), benign);
+}
+
+/// The same of a threat model: views of text, and the written record.
+fn model_survives(text: &str, options: &Options) {
+    let record = |text: &str| {
+        let world = crate::testing_model::hostile(text);
+        let audit = world.audit();
+        let model = world.assessment(&audit);
+        let report = Report { audit: &audit, model: Some(&model), since: Some(&model) };
+        let of = |format, view| {
+            let mut out = Vec::new();
+            crate::render(format, view, report, options, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        for view in [View::Assess, View::Threats, View::Paths] {
+            let text = of(Format::Text, view);
+            assert!(!text.contains(|c| is_harmful(c) && c != '\n'), "{text:?}");
+        }
+        of(Format::Markdown, View::Assess)
+    };
+    let told = record(text);
+    assert!(!told.contains(|c| is_harmful(c) && c != '\n'), "{told:?}");
+    structure(&told);
 }
 
 /// What a reader of Markdown sees: headings, tables and lists; the test ends where it sees HTML, a link or an image.
@@ -90,6 +114,8 @@ fn structure(markdown: &str) -> (usize, usize, usize) {
     for event in Parser::new_ext(markdown, Options::all()) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => panic!("HTML: {html:?}"),
+            // The catalogue's own text may link.
+            Event::Start(Tag::Link { dest_url, .. }) if &*dest_url == "https://example.test" => {}
             Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::CodeBlock(_) | Tag::HtmlBlock) => {
                 panic!("{event:?} in {markdown}")
             }

@@ -1,5 +1,5 @@
 //! The data-flow diagram as SVG: zones as boxes in boxes, elements by their STRIDE shape, flows as arrows, and the
-//! cheapest attack paths on top. No script, no style attribute, no reference to anything outside the drawing.
+//! cheapest attack paths to the dearest jewels on top. No script, no style attribute, no reference to anything outside the drawing.
 
 pub(crate) mod dagre;
 pub(crate) mod layout;
@@ -30,7 +30,7 @@ pub(crate) const COLOURS: &str = include_str!("svg/colours.css");
 /// How a diagram is drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How many of the cheapest paths are drawn on it.
+    /// How many paths are drawn on it: the cheapest to each of the dearest jewels.
     pub paths: usize,
     /// Whether elements and arrows link to `#e-N` and `#f-N`, their places in the page.
     pub links: bool,
@@ -106,7 +106,7 @@ fn graph(scene: &Scene) -> Graph {
         from: edge.from,
         to: edge.to,
         w: if shows_label(edge) { width_of(&edge.label, 5.8) + 8.0 } else { 0.0 },
-        weight: if on_route.contains(&i) { 3.0 } else { 1.0 },
+        weight: if on_route.contains(&i) { 4.0 } else { f64::from(2 - u8::from(is_plain(edge))) },
     };
     Graph {
         zones: scene.areas.iter().map(|a| a.parent).collect(),
@@ -118,7 +118,12 @@ fn graph(scene: &Scene) -> Graph {
 
 /// Labels where something crosses a boundary or several flows are one; what is within a zone says enough by its ends.
 fn shows_label(edge: &Edge) -> bool {
-    edge.crosses && !edge.label.is_empty() && edge.kind != "image" && edge.kind != "container-network"
+    edge.crosses && !edge.label.is_empty() && !is_plain(edge)
+}
+
+/// What nearly every container has: drawn lightly, so that what tells them apart stands out.
+fn is_plain(edge: &Edge) -> bool {
+    matches!(edge.kind.as_str(), "image" | "container-network" | "log")
 }
 
 fn sub_line(node: &Node) -> String {
@@ -206,7 +211,7 @@ impl Drawing<'_, '_> {
                 continue;
             }
             let possible = if edge.possible.is_some() { " possible" } else { "" };
-            let inner = if edge.crosses { "" } else { " within" };
+            let inner = if edge.crosses && !is_plain(edge) { "" } else { " within" };
             self.open_link(out, "f", i, &self.flow_title(edge))?;
             write!(
                 out,

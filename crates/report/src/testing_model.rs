@@ -348,7 +348,7 @@ impl World {
                     (Some(_), _, Some(flow)) => Subject::Flow(flow),
                     (Some(element), None, _) => Subject::Element(element),
                 };
-                let fingerprint = format!("{:064x}", out.len());
+                let fingerprint = format!("{:016x}", out.len());
                 out.push(self.instance(audit, (t, f), subject, status, fingerprint));
             }
         }
@@ -428,7 +428,7 @@ impl World {
             effort,
             hops,
             stands_for: (1, 1),
-            fingerprint: fingerprint.to_string().repeat(64),
+            fingerprint: fingerprint.to_string().repeat(16),
         };
         let list = vec![
             path(Certainty::Proven, 2, vec![take.clone(), become_root.clone()], 'a'),

@@ -4,7 +4,7 @@
 //! threat is undetermined or a path is possible, 25 where it was accepted. What is answered has no place in the
 //! layer: a technique is wider than a threat, and a threat that is answered does not cover it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use seaworthy_core::assessment::Assessment;
@@ -49,8 +49,8 @@ pub fn render(assessment: &Assessment<'_>, out: &mut dyn Write) -> io::Result<()
 #[derive(Default)]
 struct Uses {
     score: u8,
-    /// By status or certainty: how many, and the first names.
-    of: BTreeMap<(u8, &'static str), (usize, Vec<String>)>,
+    /// By status or certainty: how many uses, and their names.
+    of: BTreeMap<(u8, &'static str), (usize, BTreeSet<String>)>,
 }
 
 impl Uses {
@@ -58,16 +58,14 @@ impl Uses {
         self.score = self.score.max(score);
         let (number, names) = self.of.entry((rank, word)).or_default();
         *number += 1;
-        if names.len() < NAMES {
-            names.push(text());
-        }
+        names.insert(text());
     }
 
     fn technique(&self, id: &str) -> Value {
-        let lines = self.of.iter().map(|((_, word), (number, names))| {
-            let more = number - names.len();
+        let lines = self.of.iter().map(|((_, word), (_, names))| {
+            let more = names.len().saturating_sub(NAMES);
             let more = if more > 0 { format!(" and {} more", words::thousands(more)) } else { String::new() };
-            format!("{word}: {}{more}", names.join("; "))
+            format!("{word}: {}{more}", names.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join("; "))
         });
         let counts =
             self.of.iter().map(|((_, word), (number, _))| json!({ "name": word, "value": number.to_string() }));
@@ -140,11 +138,14 @@ mod tests {
     fn comments_are_bounded() {
         let mut uses = Uses::default();
         for i in 0..2000 {
-            uses.add(0, "open", 100, || i.to_string());
+            uses.add(0, "open", 100, || format!("{:04}", i / 2));
         }
         uses.add(2, "undetermined", 50, || "x".into());
         let technique = uses.technique("T1611");
-        assert_eq!(technique["comment"], "open: 0; 1; 2; 3; 4; 5; 6; 7; 8; 9 and 1,990 more\nundetermined: x");
-        assert_eq!(technique["score"], 100);
+        assert_eq!(
+            technique["comment"],
+            "open: 0000; 0001; 0002; 0003; 0004; 0005; 0006; 0007; 0008; 0009 and 990 more\nundetermined: x"
+        );
+        assert_eq!((&technique["score"], &technique["metadata"][0]["value"]), (&100.into(), &"2000".into()));
     }
 }

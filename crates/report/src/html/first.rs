@@ -118,7 +118,7 @@ fn answered(assessment: &Assessment<'_>, of: &Priority) -> Vec<(usize, String, S
     by_threat.iter().map(|(t, members)| (*t, sentence(&assessment.catalog[*t].title), names(members))).collect()
 }
 
-/// `Answers 3 open threats (E, S) and cuts 2 of 14 attack paths.`
+/// `Cuts 2 of 14 attack paths and answers 3 open threat instances (E, S).`
 fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
     let letters: BTreeSet<_> = of
         .answers
@@ -128,7 +128,7 @@ fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
         .collect();
     let letters: Vec<String> = letters.iter().map(|l| l.letter().to_string()).collect();
     let threats = words::thousands(of.answers.len());
-    let noun = if of.answers.len() == 1 { "open threat" } else { "open threats" };
+    let noun = if of.answers.len() == 1 { "open threat instance" } else { "open threat instances" };
     let (cuts, all) = (words::thousands(of.cuts.len()), words::thousands(assessment.paths.list.len()));
     match (of.answers.is_empty(), of.cuts.is_empty()) {
         (true, true) => "Answers no threat and cuts no path alone; what comes with it does.".into(),
@@ -140,12 +140,12 @@ fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
     }
 }
 
-/// `4 threats open, 1 proven and 2 possible paths left`.
+/// `4 threat instances open, 1 proven and 2 possible paths left`.
 pub fn left(of: &Priority) -> String {
     let (proven, possible) = of.paths_left;
     format!(
         "{} open, {} proven and {} possible attack {} left",
-        words::many(of.threats_left, "threat"),
+        words::many(of.threats_left, "threat instance"),
         words::thousands(proven),
         words::thousands(possible),
         if proven + possible == 1 { "path" } else { "paths" },

@@ -1,10 +1,9 @@
 //! The matrix of element kind by letter: each cell with its threats, or with the reason why there is none.
 
 use seaworthy_core::assessment::Assessment;
-use seaworthy_core::schema;
-use seaworthy_core::threat::{Status, Stride, Threat};
+use seaworthy_core::threat::{Status, Stride, Threat, matrix_kinds};
 
-use super::text::{name, sentence};
+use super::text::sentence;
 use super::threats::{counts, title};
 use crate::words;
 
@@ -52,26 +51,19 @@ pub fn matrix(assessment: &Assessment<'_>) -> Matrix {
     let mut notes = Vec::new();
     let mut rows = Vec::new();
     for kind in kinds(assessment) {
-        let cells = Stride::ALL.map(|letter| cell(assessment, &tally, &kind, letter, &mut notes)).into();
-        rows.push(RowView { kind: words::kind(&kind).to_owned(), cells });
+        let cells = Stride::ALL.map(|letter| cell(assessment, &tally, kind, letter, &mut notes)).into();
+        rows.push(RowView { kind: words::kind(kind).to_owned(), cells });
     }
     Matrix { letters: Stride::ALL.map(|l| (l.letter(), title(l))).into(), rows, notes }
 }
 
-/// What a threat stands under: the kind that it is about, or flows.
-fn under(threat: &Threat) -> &str {
-    if threat.flow.is_some() { "flow" } else { &threat.about }
-}
-
-/// The kinds of threats and blanks: the schema's in its order, then the others.
-fn kinds(assessment: &Assessment<'_>) -> Vec<String> {
-    let mut named: Vec<&str> = assessment.catalog.iter().map(under).collect();
-    named.extend(assessment.blanks.iter().map(|b| b.kind.as_str()));
-    named.sort_unstable();
-    named.dedup();
-    let place = |kind: &str| schema::kinds().iter().position(|k| k.name == kind).unwrap_or(usize::MAX);
-    named.sort_by_key(|k| (place(k), *k));
-    named.into_iter().map(name).collect()
+/// The kinds that a threat or a blank stands under, in the matrix's order.
+fn kinds(assessment: &Assessment<'_>) -> Vec<&'static str> {
+    let has = |kind: &&str| {
+        let filled = |t: &Threat| Stride::ALL.iter().any(|letter| t.fills(kind, *letter));
+        assessment.catalog.iter().any(filled) || assessment.blanks.iter().any(|b| b.kind == *kind)
+    };
+    matrix_kinds().filter(has).collect()
 }
 
 fn cell(
@@ -84,7 +76,7 @@ fn cell(
     let mut sums = [0usize; 4];
     let mut threats = Vec::new();
     for (i, threat) in assessment.catalog.iter().enumerate() {
-        if under(threat) == kind && threat.stride.contains(&letter) {
+        if threat.fills(kind, letter) {
             for (sum, n) in sums.iter_mut().zip(tally[i]) {
                 *sum += n;
             }

@@ -13,6 +13,9 @@ use crate::words;
 /// The most paths on the page.
 const PATHS: usize = 60;
 
+/// The most pairs that are named.
+const PAIRS: usize = 20;
+
 /// A path.
 #[derive(Debug)]
 pub struct PathView {
@@ -64,18 +67,37 @@ pub fn paths(assessment: &Assessment<'_>) -> (Vec<PathView>, usize) {
     (shown, all.len().saturating_sub(PATHS))
 }
 
-/// Pairs of which more paths exist than are listed.
+/// What the list does not hold: pairs of which more paths exist, pairs that have none listed, entries that were not
+/// searched from.
 pub fn more(assessment: &Assessment<'_>) -> Vec<String> {
     let pair = |(from, to, listed): &(_, _, usize)| {
         let (from, to) = (assessment.state(*from), assessment.state(*to));
-        format!(
-            "{} → {}: the {} cheapest are listed, there are more",
-            name(&from),
-            name(&to),
-            words::thousands(*listed)
-        )
+        let listed = match listed {
+            1 => "the cheapest is listed".to_owned(),
+            n => format!("the {} cheapest are listed", words::thousands(*n)),
+        };
+        format!("{} → {}: {listed}, there are more", name(&from), name(&to))
     };
-    assessment.paths.more.iter().take(20).map(pair).collect()
+    let paths = &assessment.paths;
+    let mut out: Vec<String> = paths.more.iter().take(PAIRS).map(pair).collect();
+    if paths.more.len() > PAIRS {
+        out.push(format!("{} more pairs have more paths than are listed", words::thousands(paths.more.len() - PAIRS)));
+    }
+    if paths.unlisted > 0 {
+        let pairs = words::many(paths.unlisted, "pair");
+        out.push(format!(
+            "{pairs} of an entry and a jewel have a path of which none is listed, because the list is full"
+        ));
+    }
+    if !paths.unsearched.is_empty() {
+        let names: Vec<String> = paths.unsearched.iter().take(8).map(|s| name(&assessment.state(*s))).collect();
+        let entries = words::thousands(paths.unsearched.len());
+        out.push(format!(
+            "no path was looked for from {entries} entries, because there are too many: {}",
+            names.join(", ")
+        ));
+    }
+    out
 }
 
 fn possible(certainty: &Certainty) -> Option<String> {

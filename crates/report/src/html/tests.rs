@@ -44,7 +44,7 @@ fn the_first_screen_answers_what_to_do() {
         "2 sources could not be read",
         "Harden first</h2>",
         "ci mounts the engine&#39;s socket",
-        "Cuts 2 of 2 attack paths and answers 1 open threat (E).",
+        "Cuts 2 of 2 attack paths and answers 1 open threat instance (E).",
         "re-creates ci",
         "seaworthy explain docker/container/no-runtime-socket",
         "After these 3",

@@ -35,6 +35,26 @@ fn reports_conform_to_the_published_schema() {
 }
 
 #[test]
+fn reports_with_a_threat_model_conform() {
+    for world in [crate::testing_model::usual(), crate::testing_model::hostile("<b>\u{202e}\u{1b}[2J\0")] {
+        let audit = world.audit();
+        let model = world.assessment(&audit);
+        let mut out = Vec::new();
+        super::render(crate::Report { audit: &audit, model: Some(&model), since: None }, &mut out).unwrap();
+        let report: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(errors(&report), Vec::<String>::new());
+        assert_eq!(report["threats"].as_array().unwrap().len(), model.threats.len());
+        let steps = report["steps"].as_array().unwrap();
+        for path in report["paths"].as_array().unwrap() {
+            for step in path["steps"].as_array().unwrap() {
+                let taken = usize::try_from(step["taken"].as_u64().unwrap()).unwrap();
+                assert_eq!(steps[taken]["step"], step["step"]);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_empty_report_conforms() {
     let mut world = usual();
     world.snapshot.targets.clear();
@@ -45,7 +65,7 @@ fn an_empty_report_conforms() {
 fn the_schema_refuses_other_shapes() {
     let good = report(&usual());
     let broken: [fn(&mut Value); 5] = [
-        |r| r["schema"] = 2.into(),
+        |r| r["schema"] = 1.into(),
         |r| r["findings"][0]["verdict"] = "passed".into(),
         |r| r["findings"][0]["extra"] = 1.into(),
         |r| r["collected_at"] = "yesterday".into(),

@@ -63,7 +63,7 @@ impl Record<'_> {
         writeln!(
             out,
             "Of the {} threats that this host can have, {} are open, {} are undetermined because a fact could not be \
-             read, {} are accepted and {} are answered. {} to what an attacker is after are proven and {} are \
+             read, {} are accepted and {} are answered. Of the paths to what an attacker is after {} are proven and {} are \
              possible. Of the benchmark's controls {pass} pass, {fail} fail, {unknown} are unknown and {manual} are \
              for a person to judge. A statement without evidence is not made: what could not be read is listed at \
              the end.\n",
@@ -72,8 +72,8 @@ impl Record<'_> {
             count(Status::Undetermined),
             count(Status::Accepted),
             count(Status::Answered),
-            words::count(proven, "path"),
-            possible,
+            words::thousands(proven),
+            words::thousands(possible),
         )
     }
 

@@ -1,6 +1,11 @@
-//! Results of the threat model: a threat on what it is about, and a way to a jewel with its steps as a code flow.
+//! Results of the threat model: a threat on what it is about, and an entry from which a jewel can be reached, with the
+//! ways there as code flows.
+
+use std::collections::BTreeMap;
 
 use seaworthy_core::assessment::Assessment;
+use seaworthy_core::diagram::Certainty;
+use seaworthy_core::identity;
 use seaworthy_core::step::{Capability, Path, State};
 use seaworthy_core::threat::{Status, Subject, Threat};
 use seaworthy_core::verdict::Severity;
@@ -10,6 +15,12 @@ use super::{FACTS, Item, NAME, Run, level, literal, location, suppression, taxa}
 use crate::clean::{bounded, one_line, shown, value};
 use crate::export::{decided, is_manual, reason, waiver};
 use crate::words;
+
+/// The most ways between an entry and a jewel that are told step by step: GitHub shows each in a list of its own.
+const WAYS: usize = 3;
+
+/// The most facts that a step names.
+const STEP_FACTS: usize = 3;
 
 /// The id of the rule of a threat.
 pub fn threat_rule(threat: &Threat) -> String {
@@ -46,9 +57,16 @@ pub fn ranked(model: &Assessment<'_>, target: usize, all: bool) -> Vec<(u8, Seve
         Some((rank, instance.impact.level.unwrap_or(Severity::Critical), Item::Threat(i)))
     });
     let here = |p: &Path| model.diagram.elements.get(p.to.element).is_some_and(|e| e.target == target);
-    let paths = model.paths.list.iter().enumerate().filter(|(_, p)| here(p));
-    let paths =
-        paths.map(|(i, p)| (if p.certainty.is_proven() { 0 } else { 2 }, severity(p.to.capability()), Item::Path(i)));
+    // Of each pair the place of its cheapest path, and whether one of its paths is proven.
+    let mut pairs: BTreeMap<(State, State), (usize, bool)> = BTreeMap::new();
+    for (i, path) in model.paths.list.iter().enumerate().filter(|(_, p)| here(p)) {
+        pairs.entry((path.from, path.to)).or_insert((i, false)).1 |= path.certainty.is_proven();
+    }
+    let mut pairs: Vec<(usize, bool)> = pairs.into_values().collect();
+    pairs.sort_unstable();
+    let paths = pairs
+        .into_iter()
+        .map(|(i, proven)| (if proven { 0 } else { 2 }, severity(model.paths.list[i].to.capability()), Item::Path(i)));
     threats.chain(paths).collect()
 }
 
@@ -133,43 +151,63 @@ fn located<'r>(run: &Run<'r>, model: &'r Assessment<'r>, element: usize) -> Loca
     }
 }
 
-/// A way to a jewel.
+/// The ways from one entry to one jewel; `i` is one of them.
 pub fn path<'r>(run: &Run<'r>, model: &'r Assessment<'r>, i: usize) -> ResultOut<'r> {
-    let path = &model.paths.list[i];
-    let jewel = path.to.capability();
-    let proven = path.certainty.is_proven();
-    let said = |state: State| bounded(&model.state(state), NAME).into_owned();
-    let mut text = format!(
-        "{}: {}: a way to {} in {}, effort {}.",
-        said(path.from),
-        path.certainty.word(),
-        said(path.to),
-        words::count(path.hops.len(), "step"),
-        path.effort,
-    );
-    if let seaworthy_core::diagram::Certainty::Possible(reason) = &path.certainty {
-        text.push_str(&format!(" It would be proven if this were known: {}.", one_line(reason.trim_end_matches('.'))));
-    }
-    for (number, of) in [(path.stands_for.0, path.from), (path.stands_for.1, path.to)] {
-        if number > 1 {
-            text.push_str(&format!(" {} stands for {} equal ones.", said(of), words::thousands(number)));
+    let Path { from, to, .. } = model.paths.list[i];
+    let mut ways: Vec<&Path> = model.paths.list.iter().filter(|p| (p.from, p.to) == (from, to)).collect();
+    ways.sort_by_key(|p| !p.certainty.is_proven());
+    let proven = ways.first().is_some_and(|p| p.certainty.is_proven());
+    let jewel = to.capability();
+    let word = if proven { "proven" } else { "possible" };
+    let (begin, end) = (said(model, from), said(model, to));
+    let mut text = format!("{begin}: {word}: {} to {end}.", words::count(ways.len(), "way"));
+    if let Some(first) = ways.first() {
+        text.push_str(&format!(" The first: {}.", way(first)));
+        for (number, of) in [(first.stands_for.0, &begin), (first.stands_for.1, &end)] {
+            if number > 1 {
+                text.push_str(&format!(" {of} stands for {} equal ones.", words::thousands(number)));
+            }
         }
     }
+    if ways.len() > WAYS {
+        text.push_str(&format!(" {WAYS} of them are shown; a report as JSON has all."));
+    }
+    let flow = |path: &&'r Path| CodeFlow {
+        message: Message { text: literal(&way(path)) },
+        thread_flows: [ThreadFlow { locations: steps(run, model, path) }],
+    };
     ResultOut {
         rule_id: path_rule(jewel).into(),
         rule_index: run.rules.index(Item::Path(i)),
         kind: if proven { "fail" } else { "open" },
         level: if proven { level(severity(jewel)) } else { "none" },
         message: Message { text: literal(&text) },
-        locations: [located(run, model, path.to.element)],
-        partial_fingerprints: fingerprints(&path.fingerprint),
+        locations: [located(run, model, to.element)],
+        partial_fingerprints: fingerprints(&identity::fingerprint(&[&held(model, from), &held(model, to)])),
         suppressions: None,
         taxa: Vec::new(),
-        code_flows: vec![CodeFlow {
-            message: Message { text: literal(&text) },
-            thread_flows: [ThreadFlow { locations: steps(run, model, path) }],
-        }],
+        code_flows: ways.iter().take(WAYS).map(flow).collect(),
     }
+}
+
+fn said(model: &Assessment<'_>, state: State) -> String {
+    bounded(&model.state(state), NAME).into_owned()
+}
+
+/// A capability at an element, by what survives re-creation.
+fn held(model: &Assessment<'_>, state: State) -> String {
+    let element = model.diagram.elements.get(state.element).map_or("", |e| e.id.as_str());
+    format!("{} at {element}", state.capability().name)
+}
+
+/// `proven, 2 steps, effort 5`.
+fn way(path: &Path) -> String {
+    let mut text =
+        format!("{}, {}, effort {}", path.certainty.word(), words::count(path.hops.len(), "step"), path.effort);
+    if let Certainty::Possible(reason) = &path.certainty {
+        text.push_str(&format!("; it would be proven if this were known: {}", one_line(reason.trim_end_matches('.'))));
+    }
+    text
 }
 
 /// Where the path begins, and where each step leads.
@@ -184,10 +222,10 @@ fn steps<'r>(run: &Run<'r>, model: &'r Assessment<'r>, path: &'r Path) -> Vec<St
     for (i, hop) in path.hops.iter().enumerate() {
         let gained = model.state(hop.to);
         let mut text = format!("{}: gains {}.", bounded(&model.hop(hop), NAME), bounded(&gained, NAME));
-        if let seaworthy_core::diagram::Certainty::Possible(reason) = &hop.certainty {
+        if let Certainty::Possible(reason) = &hop.certainty {
             text.push_str(&format!(" Only possible: {}.", one_line(reason.trim_end_matches('.'))));
         }
-        for (component, name, fact) in hop.facts.iter().take(FACTS).filter_map(|f| model.fact(*f)) {
+        for (component, name, fact) in hop.facts.iter().take(STEP_FACTS).filter_map(|f| model.fact(*f)) {
             let (component, source) = (bounded(component, 80), shown(&fact.source, 200));
             text.push_str(&format!(" {component}: {name} = {} ({source}).", value(&fact.value)));
         }

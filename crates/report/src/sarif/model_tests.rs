@@ -82,10 +82,36 @@ fn a_path_is_a_code_flow() {
     assert!(told[4].ends_with("gains root on the host."), "{}", told[4]);
     assert_eq!(steps[1]["taxa"][0]["id"], "T1190");
     let text = paths[1]["message"]["text"].as_str().unwrap();
-    assert!(text.contains("It would be proven if this were known: whether the packet filter"), "{text}");
+    assert!(text.contains("it would be proven if this were known: whether the packet filter"), "{text}");
     let said = log["runs"][0]["invocations"][0]["toolExecutionNotifications"].to_string();
     assert!(said.contains("there are more ways than the 1 that are listed"), "{said}");
     assert!(said.contains("is orphaned"), "{said}");
+}
+
+#[test]
+fn the_ways_of_a_pair_are_one_result() {
+    let world = usual();
+    let audit = world.audit();
+    let mut model = world.assessment(&audit);
+    let possible = model.paths.list[1].clone();
+    model.paths.list.extend((0..5).map(|i| {
+        let mut path = possible.clone();
+        path.effort += 1 + i;
+        if i == 4 {
+            path.certainty = seaworthy_core::diagram::Certainty::Proven;
+        }
+        path
+    }));
+    let log = log(&model, false, RESULTS);
+    conforms(&log);
+    let paths = of(&log, "path/");
+    assert_eq!(paths.len(), 2);
+    let text = paths[1]["message"]["text"].as_str().unwrap();
+    assert!(text.starts_with(
+        "anybody on the internet: proven: 6 ways to root on the host. The first: proven, 4 steps, effort 19."
+    ));
+    assert!(text.ends_with("3 of them are shown; a report as JSON has all."), "{text}");
+    assert_eq!((&paths[1]["kind"], paths[1]["codeFlows"].as_array().unwrap().len()), (&"fail".into(), 3));
 }
 
 fn nodes<'v>(of: &'v Value, out: &mut Vec<&'v str>) {

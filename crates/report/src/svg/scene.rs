@@ -116,11 +116,11 @@ enum Level {
 }
 
 impl Scene {
-    /// What is drawn of an assessment, with this many of its cheapest paths.
+    /// What is drawn of an assessment, with this many of its paths: the cheapest to each of the dearest jewels.
     pub fn new(assessment: &Assessment<'_>, paths: usize) -> Self {
         let diagram = &assessment.diagram;
-        let drawn = &assessment.paths.list[..paths.min(assessment.paths.list.len())];
-        let hops = drawn.iter().flat_map(|p| &p.hops);
+        let drawn = telling(assessment, paths);
+        let hops = drawn.iter().flat_map(|p| &assessment.paths.list[*p].hops);
         let on_paths = hops.flat_map(|h| [h.from.element, h.to.element]);
         let class = |e: usize| assessment.paths.class_of.get(e).copied().unwrap_or(e);
         let mut pinned = BTreeSet::new();
@@ -142,7 +142,7 @@ impl Scene {
         let nodes = groups.into_iter().zip(open).map(|(members, open)| place.node(members, open)).collect();
         let mut scene = Self { areas, nodes, node_of, ..Self::default() };
         scene.add_flows(assessment);
-        scene.add_routes(assessment, drawn.len());
+        scene.add_routes(assessment, &drawn);
         scene
     }
 
@@ -174,7 +174,7 @@ impl Scene {
         }
     }
 
-    fn add_routes(&mut self, assessment: &Assessment<'_>, paths: usize) {
+    fn add_routes(&mut self, assessment: &Assessment<'_>, paths: &[usize]) {
         let mut by_ends: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         for (i, edge) in self.edges.iter().enumerate() {
             by_ends.entry((edge.from, edge.to)).or_insert(i);
@@ -183,7 +183,7 @@ impl Scene {
         for (i, edge) in self.edges.iter().enumerate() {
             by_flow.extend(edge.members.iter().map(|flow| (*flow, i)));
         }
-        for (p, path) in assessment.paths.list.iter().take(paths).enumerate() {
+        for (p, path) in paths.iter().map(|p| (*p, &assessment.paths.list[*p])) {
             let legs = path.hops.iter().filter_map(|hop| self.leg(hop, &by_flow, &mut by_ends)).collect();
             let node = |element: usize| self.node_of.get(element).copied();
             let (Some(from), Some(to)) = (node(path.from.element), node(path.to.element)) else { continue };
@@ -225,6 +225,28 @@ impl Scene {
         });
         Some((edge, self.edges[edge].from != from))
     }
+}
+
+/// The cheapest path from each kind of entry to each jewel, the dearest jewels first, proven before possible ones.
+fn telling(assessment: &Assessment<'_>, most: usize) -> Vec<usize> {
+    let list = &assessment.paths.list;
+    let mut seen = BTreeSet::new();
+    let ends = |p: &usize| (list[*p].to.capability, list[*p].certainty.is_proven(), list[*p].from.capability);
+    let mut cheapest: Vec<usize> = (0..list.len()).filter(|p| seen.insert(ends(p))).collect();
+    let mut of_jewel: BTreeMap<usize, usize> = BTreeMap::new();
+    let turn = |p: &usize| {
+        let turn = of_jewel.entry(list[*p].to.capability).or_default();
+        *turn += 1;
+        *turn
+    };
+    cheapest.sort_by_key(|p| !list[*p].certainty.is_proven());
+    let turns: Vec<usize> = cheapest.iter().map(turn).collect();
+    let mut order: Vec<(usize, usize)> = turns.into_iter().zip(cheapest).collect();
+    let rank = |p: usize| list[p].to.capability().jewel.unwrap_or(u8::MAX);
+    order.sort_by_key(|(turn, p)| (*turn, rank(*p)));
+    let mut out: Vec<usize> = order.into_iter().map(|(_, p)| p).take(most).collect();
+    out.sort_unstable();
+    out
 }
 
 /// How many threats of the catalogue are open on each node.

@@ -1,7 +1,7 @@
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::testing::{rendered, usual, waiver, world};
-use crate::{Format, Options, View};
+use crate::{Format, Options, Report, View};
 
 fn text(view: View, world: &crate::testing::World, options: &Options) -> String {
     rendered(Format::Text, view, world, options)
@@ -26,9 +26,29 @@ fn narrow_audit() {
     insta::assert_snapshot!(text);
 }
 
+/// A view of the small assessment.
+fn of_model(view: View, world: &crate::testing_model::World, options: &Options) -> String {
+    let audit = world.audit();
+    let model = world.assessment(&audit);
+    let mut out = Vec::new();
+    let report = Report { audit: &audit, model: Some(&model), since: None };
+    crate::render(Format::Text, view, report, options, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
 #[test]
 fn assess() {
-    insta::assert_snapshot!(text(View::Assess, &usual(), &Options::default()));
+    insta::assert_snapshot!(of_model(View::Assess, &crate::testing_model::usual(), &Options::default()));
+}
+
+#[test]
+fn threats() {
+    insta::assert_snapshot!(of_model(View::Threats, &crate::testing_model::usual(), &Options::default()));
+}
+
+#[test]
+fn paths() {
+    insta::assert_snapshot!(of_model(View::Paths, &crate::testing_model::usual(), &Options::default()));
 }
 
 #[test]
@@ -44,9 +64,14 @@ fn assess_without_a_host() {
 #[test]
 fn no_line_is_wider_than_the_page() {
     let world = world(&["a-container-with-quite-a-long-name-1", "箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱箱", "x"]);
+    let model = crate::testing_model::hostile("a-name-that-is-longer-than-most-and-箱箱箱箱箱箱箱箱箱箱");
     for width in [40, 60, 80, 100, 160] {
-        for view in [View::Audit, View::Assess] {
-            let text = text(view, &world, &Options { width, all: true, gaps: true, ..Options::default() });
+        for view in [View::Audit, View::Assess, View::Threats, View::Paths] {
+            let options = Options { width, all: true, gaps: true, ..Options::default() };
+            let text = match view {
+                View::Audit => text(view, &world, &options),
+                View::Assess | View::Threats | View::Paths => of_model(view, &model, &options),
+            };
             for line in text.lines() {
                 assert!(line.width() <= width, "{width}: {line:?} of {}", line.width());
             }
