@@ -94,7 +94,8 @@ fn run_optimised(args: &[String]) -> Result<bool> {
 }
 
 fn parse(args: &[String]) -> Result<Options> {
-    let mut options = Options { quick: false, model: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
+    let mut options =
+        Options { quick: false, model: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match (arg, args.len()) {

@@ -26,8 +26,20 @@ const SIZES: [usize; 3] = [100, 1000, 5000];
 
 /// What is measured, in the order in which a measurement prints it.
 const PARTS: [&str; 14] = [
-    "derive", "audit", "diagram", "judge", "paths", "rate", "rank", "text", "json", "html", "model-peak", "peak",
-    "json-bytes", "html-bytes",
+    "derive",
+    "audit",
+    "diagram",
+    "judge",
+    "paths",
+    "rate",
+    "rank",
+    "text",
+    "json",
+    "html",
+    "model-peak",
+    "peak",
+    "json-bytes",
+    "html-bytes",
 ];
 
 /// What is judged.
@@ -217,8 +229,23 @@ pub fn run(quick: bool, read: Option<Of>) -> Result<()> {
     println!("model: medians of {runs} processes each; ms, MB, and the share of each phase of the model");
     println!(
         "{:>7} {:>10} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>6} {:>7} {:>7} {:>7} {:>8} {:>7} {:>8} {:>7}",
-        "host", "containers", "audit", "model", "diagram", "judge", "paths", "rate", "rank", "/floor", "peak", "text",
-        "json", "json MB", "page", "page MB", "peak"
+        "host",
+        "containers",
+        "audit",
+        "model",
+        "diagram",
+        "judge",
+        "paths",
+        "rate",
+        "rank",
+        "/floor",
+        "peak",
+        "text",
+        "json",
+        "json MB",
+        "page",
+        "page MB",
+        "peak"
     );
     let floor = match &read {
         Some(Of::Read(_, size, floor)) => Some((*size, *floor)),
