@@ -4,6 +4,7 @@
 mod commanders;
 mod exposure;
 mod flaws;
+mod groups;
 mod listeners;
 mod mounts;
 mod networks;
@@ -30,6 +31,7 @@ pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
         listeners::derive(target);
+        groups::derive(target);
         registry::derive(target);
         mounts::derive(target);
         root::derive(target);

@@ -53,6 +53,31 @@ fn run_is_mounted() {
     drop(std::fs::remove_file(socket));
 }
 
+#[test]
+fn the_socket_is_mounted_for_a_user_in_its_group() {
+    let Some(walk) = Walk::start(&[]) else { return };
+    // By its number, as everybody gives it: inside the group has no name.
+    let socket = walk.daemon.socket();
+    std::os::unix::fs::chown(&socket, Some(0), Some(990)).expect("chown");
+    let mounted = json!({ "HostConfig": { "Binds": [format!("{}:/engine.sock", socket.display())] } });
+    let mounted = over(&hard(&walk.image), &mounted);
+    walk.run("added", &over(&mounted, &json!({ "HostConfig": { "GroupAdd": ["990"] } })));
+    walk.run("primary", &over(&mounted, &json!({ "User": "1000:990" })));
+    walk.run("stranger", &mounted);
+    let opens = |name: &str| walk.exec(name, "test -w /engine.sock && echo it opens").contains("it opens");
+    assert_eq!(["added", "primary", "stranger"].map(opens), [true, true, false]);
+    let before = walk.assess();
+    let to_engine = before.proven_to(&[ENGINE]);
+    // The two are equal to every step, and one stands for both.
+    assert!(to_engine.contains("code in added") || to_engine.contains("code in primary"), "{}", before.show());
+    assert!(!to_engine.contains("code in stranger"), "{}", before.show());
+    assert_eq!(before.first(1), [["container/no-powerful-groups"]], "{}", before.show());
+    for name in ["added", "primary"] {
+        walk.run(name, &hard(&walk.image));
+    }
+    cut(&before, "container/no-powerful-groups", "", &walk.assess());
+}
+
 /// A root with the capabilities that engines give.
 fn usual(walk: &Walk) -> Value {
     over(&hard(&walk.image), &json!({ "User": "0:0", "HostConfig": { "CapDrop": null } }))

@@ -38,7 +38,7 @@ impl Hosts {
     /// Starts the engines, reads them and ends them; none where there are no engines.
     pub fn prepare() -> Option<Self> {
         let (careless, hardened) = std::thread::scope(|scope| {
-            let hardened = scope.spawn(|| hardened());
+            let hardened = scope.spawn(hardened);
             let careless = careless();
             (careless, hardened.join().expect("the hardened host"))
         });
@@ -243,10 +243,13 @@ fn hardened() -> Option<Vec<(Place, Report)>> {
     Some(vec![(Place::Hardened, told("host.json")), (Place::Edited, told("edited.json"))])
 }
 
+/// A kind, the end of a component's name, and facts with the values that they get.
+type Edit<'a> = (&'a str, &'a str, Vec<(&'a str, Value)>);
+
 /// A snapshot in which some facts are others, read from where they were.
 fn edited(snapshot: &str) -> String {
     let digest = format!("registry.example.com/app@sha256:{}", "2".repeat(64));
-    let edits: [(&str, &str, Vec<(&str, Value)>); 8] = [
+    let edits: [Edit<'_>; 8] = [
         ("docker.host", "", vec![("audit_enabled", json!(true)), ("apparmor", json!(true))]),
         ("docker.file", "/data", vec![("audited", json!(true)), ("audit_on_disk", json!(true))]),
         ("docker.file", "/docker.sock", vec![("audited", json!(true)), ("audit_on_disk", json!(true))]),
