@@ -110,7 +110,7 @@ pub struct TargetArguments {
     #[arg(long, value_name = "FILE", help_heading = "Targets")]
     pub from: Vec<PathBuf>,
     /// The recorded demonstration host instead of a live engine
-    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "from"])]
+    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context"])]
     pub demo: bool,
     /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
     /// verify printed; matched by digest; repeatable

@@ -34,6 +34,10 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
         [] => None,
         paths => Some(seaworthy_collect::files::collect(paths).map_err(|why| anyhow!("{why}"))?),
     };
+    // Not told by the parser, since `paths` takes entries by the same flag.
+    if arguments.demo && !arguments.from.is_empty() {
+        bail!("--demo cannot be used with --from FILE: it is a snapshot itself");
+    }
     let mut snapshots = Vec::new();
     if arguments.demo {
         snapshots.push(read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"))?);

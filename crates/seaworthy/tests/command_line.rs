@@ -117,7 +117,7 @@ fn formats_pair_with_their_files() {
     let run = sea.run(&["audit", "--from", &snapshot, "-f", "json", "-o", "a.out", "-f", "csv", "-o", "-"]);
     assert!(run.ended(0).out.starts_with("check,") || run.out.contains(','), "{run:?}");
     let report = std::fs::read(sea.dir().join("a.out")).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&report).unwrap()["schema"], 1);
+    assert_eq!(serde_json::from_slice::<Value>(&report).unwrap()["schema"], 2);
     let run = sea.run(&[
         "audit", "--from", &snapshot, "-o", "b.json", "-o", "b.sarif", "-o", "b.xml", "-o", "b.md", "-o", "b.csv",
     ]);
