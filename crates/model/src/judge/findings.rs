@@ -18,7 +18,11 @@ pub(super) enum Decided {
 impl Decided {
     fn append(&mut self, more: Self) {
         let mut all = match std::mem::replace(self, Self::Many(Vec::new())) {
-            Self::One(finding) => vec![finding],
+            Self::One(finding) => {
+                let mut all = Vec::with_capacity(4);
+                all.push(finding);
+                all
+            }
             Self::Many(findings) => findings,
         };
         match more {
