@@ -1,6 +1,7 @@
 //! What seaworthy costs above the floor: the time in which the engine itself hands over the same facts.
 //!
-//! Floor and audit run in turn on one private engine, so that a ratio holds on whatever machine it was measured.
+//! Floor and audit run in turn on one private engine, so that a ratio holds on whatever machine it was measured. What
+//! the threat model costs is measured by its phases, also on hosts that are made, and held against the same floor.
 
 mod fleet;
 mod floor;
@@ -51,12 +52,14 @@ pub fn run(args: &[String]) -> Result<bool> {
         return run_optimised(args);
     }
     if options.model {
-        model::run(options.quick, None)?;
+        model::run(options.quick, None, &[])?;
         return Ok(true);
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {
         Ok(daemon) => daemon,
-        Err(StartError::Missing(why) | StartError::Failed(why)) => bail!("{}: {why}", options.engine.name()),
+        Err(StartError::Missing(why) | StartError::Failed(why)) => {
+            bail!("{}: {why}; `cargo xtask bench --model` times the threat model without it", options.engine.name())
+        }
     };
     let there = options.binary.is_file();
     if !there {
@@ -83,6 +86,18 @@ pub fn run(args: &[String]) -> Result<bool> {
     if there {
         compare_start_up(&options.binary)?;
     }
+    let floors: Vec<(usize, f64)> = rows.iter().map(|row| (row.containers, row.floor)).collect();
+    let size = rows.last().map_or(0, |row| row.containers);
+    if !there {
+        model::run(options.quick, None, &floors)?;
+        return Ok(true);
+    }
+    let snapshot = std::env::temp_dir().join(format!("seaworthy-bench-{}.json", std::process::id()));
+    let done = program::collect(&options.binary, &daemon.host(), &snapshot)
+        .and_then(|()| model::run(options.quick, Some(model::Of::Read(snapshot.clone(), size)), &floors));
+    // It may not have been written.
+    let _ = std::fs::remove_file(&snapshot);
+    done?;
     Ok(true)
 }
 

@@ -32,10 +32,12 @@ pub struct Knowledge<'a> {
 pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exposure) -> Assessment<'a> {
     let Knowledge { threats, steps, blanks } = knowledge;
     let diagram = diagram(audit.snapshot, Some(exposure));
-    let judge::Judged { mut instances, waiver_problems } = judge::threats(audit, threats, &diagram);
+    let judge = judge::Judge::new(audit, threats, &diagram);
+    let judge::Judged { mut instances, waiver_problems } = judge.judged();
     let paths = paths::paths(audit, &diagram, steps);
     rate::rate(&mut instances, threats, &diagram, &paths, audit);
-    let (priorities, cut) = rank::rank(audit, threats, &instances, &paths, &diagram);
+    let (priorities, cut) = rank::rank_by(&judge, audit, threats, &instances, &paths, &diagram);
+    drop(judge);
     Assessment {
         audit,
         catalog: threats,

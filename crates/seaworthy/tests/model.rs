@@ -74,10 +74,7 @@ fn the_first_proposals_for_the_demonstration_are_what_an_engineer_would_name() {
         .iter()
         .map(|p| (p["remedy"][0].as_str().unwrap(), p["closes"][0]["component"].as_str().unwrap()))
         .collect();
-    assert_eq!(
-        first,
-        [("docker/container/no-runtime-socket", "backup"), ("docker/container/no-runtime-socket", "ci")]
-    );
+    assert_eq!(first, [("docker/container/no-runtime-socket", "backup"), ("docker/container/no-runtime-socket", "ci")]);
     let all: Vec<&Value> = report["threats"].as_array().unwrap().iter().collect();
     for letter in ["spoofing", "tampering", "repudiation", "information-disclosure", "denial-of-service"] {
         let open = all.iter().filter(|t| t["status"] == "open");

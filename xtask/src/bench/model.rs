@@ -47,8 +47,8 @@ const PARTS: [&str; 14] = [
 pub enum Of {
     /// A host that is made.
     Made(Mix, usize),
-    /// A snapshot, with its containers and the floor in milliseconds of the engine that it was collected from.
-    Read(PathBuf, usize, f64),
+    /// A snapshot of an engine with so many containers.
+    Read(PathBuf, usize),
 }
 
 /// The first argument of the process that measures.
@@ -192,11 +192,12 @@ impl Row {
         ["diagram", "judge", "paths", "rate", "rank"].map(|part| self.part(part)).iter().sum()
     }
 
-    fn print(&self, floor: Option<(usize, f64)>) {
-        let (word, size, floor) = match &self.of {
-            Of::Made(mix, size) => (mix.word(), *size, floor.filter(|(of, _)| of == size).map(|(_, floor)| floor)),
-            Of::Read(_, size, floor) => ("engine", *size, Some(*floor)),
+    fn print(&self, floors: &[(usize, f64)]) {
+        let (word, size) = match &self.of {
+            Of::Made(mix, size) => (mix.word(), *size),
+            Of::Read(_, size) => ("engine", *size),
         };
+        let floor = floors.iter().find(|(of, _)| *of == size).map(|(_, floor)| floor);
         let model = self.model();
         print!("{word:>7} {size:>10} {:>8.1} {model:>8.1}", self.part("derive") + self.part("audit"));
         for part in ["diagram", "judge", "paths", "rate", "rank"] {
@@ -220,11 +221,12 @@ impl Row {
     }
 }
 
-/// Measures the hosts that are made, and one that was read where there is one.
+/// Measures the hosts that are made, and one that was read where there is one. `floors` are those of the engine, by
+/// containers, in milliseconds.
 ///
 /// # Errors
 /// Where a measurement fails.
-pub fn run(quick: bool, read: Option<Of>) -> Result<()> {
+pub fn run(quick: bool, read: Option<Of>, floors: &[(usize, f64)]) -> Result<()> {
     let runs = if quick { 3 } else { 7 };
     println!("model: medians of {runs} processes each; ms, MB, and the share of each phase of the model");
     println!(
@@ -247,21 +249,17 @@ pub fn run(quick: bool, read: Option<Of>) -> Result<()> {
         "page MB",
         "peak"
     );
-    let floor = match &read {
-        Some(Of::Read(_, size, floor)) => Some((*size, *floor)),
-        _ => None,
-    };
     for mix in Mix::ALL {
         let mut rows = Vec::new();
         for size in SIZES.into_iter().filter(|size| !quick || *size <= 1000) {
             let row = Of::Made(mix, size).measure(runs)?;
-            row.print(floor);
+            row.print(floors);
             rows.push((size, row.model()));
         }
         print_growth(&rows);
     }
     if let Some(read) = read {
-        read.measure(runs)?.print(None);
+        read.measure(runs)?.print(floors);
     }
     Ok(())
 }

@@ -30,6 +30,20 @@ pub fn requests(binary: &Path, host: &str) -> Option<Vec<String>> {
     Some(paths).filter(|paths| !paths.is_empty())
 }
 
+/// Collects a snapshot into a file.
+///
+/// # Errors
+/// Where it cannot be collected.
+pub fn collect(binary: &Path, host: &str, into: &Path) -> Result<()> {
+    let mut command = Command::new(binary);
+    command.args(["collect", "--docker", host, "-o"]).arg(into).env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    if !status.code().is_some_and(|code| ANSWERS.contains(&code)) {
+        bail!("{} collect --docker {host}: {status}", binary.display());
+    }
+    Ok(())
+}
+
 /// Audits once and returns how long it took, its start included.
 ///
 /// # Errors

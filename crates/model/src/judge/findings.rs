@@ -18,7 +18,11 @@ pub(super) enum Decided {
 impl Decided {
     fn append(&mut self, more: Self) {
         let mut all = match std::mem::replace(self, Self::Many(Vec::new())) {
-            Self::One(finding) => vec![finding],
+            Self::One(finding) => {
+                let mut all = Vec::with_capacity(4);
+                all.push(finding);
+                all
+            }
             Self::Many(findings) => findings,
         };
         match more {
@@ -93,6 +97,13 @@ impl Outcome {
     }
 }
 
+/// A finding with what it says of a threat, so that the audit need not be asked again.
+#[derive(Clone, Copy)]
+struct Cell {
+    finding: u32,
+    status: Status,
+}
+
 /// The findings of an audit by check and component.
 pub(super) struct Findings<'a> {
     pub audit: &'a Audit<'a>,
@@ -100,7 +111,8 @@ pub(super) struct Findings<'a> {
     column: Vec<usize>,
     /// For each target and component where its row begins in the table.
     rows: Vec<Vec<usize>>,
-    table: Vec<Option<u32>>,
+    /// By row and column.
+    table: Vec<Option<Cell>>,
     /// Those about what could not be listed, by target and check.
     unlisted: BTreeMap<(usize, usize), usize>,
 }
@@ -130,7 +142,8 @@ impl<'a> Findings<'a> {
             match finding.component {
                 Some(component) => {
                     let cell = rows[finding.target][component] + column[finding.check];
-                    table[cell] = u32::try_from(i).ok();
+                    let found = |status| Some(Cell { finding: u32::try_from(i).ok()?, status });
+                    table[cell] = status(audit, i).and_then(found);
                 }
                 None => {
                     unlisted.insert((finding.target, finding.check), i);
@@ -143,8 +156,10 @@ impl<'a> Findings<'a> {
     /// What a check says of a component of its kind; none where it does not speak of it.
     pub fn of(&self, target: usize, check: usize, component: usize, closed: &dyn Fn(usize) -> bool) -> Option<Outcome> {
         let begin = self.rows.get(target)?.get(component)?;
-        let finding = self.table.get(begin + self.column.get(check)?).copied().flatten()?;
-        self.outcome(usize::try_from(finding).ok()?, closed)
+        let cell = self.table.get(begin + self.column.get(check)?).copied().flatten()?;
+        let finding = usize::try_from(cell.finding).ok()?;
+        let status = if closed(finding) { Status::Answered } else { cell.status };
+        Some(Outcome { status, decided_by: Decided::One(finding), reason: None })
     }
 
     /// What a check says of the components of its kind that could not be listed; none where all were.
@@ -152,18 +167,17 @@ impl<'a> Findings<'a> {
         let finding = *self.unlisted.get(&(target, check))?;
         Some(Outcome { status: Status::Undetermined, decided_by: Decided::One(finding), reason: None })
     }
+}
 
-    fn outcome(&self, finding: usize, closed: &dyn Fn(usize) -> bool) -> Option<Outcome> {
-        let waived = self.audit.waived.get(finding).copied().flatten().is_some();
-        let status = match self.audit.findings[finding].judgement.verdict {
-            Verdict::Fail | Verdict::Manual | Verdict::Unknown if closed(finding) => Status::Answered,
-            Verdict::Fail | Verdict::Manual if waived => Status::Accepted,
-            Verdict::Fail => Status::Open,
-            Verdict::Unknown | Verdict::Manual => Status::Undetermined,
-            Verdict::Pass => Status::Answered,
-            Verdict::NotApplicable => return None,
-        };
-        Some(Outcome { status, decided_by: Decided::One(finding), reason: None })
+/// What a finding says of a threat; none where its check does not apply.
+fn status(audit: &Audit<'_>, finding: usize) -> Option<Status> {
+    let waived = audit.waived.get(finding).copied().flatten().is_some();
+    match audit.findings[finding].judgement.verdict {
+        Verdict::Fail | Verdict::Manual if waived => Some(Status::Accepted),
+        Verdict::Fail => Some(Status::Open),
+        Verdict::Unknown | Verdict::Manual => Some(Status::Undetermined),
+        Verdict::Pass => Some(Status::Answered),
+        Verdict::NotApplicable => None,
     }
 }
 

@@ -52,9 +52,18 @@ pub struct Judged {
 /// Judges every threat over a diagram, and applies the waivers of threats. The audit should hold all of its findings:
 /// after [`Audit::retain`] has dropped some, every threat is undetermined, since one that is missing says nothing.
 pub fn threats(audit: &Audit<'_>, threats: &[Threat], diagram: &Diagram) -> Judged {
-    let mut instances = Judge::new(audit, threats, diagram).instances();
-    let waiver_problems = waivers::apply(&mut instances, audit, threats, diagram);
-    Judged { instances, waiver_problems }
+    Judge::new(audit, threats, diagram).judged()
+}
+
+/// What keeps a threat open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Stays {
+    /// It is open while one of these findings is not closed.
+    Findings(Vec<usize>),
+    /// It is open while one of its parts is.
+    One(Vec<Stays>),
+    /// It is open while every part is.
+    Every(Vec<Stays>),
 }
 
 /// A formula whose checks are found.
@@ -65,6 +74,17 @@ enum Node {
     Missing(Arc<str>),
     All(Vec<Node>),
     Any(Vec<Node>),
+}
+
+impl Node {
+    /// Whether one of several parts suffices somewhere in it.
+    fn chooses(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Missing(_) => false,
+            Self::All(parts) => parts.iter().any(Self::chooses),
+            Self::Any(_) => true,
+        }
+    }
 }
 
 /// Where a formula is evaluated.
@@ -115,6 +135,13 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Every threat judged, the waivers of threats applied: see [`threats`].
+    pub fn judged(&self) -> Judged {
+        let mut instances = self.instances();
+        let waiver_problems = waivers::apply(&mut instances, self.findings.audit, self.threats, self.diagram);
+        Judged { instances, waiver_problems }
+    }
+
     /// Every instance, by threat and subject, without waivers of threats and without ratings.
     pub fn instances(&self) -> Vec<Instance> {
         let mut by_kind: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -156,25 +183,58 @@ impl<'a> Judge<'a> {
         if !matches!(instance.status, Status::Open | Status::Undetermined) {
             return instance.status;
         }
-        let threat = &self.threats[instance.threat];
-        let mut ends = Vec::new();
-        let unlisted = match instance.subject {
-            Subject::Element(e) => {
-                ends.extend(self.diagram.elements[e].component);
-                None
-            }
-            Subject::Flow(f) => {
-                ends = self.ends(threat, &self.diagram.flows[f]);
-                None
-            }
-            Subject::Unlisted(target) => self.not_listed(threat, target),
-        };
-        let place = Place { target: instance.target, ends: &ends, unlisted, about: &threat.about };
+        let (ends, unlisted) = self.ends_of(instance);
+        let place = self.place(instance, &ends, unlisted);
         match self.evaluate(&self.formulas[instance.threat], &place, Some(closed)) {
             None => Status::Answered,
             Some(o) if o.status == Status::Open => instance.status,
             Some(o) => o.status,
         }
+    }
+
+    /// What keeps an open instance open: as [`Self::status_if`] would say it of whatever is closed, asked once.
+    pub fn stays(&self, instance: &Instance) -> Stays {
+        let formula = &self.formulas[instance.threat];
+        let every = || Stays::Findings(instance.decided_by.clone());
+        // Every failure of an open one is named: where all parts are needed, each of them keeps it open.
+        if !formula.chooses() {
+            return every();
+        }
+        let (ends, unlisted) = self.ends_of(instance);
+        self.stays_at(formula, &self.place(instance, &ends, unlisted)).unwrap_or_else(every)
+    }
+
+    /// What keeps a formula open; none where it is not.
+    fn stays_at(&self, node: &Node, place: &Place<'_>) -> Option<Stays> {
+        match node {
+            Node::All(parts) if node.chooses() => {
+                let open: Vec<Stays> = parts.iter().filter_map(|p| self.stays_at(p, place)).collect();
+                (!open.is_empty()).then_some(Stays::One(open))
+            }
+            Node::Any(parts) => {
+                let there = parts.iter().filter(|p| self.evaluate(p, place, None).is_some());
+                let open: Vec<Stays> = there.map(|p| self.stays_at(p, place)).collect::<Option<_>>()?;
+                (!open.is_empty()).then_some(Stays::Every(open))
+            }
+            Node::All(_) | Node::Check(_) | Node::Missing(_) => {
+                let outcome = self.evaluate(node, place, None).filter(|o| o.status == Status::Open)?;
+                Some(Stays::Findings(outcome.decided_by.sorted()))
+            }
+        }
+    }
+
+    /// The components at which an instance was judged, and why they could not be listed where they were not.
+    fn ends_of(&self, instance: &Instance) -> (Vec<usize>, Option<&'a str>) {
+        let threat = &self.threats[instance.threat];
+        match instance.subject {
+            Subject::Element(e) => (self.diagram.elements[e].component.into_iter().collect(), None),
+            Subject::Flow(f) => (self.ends(threat, &self.diagram.flows[f]), None),
+            Subject::Unlisted(target) => (Vec::new(), self.not_listed(threat, target)),
+        }
+    }
+
+    fn place<'p>(&'p self, instance: &Instance, ends: &'p [usize], unlisted: Option<&'p str>) -> Place<'p> {
+        Place { target: instance.target, ends, unlisted, about: &self.threats[instance.threat].about }
     }
 
     fn on_element(&self, t: usize, e: usize) -> Option<Instance> {
@@ -324,6 +384,7 @@ impl<'a> Judge<'a> {
         };
         let unknown = related
             .unknown
+            .clone()
             .map(|reason| self.findings.of_unlisted(place.target, check).unwrap_or_else(|| Outcome::unknown(reason)));
         Outcome::all(related.components.iter().filter_map(of).chain(unknown))
     }

@@ -1,6 +1,7 @@
 //! Which components a check is looked up on, for a threat about another kind: the container's image, the networks
 //! that it is on, the volumes that it mounts, and back; else everything of the kind in the target.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ const IMAGE: &str = "docker.image";
 const NETWORK: &str = "docker.network";
 const VOLUME: &str = "docker.volume";
 const REGISTRY: &str = "docker.registry";
+
+/// The kinds that components are tied to.
+const TIED: [&str; 5] = [CONTAINER, IMAGE, NETWORK, VOLUME, REGISTRY];
 
 /// Components of one kind that stand in a relation to another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Links<'a> {
     of_kind: HashMap<&'static str, Vec<usize>>,
     /// By the kind that is named and the kind that names it.
     back: HashMap<(&'static str, &'static str), Back>,
+    /// For each component and each of [`TIED`] what was found: many checks ask for the same.
+    found: Vec<[OnceCell<Option<Related>>; TIED.len()]>,
 }
 
 /// A relation read backwards.
@@ -60,7 +66,8 @@ impl<'a> Links<'a> {
             named.entry((kind, name)).or_default().push(i);
             of_kind.entry(kind).or_default().push(i);
         }
-        let mut links = Self { target, named, of_kind, back: HashMap::new() };
+        let found = target.components.iter().map(|_| Default::default()).collect();
+        let mut links = Self { target, named, of_kind, back: HashMap::new(), found };
         for (from, to) in [(CONTAINER, IMAGE), (CONTAINER, NETWORK), (CONTAINER, VOLUME), (IMAGE, REGISTRY)] {
             let back = links.backwards(from, to);
             links.back.insert((to, from), back);
@@ -75,7 +82,12 @@ impl<'a> Links<'a> {
 
     /// The components of a kind that belong to one; none where the two kinds are not tied, so that all of the kind
     /// stand for them.
-    pub fn of(&self, component: usize, kind: &str) -> Option<Related> {
+    pub fn of(&self, component: usize, kind: &str) -> Option<&Related> {
+        let at = TIED.iter().position(|tied| *tied == kind)?;
+        self.found.get(component)?[at].get_or_init(|| self.find(component, kind)).as_ref()
+    }
+
+    fn find(&self, component: usize, kind: &str) -> Option<Related> {
         let own = self.target.components.get(component)?;
         match (own.kind.name, kind) {
             (CONTAINER, IMAGE | NETWORK | VOLUME) | (IMAGE, REGISTRY) => Some(self.forwards(own, kind)),

@@ -1,5 +1,7 @@
 //! Which paths are listed: the cheapest of each pair of entry and jewel, the dearest jewels first.
 
+use std::cell::OnceCell;
+
 use seaworthy_core::diagram::Certainty;
 use seaworthy_core::identity;
 use seaworthy_core::step::{CAPABILITIES, Hop, Path, Paths, State};
@@ -18,6 +20,8 @@ pub(super) struct Search<'a> {
     pub(super) classes: &'a Classes,
     pub(super) arcs: &'a Arcs,
     pub(super) limits: Limits,
+    /// For each class the least id of its members.
+    pub(super) ids: Vec<OnceCell<&'a str>>,
 }
 
 /// An entry and a jewel that it reaches.
@@ -46,7 +50,7 @@ impl Ways {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
     pub(super) fn run(&self, entries: &[Node], built: &Built, hops: &mut Hops<'_>) -> Paths {
         let mut out = Paths::default();
         let searched = entries.len().min(self.limits.cells / built.graph.nodes().max(1));
@@ -181,16 +185,20 @@ impl Search<'_> {
 
     fn fingerprint(&self, hops: &[Hop]) -> String {
         let mut parts: Vec<&str> = Vec::with_capacity(3 * hops.len() + 1);
-        let elements = &self.ground.diagram.elements;
-        // Of equal elements the one with the least id, which does not depend on the order in which they were read.
-        let id = |s: State| {
-            let members = self.classes.members(self.classes.of(s.element)).iter();
-            members.map(|m| elements[*m as usize].id.as_str()).min().unwrap_or_default()
-        };
         for hop in hops {
-            parts.extend([self.ground.steps[hop.step].id.as_str(), id(hop.from), id(hop.to)]);
+            parts.extend([self.ground.steps[hop.step].id.as_str(), self.id(hop.from), self.id(hop.to)]);
         }
         identity::fingerprint(&parts)
+    }
+
+    /// Of equal elements the least id, which does not depend on the order in which they were read.
+    fn id(&self, state: State) -> &'a str {
+        let class = self.classes.of(state.element);
+        let elements = &self.ground.diagram.elements;
+        self.ids[class].get_or_init(|| {
+            let members = self.classes.members(class).iter();
+            members.map(|m| elements[*m as usize].id.as_str()).min().unwrap_or_default()
+        })
     }
 
     fn sort(&self, out: &mut Paths) {

@@ -13,6 +13,8 @@ mod list;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
+
 use seaworthy_core::audit::Audit;
 use seaworthy_core::diagram::{Certainty, Diagram};
 use seaworthy_core::schema::docker;
@@ -63,7 +65,8 @@ pub fn paths_within(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], limits
     let entries = entries(&ground, &classes);
     let built = build(&ground, &rules, &classes, &entries);
     let mut hops = Hops::new(&ground);
-    let search = list::Search { ground: &ground, rules: &rules, classes: &classes, arcs: &arcs, limits };
+    let ids = vec![OnceCell::new(); classes.len()];
+    let search = list::Search { ground: &ground, rules: &rules, classes: &classes, arcs: &arcs, limits, ids };
     let mut out = search.run(&entries, &built, &mut hops);
     out.entries = entries.iter().map(|e| state(&classes, *e)).collect();
     out.exposure = exposure(&ground, &classes, &entries, &built, &mut hops);

@@ -267,22 +267,16 @@ impl<'a> Board<'a> {
     /// The best choice that is not taken: the most gain, then the safest, the one that touches the fewest components,
     /// the first. None when nothing is left that gains.
     pub(super) fn best(&mut self) -> Option<(usize, Gain)> {
-        let mut best: Option<(usize, Gain)> = None;
-        for choice in (0..self.choices.len()).filter(|c| !self.taken[*c]).collect::<Vec<_>>() {
-            let gain = match self.known[choice].take() {
-                Some(gain) => gain,
-                None => self.gain(choice),
-            };
-            self.known[choice] = Some(gain.clone());
-            let ease = |c: usize| (self.choices[c].safety, self.choices[c].size, c);
-            let better = best.as_ref().is_none_or(|(other, most)| {
-                gain.cmp(most).then_with(|| ease(*other).cmp(&ease(choice))) == std::cmp::Ordering::Greater
-            });
-            if better {
-                best = Some((choice, gain));
+        for choice in 0..self.choices.len() {
+            if !self.taken[choice] && self.known[choice].is_none() {
+                self.known[choice] = Some(self.gain(choice));
             }
         }
-        best
+        let ease = |c: usize| (self.choices[c].safety, self.choices[c].size, c);
+        let open = self.known.iter().enumerate().filter(|(c, _)| !self.taken[*c]);
+        let known = open.filter_map(|(c, gain)| Some((c, gain.as_ref()?)));
+        let best = known.max_by(|(a, x), (b, y)| x.cmp(y).then_with(|| ease(*b).cmp(&ease(*a))));
+        best.map(|(choice, gain)| (choice, gain.clone()))
     }
 
     /// Takes a choice.

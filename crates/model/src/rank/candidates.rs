@@ -1,6 +1,6 @@
 //! What could be done: failing findings that one change closes together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use seaworthy_core::audit::Audit;
 use seaworthy_core::check::Check;
@@ -45,10 +45,20 @@ enum Group<'a> {
 /// apart: of a container, daemon and the like one for each
 /// check and class of equals; of files one for all audit rules and one for all owners and modes.
 pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) -> Vec<Candidate> {
-    let elements: HashMap<(usize, usize), usize> = diagram.by_component().into_iter().collect();
-    let mut groups: BTreeMap<Group<'_>, Vec<usize>> = BTreeMap::new();
-    let on_a_path: BTreeSet<usize> =
+    // Beyond the diagram's elements each component is by itself.
+    let alone = |component: usize| usize::MAX - component;
+    let targets = audit.snapshot.targets.iter();
+    let mut class_of: Vec<Vec<usize>> = targets.map(|t| (0..t.components.len()).map(alone).collect()).collect();
+    for (e, element) in diagram.elements.iter().enumerate() {
+        let place = element.component.and_then(|c| class_of.get_mut(element.target)?.get_mut(c));
+        if let Some(place) = place {
+            *place = paths.class_of.get(e).copied().unwrap_or(e);
+        }
+    }
+    // Numbers first: there are many findings, and few groups of them.
+    let on_a_path: HashSet<usize> =
         paths.list.iter().flat_map(|p| &p.hops).flat_map(|h| h.cut_by.iter().copied()).collect();
+    let mut numbered: HashMap<(usize, usize, usize), Vec<usize>> = HashMap::new();
     for (i, finding) in audit.findings.iter().enumerate() {
         let (None, Some(component)) = (audit.waived[i], finding.component) else { continue };
         match finding.judgement.verdict {
@@ -57,23 +67,23 @@ pub(super) fn candidates(audit: &Audit<'_>, paths: &Paths, diagram: &Diagram) ->
             Verdict::Manual if on_a_path.contains(&i) => {}
             _ => continue,
         }
-        let check = audit.check(finding);
-        let target = finding.target;
-        let group = match together(check, target) {
-            Some(group) => group,
-            None => {
-                let element = elements.get(&(target, component));
-                // Beyond the diagram's elements each component is by itself.
-                let class = element.map_or(usize::MAX - component, |e| paths.class_of.get(*e).copied().unwrap_or(*e));
-                match respecified(check) {
-                    Some(settings) => Group::Recreate(settings, target, class),
-                    None => Group::Check(&check.id, target, class),
-                }
-            }
-        };
-        groups.entry(group).or_default().push(i);
+        let class = class_of[finding.target][component];
+        numbered.entry((finding.check, finding.target, class)).or_default().push(i);
     }
-    groups.into_iter().map(|(group, closes)| candidate(audit, &group, closes)).collect()
+    let mut groups: BTreeMap<Group<'_>, Vec<usize>> = BTreeMap::new();
+    for ((check, target, class), mut findings) in numbered {
+        let check = &audit.checks[check];
+        let group = together(check, target).unwrap_or_else(|| match respecified(check) {
+            Some(settings) => Group::Recreate(settings, target, class),
+            None => Group::Check(&check.id, target, class),
+        });
+        groups.entry(group).or_default().append(&mut findings);
+    }
+    let candidates = groups.into_iter().map(|(group, mut closes)| {
+        closes.sort_unstable();
+        candidate(audit, &group, closes)
+    });
+    candidates.collect()
 }
 
 /// The settings of a run specification that a check's remedy changes, where it changes nothing else: whoever takes a
@@ -116,11 +126,23 @@ fn together<'a>(check: &Check, target: usize) -> Option<Group<'a>> {
 
 fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candidate {
     let findings = || closes.iter().map(|i| &audit.findings[*i]);
-    let checks = || findings().map(|f| audit.check(f));
-    let touched: BTreeSet<(usize, Option<usize>)> = findings().map(|f| (f.target, f.component)).collect();
+    // Each once, in the order in which the findings name them.
+    let mut distinct: Vec<usize> = Vec::new();
+    for finding in findings() {
+        if !distinct.contains(&finding.check) {
+            distinct.push(finding.check);
+        }
+    }
+    let checks = || distinct.iter().map(|c| &audit.checks[*c]);
+    let mut touched: Vec<(usize, Option<usize>)> = findings().map(|f| (f.target, f.component)).collect();
+    touched.sort_unstable();
+    touched.dedup();
     let mut names: Vec<&str> = Vec::new();
     for name in findings().map(|f| audit.component_name(f)) {
-        if names.len() <= NAMED && !names.contains(&name) {
+        if names.len() > NAMED {
+            break;
+        }
+        if !names.contains(&name) {
             names.push(name);
         }
     }

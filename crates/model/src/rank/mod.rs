@@ -1,6 +1,7 @@
 //! What to harden first: greedily, each choice by what it gains given those before it ([`board::Gain`] says how gains
 //! are compared), and the smallest set of choices that cuts every proven path.
 
+mod alike;
 mod board;
 mod candidates;
 mod cut;
@@ -15,9 +16,10 @@ use seaworthy_core::diagram::Diagram;
 use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::docker;
 use seaworthy_core::step::{Cut, Path, Paths, Priority, State};
-use seaworthy_core::threat::{Formula, Instance, Loss, Status, Threat};
+use seaworthy_core::threat::{Instance, Threat};
 
 use crate::judge::Judge;
+use alike::Alike;
 use board::{Beyond, Board, Choice, Line, Pair, TIERS};
 use candidates::{Candidate, candidates};
 
@@ -30,21 +32,34 @@ pub fn rank(
     paths: &Paths,
     diagram: &Diagram,
 ) -> (Vec<Priority>, Cut) {
+    rank_by(&Judge::new(audit, threats, diagram), audit, threats, instances, paths, diagram)
+}
+
+/// The same where there is a judge of the audit already.
+pub fn rank_by(
+    judge: &Judge<'_>,
+    audit: &Audit<'_>,
+    threats: &[Threat],
+    instances: &[Instance],
+    paths: &Paths,
+    diagram: &Diagram,
+) -> (Vec<Priority>, Cut) {
     let candidates = candidates(audit, paths, diagram);
-    let mut closed_by: HashMap<usize, usize> = HashMap::new();
+    let mut closed_by: Vec<Option<usize>> = vec![None; audit.findings.len()];
     for (c, candidate) in candidates.iter().enumerate() {
-        closed_by.extend(candidate.closes.iter().map(|finding| (*finding, c)));
+        candidate.closes.iter().for_each(|finding| closed_by[*finding] = Some(c));
     }
     let game = Game::new(paths, diagram, &closed_by);
-    let open: Vec<usize> = (0..instances.len()).filter(|i| instances[*i].status == Status::Open).collect();
-    let choices = choices(&candidates, instances, &open, &closed_by);
-    let judge = Judge::new(audit, threats, diagram);
-    let beyond = Host { audit, game: &game, judge, closed_by: &closed_by, threats, instances, open: &open };
-    let mut board = Board::new(&game.lines, &game.pairs, &choices, open.len(), &beyond);
-    let words = words::Words { threats, instances, diagram, paths };
+    let alike = Alike::new(judge, threats, instances, &closed_by);
+    let choices = choices(&candidates, &alike);
+    let beyond = Host { game: &game, alike: &alike };
+    let mut board = Board::new(&game.lines, &game.pairs, &choices, alike.len(), &beyond);
+    let words = words::Words::new(threats, instances, diagram, paths);
     let mut priorities = Vec::with_capacity(candidates.len());
     let mut idle = idle(&candidates).into_iter();
     let mut gains = true;
+    let mut threats_left = alike.members(0..alike.len()).len();
+    let mut paths_left = count(&game.lines, 0..game.lines.len());
     loop {
         let best = if gains { board.best().filter(|(_, gain)| !gain.is_nothing()) } else { None };
         gains = best.is_some();
@@ -53,10 +68,13 @@ pub fn rank(
         let pairs: Vec<(State, State, bool)> =
             board.closes(choice).iter().map(|c| (game.ends[c.pair].0, game.ends[c.pair].1, c.proven)).collect();
         let cuts: Vec<usize> = board.cuts(choice).collect();
-        let answers: Vec<usize> = board.answers(choice).iter().map(|t| open[*t]).collect();
+        let answers = alike.members(board.answers(choice).iter().copied());
         let candidate = &candidates[choice];
         let why = words.why(&pairs, &cuts, &answers, candidate);
         board.take(choice);
+        threats_left -= answers.len();
+        let gone = count(&game.lines, cuts.iter().copied());
+        paths_left = (paths_left.0 - gone.0, paths_left.1 - gone.1);
         priorities.push(Priority {
             title: candidate.title.clone(),
             closes: candidate.closes.clone(),
@@ -65,13 +83,13 @@ pub fn rank(
             safety: candidate.safety,
             breaks: candidate.breaks.clone(),
             why,
-            threats_left: board.open.iter().filter(|open| **open).count(),
-            paths_left: left(&game.lines, &board.live),
+            threats_left,
+            paths_left,
         });
     }
     let mut cut = smallest(paths, &game, &candidates);
-    let place = |closes: &[usize]| priorities.iter().position(|p| p.closes == closes);
-    cut.fixes.sort_by_key(|(_, closes)| place(closes));
+    let place: HashMap<&[usize], usize> = priorities.iter().enumerate().map(|(i, p)| (&*p.closes, i)).collect();
+    cut.fixes.sort_by_key(|(_, closes)| place.get(closes.as_slice()));
     (priorities, cut)
 }
 
@@ -85,29 +103,19 @@ fn idle(candidates: &[Candidate]) -> Vec<usize> {
     order
 }
 
-/// Proven and possible lines that are not cut.
-fn left(lines: &[Line], live: &[bool]) -> (usize, usize) {
-    let live: Vec<&Line> = lines.iter().zip(live).filter(|(_, live)| **live).map(|(line, _)| line).collect();
-    let proven = live.iter().filter(|line| line.proven).count();
-    (proven, live.len() - proven)
+/// Proven and possible ones of some lines.
+fn count(lines: &[Line], of: impl Iterator<Item = usize>) -> (usize, usize) {
+    of.fold((0, 0), |(proven, possible), line| match lines[line].proven {
+        true => (proven + 1, possible),
+        false => (proven, possible + 1),
+    })
 }
 
-fn choices(
-    candidates: &[Candidate],
-    instances: &[Instance],
-    open: &[usize],
-    closed_by: &HashMap<usize, usize>,
-) -> Vec<Choice> {
+fn choices(candidates: &[Candidate], alike: &Alike) -> Vec<Choice> {
     let new = |c: &Candidate| Choice { safety: c.safety, size: c.size, touches: Vec::new() };
     let mut choices: Vec<Choice> = candidates.iter().map(new).collect();
-    for (t, instance) in open.iter().enumerate() {
-        for finding in &instances[*instance].decided_by {
-            if let Some(c) = closed_by.get(finding)
-                && choices[*c].touches.last() != Some(&t)
-            {
-                choices[*c].touches.push(t);
-            }
-        }
+    for class in 0..alike.len() {
+        alike.choices(class).iter().for_each(|c| choices[*c].touches.push(class));
     }
     choices
 }
@@ -135,9 +143,9 @@ struct Onward {
 }
 
 impl<'a> Game<'a> {
-    fn new(paths: &'a Paths, diagram: &'a Diagram, closed_by: &HashMap<usize, usize>) -> Self {
+    fn new(paths: &'a Paths, diagram: &'a Diagram, closed_by: &[Option<usize>]) -> Self {
         let cutters = |cut_by: &[usize]| -> Vec<usize> {
-            let mut out: Vec<usize> = cut_by.iter().filter_map(|f| closed_by.get(f).copied()).collect();
+            let mut out: Vec<usize> = cut_by.iter().filter_map(|f| closed_by.get(*f).copied().flatten()).collect();
             out.sort_unstable();
             out.dedup();
             out
@@ -207,15 +215,10 @@ fn tier(path: &Path, diagram: &Diagram) -> usize {
     (2 * rank + usize::from(!outside)).min(TIERS - 1)
 }
 
-/// The host beyond the listed paths.
+/// The host beyond the listed paths, its threats by classes.
 struct Host<'a> {
-    audit: &'a Audit<'a>,
     game: &'a Game<'a>,
-    judge: Judge<'a>,
-    closed_by: &'a HashMap<usize, usize>,
-    threats: &'a [Threat],
-    instances: &'a [Instance],
-    open: &'a [usize],
+    alike: &'a Alike,
 }
 
 impl Beyond for Host<'_> {
@@ -228,55 +231,11 @@ impl Beyond for Host<'_> {
     }
 
     fn answered(&self, threat: usize, taken: &[bool]) -> bool {
-        let closed = |finding: usize| self.closed_by.get(&finding).is_some_and(|c| taken[*c]);
-        let instance = &self.instances[self.open[threat]];
-        // Of an open one every failure is named, so that mostly no judge need be asked.
-        let stays = |part: &Formula| {
-            let checks = part.checks();
-            let failing = instance.decided_by.iter().filter(|f| {
-                let check = self.audit.check(&self.audit.findings[**f]);
-                checks.contains(&check.id.as_str())
-            });
-            let mut any = false;
-            let open = failing.inspect(|_| any = true).any(|f| !closed(*f));
-            (any, open)
-        };
-        let formula = &self.threats[instance.threat].answered;
-        let still_open = match formula {
-            Formula::Any(parts) if parts.iter().all(|p| !chooses(p)) => {
-                parts.iter().map(stays).filter(|(any, _)| *any).all(|(_, open)| open)
-            }
-            _ => !chooses(formula) && !instance.decided_by.iter().all(|f| closed(*f)),
-        };
-        if still_open {
-            return false;
-        }
-        self.judge.status_if(instance, &closed) != Status::Open
+        self.alike.answered(threat, taken)
     }
 
     fn weight(&self, threat: usize) -> u64 {
-        weight(self.threats[self.instances[self.open[threat]].threat].loses)
-    }
-}
-
-/// Whether one of several checks suffices somewhere in a formula.
-fn chooses(formula: &Formula) -> bool {
-    match formula {
-        Formula::Check(_) => false,
-        Formula::All(parts) => parts.iter().any(chooses),
-        Formula::Any(_) => true,
-    }
-}
-
-/// What an answered threat counts, by what is lost.
-fn weight(loss: Loss) -> u64 {
-    match loss {
-        Loss::Host | Loss::Engine => 10,
-        Loss::Containers | Loss::Secrets => 6,
-        Loss::RegistryCredentials => 5,
-        Loss::Images => 4,
-        Loss::Availability | Loss::Traceability => 3,
-        Loss::Information => 1,
+        self.alike.weight(threat)
     }
 }
 

@@ -11,10 +11,34 @@ use super::candidates::{Candidate, listed};
 
 /// What words are made of.
 pub(super) struct Words<'a> {
-    pub threats: &'a [Threat],
-    pub instances: &'a [Instance],
-    pub diagram: &'a Diagram,
-    pub paths: &'a Paths,
+    threats: &'a [Threat],
+    instances: &'a [Instance],
+    diagram: &'a Diagram,
+    paths: &'a Paths,
+    /// How many proven and possible paths there are to each goal.
+    totals: (Goals, Goals),
+}
+
+/// Numbers of paths by the capability that they lead to.
+type Goals = BTreeMap<usize, usize>;
+
+fn by_goal(paths: &Paths, of: impl Iterator<Item = usize>, proven: bool) -> Goals {
+    let mut by = Goals::new();
+    let wanted = of.map(|i| &paths.list[i]).filter(|path| path.certainty.is_proven() == proven);
+    wanted.for_each(|path| *by.entry(path.to.capability).or_default() += 1);
+    by
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(
+        threats: &'a [Threat],
+        instances: &'a [Instance],
+        diagram: &'a Diagram,
+        paths: &'a Paths,
+    ) -> Self {
+        let total = |proven| by_goal(paths, 0..paths.list.len(), proven);
+        Self { threats, instances, diagram, paths, totals: (total(true), total(false)) }
+    }
 }
 
 impl Words<'_> {
@@ -69,19 +93,9 @@ impl Words<'_> {
     }
 
     fn cut(&self, cuts: &[usize], out: &mut Vec<String>) {
-        for proven in [true, false] {
+        for (proven, all) in [(true, &self.totals.0), (false, &self.totals.1)] {
             let word = if proven { "proven" } else { "possible" };
-            let count = |lines: &mut dyn Iterator<Item = usize>| {
-                let of = |i: &usize| {
-                    let path = &self.paths.list[*i];
-                    (path.certainty.is_proven() == proven).then_some(path.to.capability)
-                };
-                let mut by: BTreeMap<usize, usize> = BTreeMap::new();
-                lines.filter_map(|i| of(&i)).for_each(|c| *by.entry(c).or_default() += 1);
-                by
-            };
-            let all = count(&mut (0..self.paths.list.len()));
-            let cut = count(&mut cuts.iter().copied());
+            let cut = by_goal(self.paths, cuts.iter().copied(), proven);
             for (capability, number) in cut {
                 let goal = match seaworthy_core::step::CAPABILITIES[capability].name {
                     "host-root" => "root on the host",

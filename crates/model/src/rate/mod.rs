@@ -46,8 +46,9 @@ use seaworthy_core::verdict::Severity;
 /// Rates every instance. `diagram` and `paths` are those of the audit's snapshot.
 pub fn rate(instances: &mut [Instance], threats: &[Threat], diagram: &Diagram, paths: &Paths, audit: &Audit<'_>) {
     let rater = Rater::new(diagram, paths, audit);
+    let lost: Vec<Rating> = threats.iter().map(lost).collect();
     for instance in instances {
-        instance.impact = rater.impact(instance, &threats[instance.threat]);
+        instance.impact = rater.impact(instance, &threats[instance.threat], &lost[instance.threat]);
         instance.likelihood = rater.likelihood(instance);
     }
 }
@@ -168,10 +169,9 @@ impl<'a> Rater<'a> {
         }
     }
 
-    fn impact(&self, instance: &Instance, threat: &Threat) -> Rating {
-        let mut level = base(threat);
-        let mut terms =
-            vec![Term { text: format!("{} would be lost: {}", threat.loses.title(), level.word()), facts: Vec::new() }];
+    /// `lost` is what the threat weighs before anything raises or lowers it.
+    fn impact(&self, instance: &Instance, threat: &Threat, lost: &Rating) -> Rating {
+        let (mut level, mut terms) = (base(threat), lost.terms.clone());
         let bearer = self.bearer(instance, threat);
         let traits = bearer.map(|e| self.traits(e));
         let host = matches!(threat.loses, Loss::Host | Loss::Engine);
@@ -294,6 +294,12 @@ fn base(threat: &Threat) -> Severity {
         Loss::Availability | Loss::Traceability => Severity::Medium,
         Loss::Information => Severity::Low,
     }
+}
+
+fn lost(threat: &Threat) -> Rating {
+    let level = base(threat);
+    let text = format!("{} would be lost: {}", threat.loses.title(), level.word());
+    Rating { level: Some(level), terms: vec![Term { text, facts: Vec::new() }] }
 }
 
 /// How likely an attack of an effort is.
