@@ -27,6 +27,12 @@ pub fn identities(target: &Target) -> Vec<String> {
             let name = |i: &usize| (&target.components[*i].name, &target.components[*i].id);
             name(a).cmp(&name(b))
         });
+        if let Some(named) = by_name(target, &positions, base) {
+            for (i, id) in named {
+                out[i] = id;
+            }
+            continue;
+        }
         // A hostile name may look like another one's ordinal: those are passed over.
         let free = (2usize..).map(|n| format!("{base}#{n}")).filter(|id| !taken.contains(id.as_str()));
         for (i, id) in positions.into_iter().skip(1).zip(free) {
@@ -34,6 +40,20 @@ pub fn identities(target: &Target) -> Vec<String> {
         }
     }
     out
+}
+
+/// Equal containers of no service are told apart by their names, all of them: by their order a decision on one would
+/// pass to the next when the first is gone. None where they are copies of one service, or names are no help.
+fn by_name(target: &Target, positions: &[usize], base: &str) -> Option<Vec<(usize, String)>> {
+    let named = |i: &usize| {
+        let component = &target.components[*i];
+        let copy = component.value("service").as_str().is_some_and(|s| !s.is_empty());
+        let is_container = std::ptr::eq(component.kind, &docker::CONTAINER);
+        (is_container && !copy && !component.name.is_empty()).then(|| (*i, format!("{base}|{}", component.name)))
+    };
+    let named: Vec<(usize, String)> = positions.iter().map(named).collect::<Option<_>>()?;
+    let different: BTreeSet<&str> = named.iter().map(|(_, id)| id.as_str()).collect();
+    (different.len() == named.len()).then_some(named)
 }
 
 fn base(component: &Component) -> String {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{engine_sockets, only};
+use super::{engine_sockets, only, open_list};
 use crate::component::Component;
 use crate::fact::Source;
 use crate::path::normalise;
@@ -58,6 +58,9 @@ const SENSITIVE: &[&str] = &[
     "/var/spool/cron",
     "/var/log",
     "/run",
+    "/run/systemd",
+    "/run/dbus",
+    "/run/user",
     "/opt/cni",
 ];
 
@@ -274,10 +277,8 @@ fn set_volume_users(target: &mut Target, used: &[(String, String)], unknown: Opt
     let source = Source::place("mounts of all containers");
     for volume in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::VOLUME)) {
         let users: Vec<&str> = used.iter().filter(|(v, _)| **v == *volume.name).map(|(_, u)| u.as_str()).collect();
-        match &unknown {
-            Some(reason) if users.is_empty() => volume.set_unknown("used_by", Arc::clone(reason), source.clone()),
-            _ => volume.set("used_by", Value::strings(users), source.clone()),
-        }
+        let users = users.into_iter().map(Value::from).collect();
+        volume.set("used_by", open_list(users, unknown.as_ref()), source.clone());
     }
 }
 

@@ -11,22 +11,59 @@ use crate::value::Value;
 /// Capabilities that take the host when user 0 inside is user 0 outside.
 const TAKING: &[&str] = &["SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH", "BPF"];
 
-/// Directories in which writing makes one root at the next start, login or job.
+/// Directories in which writing makes one root at the next start, login or job, and what lies in them.
 const DECISIVE: &[&str] = &[
-    "/",
-    "/etc",
-    "/root",
     "/boot",
+    "/root",
     "/bin",
     "/sbin",
     "/lib",
     "/lib64",
-    "/usr",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/local/lib",
+    "/etc/apt",
+    "/etc/bash.bashrc",
+    "/etc/cron.d",
+    "/etc/cron.daily",
+    "/etc/cron.hourly",
+    "/etc/crontab",
+    "/etc/docker",
+    "/etc/group",
+    "/etc/init.d",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.preload",
+    "/etc/pam.d",
+    "/etc/passwd",
+    "/etc/profile",
+    "/etc/profile.d",
+    "/etc/shadow",
+    "/etc/ssh",
+    "/etc/sudoers",
+    "/etc/sudoers.d",
+    "/etc/systemd",
+    "/etc/udev",
+    "/opt/cni",
+    "/run/systemd",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
     "/var/spool/cron",
-    "/dev",
     "/proc",
     "/sys",
 ];
+
+/// Whether writing beneath a path of the host makes one root: it is one of those directories, lies in one, or holds one.
+fn is_decisive(path: &str) -> bool {
+    let under = crate::predicate::path_is_under;
+    DECISIVE.iter().any(|d| under(path, d) || under(d, path))
+}
 
 /// Reasons found, and the first fact that would decide further and is unknown.
 #[derive(Default)]
@@ -129,8 +166,7 @@ fn mounts(c: &Component, out: &mut Reasons) {
         Value::List(mounts) => {
             for mount in mounts {
                 let path = mount.field("source").and_then(Value::as_str).unwrap_or_default();
-                let decisive =
-                    DECISIVE.iter().any(|d| *d == path || *d != "/" && crate::predicate::path_is_under(path, d));
+                let decisive = is_decisive(path);
                 match mount.field("rw") {
                     Some(Value::Bool(true)) if decisive => out.add(format!("writes to {path}")),
                     Some(value) if decisive => out.note(value),
@@ -176,6 +212,18 @@ mod tests {
         assert_eq!(found(&[("capabilities", Value::strings(["SYS_PTRACE"])), ("host_pid", true.into())]).len(), 1);
         assert!(found(&[("privileged", true.into()), ("root_on_host", false.into())]).is_empty());
         assert!(found(&[("privileged", true.into()), ("sandboxed", true.into())]).is_empty());
+    }
+
+    #[test]
+    fn a_mount_takes_the_host_by_what_lies_there() {
+        for path in ["/", "/etc", "/usr", "/var", "/etc/cron.d", "/var/lib/docker/volumes", "/root/.ssh", "/usr/bin"] {
+            assert!(is_decisive(path), "{path}");
+        }
+        for path in
+            ["/etc/letsencrypt", "/etc/nginx", "/usr/share/nginx/html", "/dev/shm", "/dev/dri", "/var/log", "/srv"]
+        {
+            assert!(!is_decisive(path), "{path}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) trait Beyond {
 /// What a choice gains, given those before it. The first difference decides:
 ///
 /// 1. the risk of the proven paths that it cuts ([`risk`]), of those that matter: one matters when no path of its pair
-///    that nothing cuts is cheaper, for then the attacker has to work harder;
+///    that nothing cuts is as cheap, for then the attacker has to work harder;
 /// 2. pairs of entry and jewel of which no proven path is left, by tier, then how many proven paths that matter;
 /// 3. pairs of which no path at all is left, then possible paths that matter, by tier;
 /// 4. threats that are no longer open, each with the weight of what is lost, times three if the remedy is safe, times
@@ -153,7 +153,7 @@ impl<'a> Board<'a> {
             cuts,
             answers: vec![Vec::new(); choices.len()],
             touched_by: vec![Vec::new(); threats],
-            matters: lines.iter().map(|l| free[l.pair].is_none_or(|e| l.effort <= e)).collect(),
+            matters: lines.iter().map(|l| free[l.pair].is_none_or(|e| l.effort < e)).collect(),
             done_by_edit: lines
                 .iter()
                 .map(|l| l.cutters.iter().any(|c| choices[*c].safety != Safety::Manual))

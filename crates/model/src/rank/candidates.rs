@@ -1,6 +1,6 @@
 //! What could be done: failing findings that one change closes together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use seaworthy_core::audit::Audit;
 use seaworthy_core::check::Check;

@@ -86,10 +86,10 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
         let free = world.lines.iter().filter(|l| l.pair == p && l.proven && l.cutters.is_empty());
         let free = free.map(|l| l.effort).min().unwrap_or(u32::MAX);
         for line in live.iter().filter(|l| counts(l)) {
-            if line.proven && line.effort <= free {
+            if line.proven && line.effort < free {
                 gain.risk += risk(pair.tier, line.effort);
             }
-            match (line.proven, pair.tier == TIERS - 1, line.effort <= free) {
+            match (line.proven, pair.tier == TIERS - 1, line.effort < free) {
                 (true, false, true) => gain.proven_paths[pair.tier] += 1,
                 (false, false, true) => gain.possible_paths[pair.tier] += 1,
                 (true, true, _) => gain.comfort[2] += 1,

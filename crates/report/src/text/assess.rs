@@ -109,12 +109,17 @@ impl Model<'_, '_> {
     fn first(&self, out: &mut dyn Write) -> io::Result<()> {
         let shown = self.model.priorities.len().min(self.text.options.top);
         if shown == 0 {
-            let nothing = if self.model.priorities.is_empty() {
-                "Nothing that could be read wants hardening."
-            } else {
-                "What to harden first: --top N"
+            let undetermined = self.model.counted()[1];
+            let nothing = match (self.model.priorities.is_empty(), undetermined) {
+                (false, _) => "What to harden first: --top N".to_owned(),
+                (true, 0) => "Nothing wants hardening.".to_owned(),
+                (true, n) => format!(
+                    "Nothing that could be read wants hardening; {} for want of facts: seaworthy threats",
+                    words::count(n, "threat is undetermined")
+                        .replace("threat is undetermineds", "threats are undetermined")
+                ),
             };
-            return writeln!(out, "\n  {nothing}");
+            return self.text.page.paragraph(out, "\n  ", 2, &nothing);
         }
         writeln!(out, "\n  {}", self.text.page.paint.bold("Harden first"))?;
         let digits = shown.to_string().len();
@@ -159,6 +164,9 @@ impl Model<'_, '_> {
     fn gain(&self, priority: &Priority) -> String {
         let all = self.model.paths.list.len();
         match priority.cuts.len() {
+            0 if priority.answers.is_empty() => {
+                format!("mends {}", words::count(priority.closes.len(), "finding"))
+            }
             0 => format!("answers {}", words::count(priority.answers.len(), "threat instance")),
             cuts => format!("cuts {cuts} of {}", words::count(all, "path")),
         }
@@ -215,7 +223,9 @@ impl Model<'_, '_> {
     /// The names of the elements that findings are about.
     pub(super) fn of_findings(&self, findings: &[usize], most: usize) -> String {
         let audit = self.text.audit;
-        names(findings.iter().map(|i| words::component(audit, &audit.findings[*i])), most)
+        let mut all: Vec<String> = findings.iter().map(|i| words::component(audit, &audit.findings[*i])).collect();
+        all.dedup();
+        names(all.iter(), most)
     }
 }
 
