@@ -128,7 +128,7 @@ fn formats_pair_with_their_files() {
     }
     // The last format may go without a file.
     let run = sea.run(&["audit", "--from", &snapshot, "-f", "csv", "-o", "c.csv", "-f", "json"]);
-    assert_eq!(run.ended(0).json()["schema"], 1);
+    assert_eq!(run.ended(0).json()["schema"], 2);
     // The same snapshot gives the same bytes.
     assert_eq!(sea.run(&["audit", "--from", &snapshot, "-f", "json"]).out.into_bytes(), report);
     let run = sea.run(&["audit", "--from", &snapshot, "-q"]);
