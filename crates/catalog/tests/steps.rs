@@ -49,6 +49,18 @@ const WORST: &[(&str, &str)] = &[
         "docker.network",
         r#"
         driver = "bridge"
+        internal = true
+        default_bridge = false
+        icc = true
+        reachable = true
+        containers = ["web", "db"]
+        "#,
+    ),
+    (
+        "docker.network",
+        r#"
+        driver = "bridge"
+        internal = false
         default_bridge = true
         icc = true
         reachable = true
@@ -59,6 +71,7 @@ const WORST: &[(&str, &str)] = &[
         "docker.network",
         r#"
         driver = "bridge"
+        internal = false
         default_bridge = true
         icc = false
         reachable = true
@@ -69,6 +82,7 @@ const WORST: &[(&str, &str)] = &[
         "docker.network",
         r#"
         driver = "bridge"
+        internal = false
         default_bridge = false
         icc = true
         reachable = true

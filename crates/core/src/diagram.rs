@@ -113,8 +113,8 @@ pub struct Zone {
     pub parent: Option<usize>,
     /// What separates it from the zone around it, in a sentence.
     pub boundary: String,
-    /// How much what is in it is trusted: 0 is not at all, 100 is wholly. By kind of zone; docs/threat-model.md has
-    /// the list.
+    /// How much what is in it is trusted: 0 is not at all, 100 is wholly. By kind of zone: the model has the
+    /// list.
     pub trust: u8,
     /// The facts that the boundary rests on.
     pub facts: Vec<FactRef>,

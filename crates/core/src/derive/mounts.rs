@@ -253,12 +253,18 @@ fn shared(mounts: &[Value]) -> Value {
 }
 
 fn volumes_of(component: &Component, mounts: &[Value]) -> Vec<(String, String)> {
-    let used = mounts.iter().filter_map(|m| {
-        let name = text(m, "volume").filter(|n| !n.is_empty())?;
-        let how = if m.field("rw").and_then(Value::as_bool) == Some(false) { "ro" } else { "rw" };
-        Some((name.to_owned(), format!("{} ({how})", component.name)))
-    });
-    used.collect()
+    // Once each, also where it is mounted at several places: whoever may write at one of them writes.
+    let mut used: Vec<(&str, bool)> = Vec::new();
+    for mount in mounts {
+        let Some(name) = text(mount, "volume").filter(|n| !n.is_empty()) else { continue };
+        let writes = mount.field("rw").and_then(Value::as_bool) != Some(false);
+        match used.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known |= writes,
+            None => used.push((name, writes)),
+        }
+    }
+    let how = |writes: bool| if writes { "rw" } else { "ro" };
+    used.into_iter().map(|(name, writes)| (name.to_owned(), format!("{} ({})", component.name, how(writes)))).collect()
 }
 
 fn set_holders(target: &mut Target, holders: Vec<Box<str>>, unknown: Option<Arc<str>>) {

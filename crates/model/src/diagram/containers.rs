@@ -126,7 +126,13 @@ impl<'a> Work<'_, 'a> {
             Value::Unknown(reason) => unknown = Some(Arc::clone(reason)),
             _ => {}
         }
-        if let Some(reason) = unknown {
+        // Whoever may have joined another's network namespace may be where that is.
+        let joins = match self.value("joins") {
+            Value::Unknown(reason) => Some(Arc::clone(reason)),
+            Value::List(joins) => joins.iter().find_map(Value::reason).cloned(),
+            _ => None,
+        };
+        if let Some(reason) = unknown.or(joins) {
             for network in self.scope.all_of(&docker::NETWORK).iter().take(MOST_OF_A_LIST) {
                 add(self, *network, Some(&reason));
             }

@@ -144,7 +144,7 @@ fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
 pub fn left(of: &Priority) -> String {
     let (proven, possible) = of.paths_left;
     format!(
-        "{} open, {} proven and {} possible attack {} left",
+        "at most {} open, {} proven and {} possible attack {} of those listed left",
         words::many(of.threats_left, "threat instance"),
         words::thousands(proven),
         words::thousands(possible),

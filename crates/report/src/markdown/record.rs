@@ -348,7 +348,7 @@ impl Record<'_> {
             let (proven, possible) = last.paths_left;
             writeln!(
                 out,
-                "After these, {} are open and {proven} proven and {possible} possible paths are left.\n",
+                "After these, at most {} are open, and of the paths listed {proven} proven and {possible} possible ones are left.\n",
                 words::count(last.threats_left, "threat instance")
             )?;
         }

@@ -134,8 +134,10 @@ impl Model<'_, '_> {
             format!("{proven} proven and {possible} possible paths")
         };
         let those = if shown == 1 { "this".to_owned() } else { format!("these {shown}") };
-        let line =
-            format!("  After {those}: {} open, {left} left.", words::count(last.threats_left, "threat instance"));
+        let line = format!(
+            "  After {those}: at most {} open, {left} of those listed left.",
+            words::count(last.threats_left, "threat instance")
+        );
         self.text.page.paragraph(out, "", 4, &line)
     }
 
