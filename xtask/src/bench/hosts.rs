@@ -1,6 +1,7 @@
 //! Hosts made of the demonstration's, as large as wanted: without an engine, and the same on every machine.
 
 use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use flate2::read::GzDecoder;
@@ -68,11 +69,21 @@ pub fn host(mix: Mix, containers: usize) -> Result<Snapshot> {
 }
 
 fn demonstration() -> Result<Snapshot> {
-    let path = root().join("crates/seaworthy/demo/snapshot.json.gz");
-    let packed = std::fs::read(&path).with_context(|| path.display().to_string())?;
-    let mut bytes = Vec::new();
-    GzDecoder::new(&*packed).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
-    Ok(snapshot_json::read(&bytes)?)
+    read(&root().join("crates/seaworthy/demo/snapshot.json.gz"))
+}
+
+/// A snapshot from a file, packed or not.
+///
+/// # Errors
+/// Where it cannot be read, or is none.
+pub fn read(path: &Path) -> Result<Snapshot> {
+    let mut bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        GzDecoder::new(&*bytes).read_to_end(&mut plain).with_context(|| path.display().to_string())?;
+        bytes = plain;
+    }
+    snapshot_json::read(&bytes).with_context(|| path.display().to_string())
 }
 
 fn again(of: &Component, id: &str, name: &str) -> Component {

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -15,7 +15,6 @@ use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::derive::derive;
 use seaworthy_core::snapshot::Snapshot;
-use seaworthy_core::snapshot_json;
 use seaworthy_model::{judge, paths, rank, rate};
 use seaworthy_report::{Format, Options, Report, View, render};
 
@@ -64,7 +63,7 @@ pub fn once(args: &[String]) -> Result<()> {
             let mix = Mix::ALL.into_iter().find(|m| m.word() == mix).with_context(|| format!("no mix {mix}"))?;
             hosts::host(mix, size.parse()?)?
         }
-        [path] => snapshot_json::read(&fs::read(path).with_context(|| path.clone())?)?,
+        [path] => hosts::read(Path::new(path))?,
         _ => bail!("{ONCE} takes a mix and a size, or a snapshot"),
     };
     let parts = parts(snapshot)?;
