@@ -117,6 +117,7 @@ default_bridge = true
 joins = ["pid:db"]
 groups_added = ["docker"]
 runtime_sockets = [{ source = "/run", reaches = "/run/containerd/containerd.sock", rw = false }]
+equal_to_root = ["writes to /"]
 sensitive_mounts = [{ source = "/", reaches = "/", rw = true }, { source = "/root", reaches = "/root", rw = true }, { source = "/var/lib/docker", reaches = "/var/lib/docker", rw = false }]
 mounts = [{ type = "volume", source = "/v", destination = "/v", rw = true, propagation = "rprivate", volume = "v" }]
 env_secrets = [{ name = "PASSWORD", class = "password", length = "8-15" }]

@@ -121,9 +121,9 @@ fn a_renamed_container_made_anew_is_no_difference() {
     let before = recorded(&sea, "before.json", |_| ());
     let after = recorded(&sea, "after.json", |snapshot| {
         let components = snapshot["targets"][0]["components"].as_array_mut().unwrap();
-        let proxy = components.iter_mut().find(|c| c["name"] == "proxy").unwrap();
-        proxy["name"] = "renamed".into();
-        proxy["id"] = "0123456789abcdef".into();
+        let worker = components.iter_mut().find(|c| c["name"] == "worker").unwrap();
+        worker["name"] = "renamed".into();
+        worker["id"] = "0123456789abcdef".into();
     });
     let changed = sea.run(&["diff", path(&before), path(&after), "-f", "json", "--fail-on", "new-threats"]);
     changed.ended(0);

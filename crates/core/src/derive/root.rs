@@ -14,6 +14,8 @@ const TAKING: &[&str] = &["SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEAR
 /// Directories in which writing makes one root at the next start, login or job, and what lies in them.
 const DECISIVE: &[&str] = &[
     "/boot",
+    // Terminals of the host, which the device group lets everybody open: `/dev` holds them, `/dev/shm` does not.
+    "/dev/pts",
     "/root",
     "/bin",
     "/sbin",

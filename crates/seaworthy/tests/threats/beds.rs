@@ -215,7 +215,7 @@ fn hardened() -> Option<Vec<(Place, Report)>> {
     daemon.build("spare:1", &format!("{dockerfile}LABEL spare=1\n"), &passwd);
     made(&daemon, "/networks/create", &json!({ "Name": "quiet" }));
     made(&daemon, "/volumes/create", &json!({ "Name": "data" }));
-    daemon.run("app", &hard(&id, "data:/data", "8080"));
+    daemon.run("app", &hard(&id, "data:/data:ro", "8080"));
     daemon.run("reader", &hard(&id, "data:/data:ro", "8081"));
     let machine = Machine::new(&[
         ("etc/passwd", PASSWD, 0o644),
