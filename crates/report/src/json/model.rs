@@ -6,7 +6,7 @@ use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::{Certainty, FactRef};
 use seaworthy_core::fact::Fact;
 use seaworthy_core::step::{Hop, Path, Priority, State};
-use seaworthy_core::threat::{Instance, Rating, Status, Stride, Subject};
+use seaworthy_core::threat::{Instance, Rating, Status, Subject};
 use serde::{Serialize, Serializer};
 
 use super::FactOut;
@@ -499,18 +499,14 @@ struct FixOut<'r> {
 impl<'r> ModelSummary<'r> {
     /// Counts a model.
     pub fn new(model: &'r Assessment<'r>) -> Self {
-        let told = model.told();
         let (proven, possible) = model.paths_counted();
         let more = model.paths.more.iter();
         let more =
             more.map(|(from, to, listed)| More { from: state(model, *from), to: state(model, *to), listed: *listed });
-        let open = |letter: Stride| {
-            told.iter().filter(|t| t.status == Status::Open && t.threat.stride.contains(&letter)).count()
-        };
         Self {
-            threats: Counted(Status::ALL.map(|s| told.iter().filter(|t| t.status == s).count())),
+            threats: Counted(model.counted()),
             instances: Counted(Status::ALL.map(|s| model.threats.iter().filter(|t| t.status == s).count())),
-            open_by_letter: Stride::ALL.into_iter().map(|s| (s.letter(), open(s))).collect(),
+            open_by_letter: model.open_by_letter().into_iter().map(|(s, open)| (s.letter(), open)).collect(),
             paths: PathsCounted {
                 proven,
                 possible,

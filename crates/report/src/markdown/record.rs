@@ -55,8 +55,7 @@ struct Record<'r> {
 
 impl Record<'_> {
     fn summary(&self, out: &mut dyn Write) -> io::Result<()> {
-        let told = self.model.told();
-        let count = |s: Status| told.iter().filter(|t| t.status == s).count();
+        let [open, undetermined, accepted, answered] = self.model.counted();
         let (proven, possible) = self.model.paths_counted();
         let controls = self.model.audit.controls();
         let [pass, fail, unknown, manual, _] = words::counts(&controls);
@@ -67,11 +66,11 @@ impl Record<'_> {
              possible. Of the benchmark's controls {pass} pass, {fail} fail, {unknown} are unknown and {manual} are \
              for a person to judge. A statement without evidence is not made: what could not be read is listed at \
              the end.\n",
-            told.len(),
-            count(Status::Open),
-            count(Status::Undetermined),
-            count(Status::Accepted),
-            count(Status::Answered),
+            open + undetermined + accepted + answered,
+            open,
+            undetermined,
+            accepted,
+            answered,
             words::thousands(proven),
             words::thousands(possible),
         )
@@ -474,11 +473,10 @@ impl Record<'_> {
             writeln!(out, "| {} | {of} | {} | {was} | {is} |", code(check), on.join(", "))?;
         }
         let counts = |m: &Assessment<'_>| {
-            let told = m.told();
+            let [open, undetermined, _, answered] = m.counted();
             let (proven, possible) = m.paths_counted();
             let [pass, fail, unknown, ..] = words::counts(&m.audit.controls());
-            let of = |s: Status| told.iter().filter(|t| t.status == s).count();
-            [of(Status::Open), of(Status::Undetermined), of(Status::Answered), proven, possible, pass, fail, unknown]
+            [open, undetermined, answered, proven, possible, pass, fail, unknown]
         };
         let names = [
             "Threats open",

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use seaworthy_core::diagram::Certainty;
 use seaworthy_core::step::{Path, Priority};
-use seaworthy_core::threat::{Status, Stride};
+use seaworthy_core::threat::Status;
 
 use super::Model;
 use crate::clean::{bounded, one_line};
@@ -39,22 +39,16 @@ impl Model<'_, '_> {
     }
 
     fn threats_line(&self, out: &mut dyn Write) -> io::Result<()> {
-        let told = self.model.told();
+        let counts = self.model.counted();
         let mut left = Edge::plain("  Threats  ".to_owned());
-        for status in Status::ALL {
-            let count = told.iter().filter(|t| t.status == status).count();
-            if count > 0 {
-                let text = format!("  {count} {}", status.word());
-                left.push(&text, &self.text.page.paint.status(status, &text));
-            }
+        for (status, count) in Status::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0) {
+            let text = format!("  {count} {}", status.word());
+            left.push(&text, &self.text.page.paint.status(status, &text));
         }
-        if told.is_empty() {
+        if counts == [0; 4] {
             left.push("  none has anything to speak about here", "  none has anything to speak about here");
         }
-        let open = |letter: Stride| {
-            told.iter().filter(|t| t.status == Status::Open && t.threat.stride.contains(&letter)).count()
-        };
-        let letters = Stride::ALL.map(|s| format!("{} {}", s.letter(), open(s))).join("  ");
+        let letters = self.model.open_by_letter().map(|(s, open)| format!("{} {open}", s.letter())).join("  ");
         self.text.page.edges(out, &left, &Edge::plain(letters))
     }
 
@@ -114,9 +108,8 @@ impl Model<'_, '_> {
                 (false, _) => "What to harden first: --top N".to_owned(),
                 (true, 0) => "Nothing wants hardening.".to_owned(),
                 (true, n) => format!(
-                    "Nothing that could be read wants hardening; {} for want of facts: seaworthy threats",
-                    words::count(n, "threat is undetermined")
-                        .replace("threat is undetermineds", "threats are undetermined")
+                    "Nothing that could be read wants hardening; {n} {} undetermined for want of facts: seaworthy threats",
+                    if n == 1 { "threat is" } else { "threats are" }
                 ),
             };
             return self.text.page.paragraph(out, "\n  ", 2, &nothing);

@@ -200,7 +200,8 @@ fn chosen(catalog: &Catalog, names: &[String]) -> Result<Option<HashSet<String>>
     chosen_or_none(catalog, names.iter()).map(Some)
 }
 
-fn chosen_or_none<'a>(catalog: &Catalog, names: impl Iterator<Item = &'a String>) -> Result<HashSet<String>> {
+/// The checks that names, folders or benchmark ids stand for.
+pub fn chosen_or_none<'a>(catalog: &Catalog, names: impl Iterator<Item = &'a String>) -> Result<HashSet<String>> {
     let mut out = HashSet::new();
     for name in names {
         out.extend(catalog.find(name)?.into_iter().map(|c| c.id.clone()));

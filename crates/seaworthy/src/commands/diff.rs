@@ -7,7 +7,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::diff::{Moment, diff};
 use seaworthy_report::{Format, Options, render_diff};
 
-use super::audit::{Judge, benchmark};
+use super::audit::{Judge, benchmark, chosen_or_none};
 use crate::arguments::{DiffArguments, FailOn};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -57,6 +57,7 @@ fn moment(path: &Path, catalog: &Catalog, config: &Config) -> Result<Moment> {
     }
     let judge = Judge { catalog, config, benchmark: benchmark(catalog, config, "cis-docker")? };
     let snapshot = judge.derived(input::parse(path, &bytes)?)?;
-    let audit = judge.audit(&snapshot, |id| !config.skip.iter().any(|s| s == id));
+    let skipped = chosen_or_none(catalog, config.skip.iter())?;
+    let audit = judge.audit(&snapshot, |id| !skipped.contains(id));
     Ok(Moment::of(&judge.model(&audit)))
 }
