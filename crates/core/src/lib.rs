@@ -6,6 +6,7 @@ pub mod assessment;
 pub mod audit;
 pub mod benchmark;
 pub mod check;
+pub mod cidr;
 pub mod component;
 pub mod derive;
 pub mod diagram;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::only;
+use crate::cidr::{network, within};
 use crate::component::Component;
 use crate::fact::Source;
 use crate::schema::docker;
@@ -222,21 +223,6 @@ fn host(address: &str) -> &str {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => address.split(':').next().unwrap_or_default(),
     }
-}
-
-fn network(text: &str) -> Option<(IpAddr, u32)> {
-    let (address, length) = text.split_once('/')?;
-    Some((address.parse().ok()?, length.parse().ok()?))
-}
-
-fn within(ip: IpAddr, network: IpAddr, length: u32) -> bool {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => (u128::from(u32::from(ip)) << 96, 32),
-        IpAddr::V6(ip) => (u128::from(ip), 128),
-    };
-    let ((ip, width), (network, other)) = (bits(ip), bits(network));
-    let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
-    width == other && length <= width && ip & mask == network & mask
 }
 
 #[cfg(test)]

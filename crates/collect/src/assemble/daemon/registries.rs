@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use seaworthy_core::cidr::{network, within};
 use serde_json::Value as Json;
 
 /// Whether a mirror is reached in clear or without verifying, given the registries and networks for which the engine
@@ -38,21 +39,6 @@ pub(super) fn unverified(mirror: &str, insecure: &Result<Vec<Json>, String>) -> 
         Some(entry) => Err(format!("whether {host} lies in {entry}, where nothing is verified, was not looked up")),
         None => Ok(false),
     }
-}
-
-fn network(text: &str) -> Option<(IpAddr, u32)> {
-    let (address, length) = text.split_once('/')?;
-    Some((address.parse().ok()?, length.parse().ok()?))
-}
-
-fn within(ip: IpAddr, network: IpAddr, length: u32) -> bool {
-    let bits = |ip: IpAddr| match ip {
-        IpAddr::V4(ip) => (u128::from(u32::from(ip)) << 96, 32),
-        IpAddr::V6(ip) => (u128::from(ip), 128),
-    };
-    let ((ip, width), (network, other)) = (bits(ip), bits(network));
-    let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
-    width == other && length <= width && ip & mask == network & mask
 }
 
 #[cfg(test)]
