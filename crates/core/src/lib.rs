@@ -16,6 +16,7 @@ pub mod flaw;
 pub mod identity;
 pub mod judge;
 pub mod path;
+pub mod plan;
 pub mod predicate;
 pub mod remedy;
 pub mod schema;

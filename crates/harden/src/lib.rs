@@ -1,1 +1,36 @@
 //! The only writer: plans, their application and the way back.
+//!
+//! A plan ([`seaworthy_core::plan`]) is a list of actions. Each kind of action knows how to check that it still may be
+//! done, what undo needs, how to do it, how to see it in effect, and how to undo it ([`act::Act`]).
+
+pub mod act;
+pub mod engine;
+pub mod files;
+pub mod host;
+pub mod program;
+
+pub use host::Host;
+
+/// A failure, in one line: what, where, why, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+impl Failure {
+    /// A failure from its line.
+    pub fn new(line: impl Into<String>) -> Self {
+        Self(line.into())
+    }
+}
+
+/// Gives an error the place where it happened.
+pub(crate) trait At<T> {
+    /// With what was being done: `read /etc/docker/daemon.json`.
+    fn at(self, doing: impl FnOnce() -> String) -> Result<T, Failure>;
+}
+
+impl<T, E: std::fmt::Display> At<T> for Result<T, E> {
+    fn at(self, doing: impl FnOnce() -> String) -> Result<T, Failure> {
+        self.map_err(|error| Failure(format!("{}: {error}", doing())))
+    }
+}

@@ -1,0 +1,106 @@
+//! Actions: how each kind of change is checked, done, seen in effect and undone.
+
+use seaworthy_core::plan::Action;
+use serde_json::Value;
+
+use crate::files::Keep;
+use crate::{Failure, Host};
+
+/// Why something is not done. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// What the plan rests on has moved since; the line names it.
+    #[error("stale: {0}")]
+    Stale(String),
+    /// It may not or cannot be done here.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure.0)
+    }
+}
+
+/// What is seen of a change after it was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It is in effect.
+    InEffect,
+    /// It is done and waits: for a reboot, a login.
+    Pending(String),
+}
+
+/// What undoing came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// What was there before is there again.
+    Restored,
+    /// There was nothing to undo: it had not been done, or was undone before.
+    Nothing,
+    /// Others have changed since what was changed here: that is left as it is, and named.
+    Drifted(Vec<String>),
+}
+
+/// When it can be undone after a reboot that came in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Early, before anything reads the files.
+    Files,
+    /// The engine's restart: after a reboot there is nothing left to be done.
+    Activation,
+    /// Through the engine, once it is up.
+    Engine,
+}
+
+/// A change that can be done and undone. Everything in it comes from the plan; what undo needs is what
+/// [`Act::prepare`] returned, which stands in the journal, on disk, before [`Act::apply`] begins.
+///
+/// Any of these may be killed, or lose power, at any point: `undo` has to cope with a change that was not begun, half
+/// done, done, or half undone, and is called again until it has said how it ended. It compares what is there with what
+/// was before and what the change makes of it; where it is neither, others were there since, and it is left.
+pub trait Act {
+    /// Whether it may be done now: rights, validity, and that what the plan saw is there still. Reads only.
+    ///
+    /// # Errors
+    /// [`Refusal::Stale`] where something has moved since the plan, else [`Refusal::Refused`].
+    fn check(&self, host: &Host) -> Result<(), Refusal>;
+
+    /// Reads everything that undo will need; copies of files go into `keep`. Changes nothing.
+    ///
+    /// # Errors
+    /// Where something cannot be read or kept: nothing is done then.
+    fn prepare(&self, host: &Host, keep: &mut Keep) -> Result<Value, Failure>;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Where it cannot be done, or only in part: the caller then undoes it.
+    fn apply(&self, host: &Host, undo: &Value) -> Result<(), Failure>;
+
+    /// Reads back, from the system and not from what was written, whether it is in effect.
+    ///
+    /// # Errors
+    /// Where it is not, or cannot be seen: the caller then undoes it.
+    fn verify(&self, host: &Host, undo: &Value) -> Result<Effect, Failure>;
+
+    /// Undoes it; as often as one likes.
+    ///
+    /// # Errors
+    /// Where it cannot be undone now; it is tried again.
+    fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure>;
+
+    /// When it can be undone after a reboot.
+    fn stage(&self) -> Stage {
+        Stage::Files
+    }
+}
+
+/// How an action of a plan is carried out.
+///
+/// # Errors
+/// Where this build does not know how.
+pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
+    Err(Refusal::Refused(format!("{} is not carried out by this build", action.word())))
+}
