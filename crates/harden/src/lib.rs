@@ -7,6 +7,7 @@ pub mod act;
 pub mod engine;
 pub mod files;
 pub mod host;
+pub mod plan;
 pub mod program;
 
 pub use host::Host;
