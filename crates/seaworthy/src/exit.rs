@@ -14,6 +14,8 @@ pub enum Exit {
     Failure,
     /// 3: incomplete: what `--fail-on` asks about is unknown, or there are gaps under `--strict`.
     Incomplete,
+    /// 4: refused: nothing was done.
+    Refused,
 }
 
 impl From<Exit> for ExitCode {
@@ -23,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Findings => 1,
             Exit::Failure => 2,
             Exit::Incomplete => 3,
+            Exit::Refused => 4,
         })
     }
 }
@@ -43,10 +46,23 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// A refusal, in one line: it ends with another code than failures do.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// Prints a failure on one line.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let line = seaworthy_report::one_line(&format!("{error:#}"));
     // Nothing is left to be done where even this cannot be printed; the exit code still tells.
     let _ = writeln!(std::io::stderr().lock(), "seaworthy: {line}");
-    Exit::Failure.into()
+    let exit = if error.downcast_ref::<Refused>().is_some() { Exit::Refused } else { Exit::Failure };
+    exit.into()
 }

@@ -10,6 +10,7 @@ mod caution;
 mod daemon;
 mod draft;
 mod files;
+pub mod forecast;
 mod ledger;
 mod limits;
 mod piece;
