@@ -4,6 +4,7 @@ pub mod audit;
 pub mod collect;
 pub mod diff;
 pub mod explain;
+pub mod harden;
 pub mod list;
 pub mod paths;
 pub mod shell;
