@@ -4,9 +4,8 @@
 //! lock              held by whoever changes something
 //! tx/ID/plan.json   what is carried out
 //! tx/ID/journal     what has happened, a line each
-//! tx/ID/keep/       copies of files as they were
+//! tx/ID/keep/       copies of files as they were, and room for the lines of taking back until that begins
 //! tx/ID/fuse        renamed to `confirmed` or to `expired`: whoever renames it first has decided
-//! tx/ID/reserve     room for the lines of taking back, given up when that begins
 //! tx/ID/guard       held by the guard while it lives
 //! ```
 
@@ -167,11 +166,7 @@ impl Store {
         };
         write("plan.json", serde_json::to_string_pretty(plan).at(doing)?.as_bytes())?;
         write("fuse", b"")?;
-        let reserve = File::options().write(true).create_new(true).mode(0o600).open(dir.join("reserve"));
-        let room = reserve.and_then(|f| {
-            rustix::fs::fallocate(&f, rustix::fs::FallocateFlags::empty(), 0, RESERVE).map_err(std::io::Error::from)
-        });
-        room.at(|| format!("reserve {} KiB in {}", RESERVE >> 10, dir.display()))?;
+        Keep::at(&dir.join("keep")).reserve(RESERVE)?;
         let mut journal = Journal::open(&dir.join("journal"))?;
         journal.write(event)?;
         sync_directory(&dir)?;
@@ -215,7 +210,8 @@ impl Place {
 
     /// Gives the reserved room to whoever takes back, or back to the host.
     pub(super) fn release(&self) {
-        let _ = fs::remove_file(self.dir.join("reserve"));
+        // What cannot be given back is a megabyte that is missed later at worst.
+        let _ = self.keep().release();
     }
 
     /// Decides whether it stays: whoever comes first. False where the other was decided before, by whomever.
