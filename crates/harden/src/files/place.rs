@@ -152,13 +152,20 @@ impl Place {
         }
     }
 
+    pub fn kind(&self) -> Result<Option<Kind>, String> {
+        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
+            Ok(facts) => Ok(Some(facts.kind)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(why(error)),
+        }
+    }
+
     pub fn look(&self) -> Result<Seen, Failure> {
         let doing = || format!("read {}", self.path.display());
-        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
-            Ok(Facts { kind: Kind::File, .. }) => {}
-            Ok(facts) => return Ok(Seen::Other(facts.kind)),
-            Err(Errno::NOENT) => return Ok(Seen::Absent),
-            Err(error) => return Err(why(error)).at(doing),
+        match self.kind().at(doing)? {
+            Some(Kind::File) => {}
+            Some(kind) => return Ok(Seen::Other(kind)),
+            None => return Ok(Seen::Absent),
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&self.dir, &self.name, flags, Mode::empty()).map_err(why).at(doing)?);
