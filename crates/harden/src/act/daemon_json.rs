@@ -13,7 +13,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use seaworthy_core::plan::DaemonJson;
+use seaworthy_core::plan::{DaemonJson, SetKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -172,33 +172,49 @@ impl Parts for DaemonJson {
     fn undo_settings(&self, path: &Path, keep: &Keep, own: &Own, now: Content) -> Result<Undone, Failure> {
         let doing = || format!("undo in {}", self.path);
         let old = keep.bytes(&own.kept)?.map(|bytes| Document::parse(&bytes)).transpose().at(doing)?;
-        let (none, made) = (Map::new(), old.is_none());
-        let values = old.as_ref().map_or(&none, |old| &old.values);
-        let new = merge::forward(values, &self.set).at(doing)?.1;
         let document = match Document::parse(&now.bytes) {
             Ok(document) => document,
             Err(why) => return Ok(self.drifted(format!(" was edited since and is left: {why}"))),
         };
-        let back = merge::back(values, &new, &document.values, &self.set);
-        let edits = merge::in_old_words(back.edits, old.as_ref());
-        let expected = merge::expected(document.values.clone(), &edits);
-        let expected = expected.ok_or_else(|| Failure(format!("{}: a setting cannot be reached", doing())))?;
-        let text = edited(&document, &edits, &expected).at(doing)?;
-        if made && expected.is_empty() {
+        let back = taken_back(old.as_ref(), &document, &self.set).at(doing)?;
+        let goes = old.is_none() && back.empty;
+        if goes {
             files::remove(path, &now.digest())?;
             own.remove_directories()?;
-        } else if !edits.is_empty() {
-            replace(path, Some(&now.digest()), &Content { bytes: text.into_bytes(), ..now })?;
+        } else if let Some(text) = &back.text {
+            replace(path, Some(&now.digest()), &Content { bytes: text.clone().into_bytes(), ..now })?;
         }
         if !back.drifted.is_empty() {
             return Ok(Undone::Drifted(back.drifted.iter().map(|key| format!("{}: {key}", self.path)).collect()));
         }
-        Ok(if edits.is_empty() { Undone::Nothing } else { Undone::Restored })
+        Ok(if back.text.is_none() && !goes { Undone::Nothing } else { Undone::Restored })
     }
 
     fn drifted(&self, what: String) -> Undone {
         Undone::Drifted(vec![format!("{}{what}", self.path)])
     }
+}
+
+/// A file without the settings.
+struct TakenBack {
+    /// Its text; none where nothing was to be taken back.
+    text: Option<String>,
+    /// Whether nothing is left in it.
+    empty: bool,
+    /// The settings that others have changed since.
+    drifted: Vec<String>,
+}
+
+/// Takes settings out of a file that others have edited since; `old` is how it was before, none for no file.
+fn taken_back(old: Option<&Document>, now: &Document, set: &[SetKey]) -> Result<TakenBack, String> {
+    let none = Map::new();
+    let values = old.map_or(&none, |old| &old.values);
+    let made = merge::forward(values, set)?.1;
+    let back = merge::back(values, &made, &now.values, set);
+    let edits = merge::in_old_words(back.edits, old);
+    let expected = merge::expected(now.values.clone(), &edits).ok_or("a setting cannot be reached")?;
+    let text = edited(now, &edits, &expected)?;
+    Ok(TakenBack { text: (!edits.is_empty()).then_some(text), empty: expected.is_empty(), drifted: back.drifted })
 }
 
 /// The text after edits, which says what it should and nothing else.

@@ -189,7 +189,7 @@ impl Place {
             (Seen::File(present), Some(digest)) if present.content.digest() == digest => return Ok(()),
             (Seen::Absent, None) => return Ok(()),
             (Seen::Absent, Some(_)) => "it is gone".to_owned(),
-            (Seen::Other(kind), _) => format!("it is {} now, no regular file", kind.words()),
+            (Seen::Other(kind), _) => format!("it is {}, no regular file", kind.words()),
             (Seen::File(_), None) => "a file is there now".into(),
             (Seen::File(_), Some(_)) => "it has changed meanwhile".into(),
         };
