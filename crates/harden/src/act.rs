@@ -1,6 +1,11 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
 use seaworthy_core::plan::{Action, Recreate};
+mod daemon_json;
+pub mod rights;
+
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::files::Keep;
@@ -91,6 +96,12 @@ pub trait Act {
     /// Where it cannot be undone now; it is tried again.
     fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure>;
 
+    /// The files that it writes, with about the most bytes of each: room for them and for the way back is held before
+    /// the first write ([`crate::files::Room`], [`Keep::reserve`]).
+    fn room(&self, _: &Host) -> Vec<(PathBuf, u64)> {
+        Vec::new()
+    }
+
     /// When it can be undone after a reboot.
     fn stage(&self) -> Stage {
         Stage::Files
@@ -102,7 +113,11 @@ pub trait Act {
 /// # Errors
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
-    Err(Refusal::Refused(format!("{} is not carried out by this build", action.word())))
+    match action {
+        Action::Rights(rights) => Ok(Box::new(rights.clone())),
+        Action::DaemonJson(settings) => Ok(Box::new(settings.clone())),
+        _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
+    }
 }
 
 /// Gives up what a re-creation kept aside for the way back.

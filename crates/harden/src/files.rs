@@ -18,6 +18,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 pub use extra::Extra;
+pub(crate) use extra::{hex, unhex};
 pub use keep::{Keep, Kept};
 pub use own::Own;
 pub use place::{Facts, Kind, facts, why};
@@ -75,6 +76,15 @@ pub fn read(path: &Path) -> Result<Option<Content>, Failure> {
         Seen::File(present) => Ok(Some(present.content)),
         Seen::Other(kind) => Err(Failure(format!("read {}: it is {}, no regular file", path.display(), kind.words()))),
     }
+}
+
+/// What lies at a path, without following a link there; none where there is nothing.
+///
+/// # Errors
+/// Where that cannot be told.
+pub fn kind(path: &Path) -> Result<Option<Kind>, Failure> {
+    let doing = || format!("look at {}", path.display());
+    Place::open(path).at(doing)?.map_or(Ok(None), |place| place.kind().at(doing))
 }
 
 /// Whether [`replace`] could put a file there, as far as can be told without writing: reads only.

@@ -4,6 +4,8 @@
 //! done, what undo needs, how to do it, how to see it in effect, and how to undo it ([`act::Act`]).
 
 pub mod act;
+#[cfg(test)]
+mod bench;
 pub mod engine;
 pub mod files;
 pub mod host;

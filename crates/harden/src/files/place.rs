@@ -152,13 +152,20 @@ impl Place {
         }
     }
 
+    pub fn kind(&self) -> Result<Option<Kind>, String> {
+        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
+            Ok(facts) => Ok(Some(facts.kind)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(why(error)),
+        }
+    }
+
     pub fn look(&self) -> Result<Seen, Failure> {
         let doing = || format!("read {}", self.path.display());
-        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
-            Ok(Facts { kind: Kind::File, .. }) => {}
-            Ok(facts) => return Ok(Seen::Other(facts.kind)),
-            Err(Errno::NOENT) => return Ok(Seen::Absent),
-            Err(error) => return Err(why(error)).at(doing),
+        match self.kind().at(doing)? {
+            Some(Kind::File) => {}
+            Some(kind) => return Ok(Seen::Other(kind)),
+            None => return Ok(Seen::Absent),
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&self.dir, &self.name, flags, Mode::empty()).map_err(why).at(doing)?);
@@ -182,7 +189,7 @@ impl Place {
             (Seen::File(present), Some(digest)) if present.content.digest() == digest => return Ok(()),
             (Seen::Absent, None) => return Ok(()),
             (Seen::Absent, Some(_)) => "it is gone".to_owned(),
-            (Seen::Other(kind), _) => format!("it is {} now, no regular file", kind.words()),
+            (Seen::Other(kind), _) => format!("it is {}, no regular file", kind.words()),
             (Seen::File(_), None) => "a file is there now".into(),
             (Seen::File(_), Some(_)) => "it has changed meanwhile".into(),
         };
