@@ -6,6 +6,16 @@ use serde_json::Value;
 use crate::files::Keep;
 use crate::{Failure, Host};
 
+mod block;
+mod drop_in;
+mod group;
+mod keys;
+mod marked;
+mod people;
+mod profile;
+mod socket;
+mod sshd;
+
 /// Why something is not done. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -102,5 +112,11 @@ pub trait Act {
 /// # Errors
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
-    Err(Refusal::Refused(format!("{} is not carried out by this build", action.word())))
+    match action {
+        Action::DropIn(change) => Ok(Box::new(change.clone())),
+        Action::Sshd(change) => Ok(Box::new(change.clone())),
+        Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
+        Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
+        other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
+    }
 }
