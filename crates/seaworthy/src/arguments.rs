@@ -6,6 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use seaworthy_core::verdict::Severity;
 use seaworthy_report::Format;
 
+pub mod harden;
+pub mod transaction;
+
 /// Where to begin; the foot of the help.
 const START: &str = "\
 Start here:
@@ -77,6 +80,9 @@ pub enum Command {
     /// What changed between two snapshots or JSON reports: threats, paths, flows, components, mitigations
     #[command(after_help = DIFF)]
     Diff(DiffArguments),
+    /// Plan what closes findings, see it, and hand it to other tools
+    #[command(subcommand)]
+    Harden(harden::HardenCommand),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
     /// List checks, benchmarks or facts
@@ -99,6 +105,14 @@ pub struct TargetArguments {
     /// engine is asked
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Engines and snapshots.
+    #[command(flatten)]
+    pub source: SourceArguments,
+}
+
+/// Engines and snapshots to look at.
+#[derive(Debug, Args, Clone)]
+pub struct SourceArguments {
     /// An engine: unix:///path, tcp://host:port, ssh://user@host; repeatable [default: the one that the docker CLI
     /// would talk to]
     #[arg(long, value_name = "HOST", help_heading = "Targets")]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use seaworthy_collect::{LARGEST, evidence, read_snapshot};
 use seaworthy_core::snapshot::Snapshot;
 
-use crate::arguments::TargetArguments;
+use crate::arguments::{SourceArguments, TargetArguments};
 use crate::progress::Progress;
 
 /// The recorded demonstration.
@@ -18,6 +18,7 @@ static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
 pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     // Read first: a wrong file is said before anything is asked.
     let evidence: Vec<_> = arguments
+        .source
         .evidence
         .iter()
         .map(|path| evidence::read(path))
@@ -34,22 +35,23 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
         [] => None,
         paths => Some(seaworthy_collect::files::collect(paths).map_err(|why| anyhow!("{why}"))?),
     };
+    let source = &arguments.source;
     // Not told by the parser, since `paths` takes entries by the same flag.
-    if arguments.demo && !arguments.from.is_empty() {
+    if source.demo && !source.from.is_empty() {
         bail!("--demo cannot be used with --from FILE: it is a snapshot itself");
     }
     let mut snapshots = Vec::new();
-    if arguments.demo {
+    if source.demo {
         snapshots.push(read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"))?);
     }
-    for path in &arguments.from {
+    for path in &source.from {
         snapshots.push(read(path)?);
     }
-    let is_engine_named = !arguments.docker.is_empty() || arguments.docker_context.is_some();
-    let is_other_named = arguments.demo || !arguments.from.is_empty() || files.is_some();
+    let is_engine_named = !source.docker.is_empty() || source.docker_context.is_some();
+    let is_other_named = source.demo || !source.from.is_empty() || files.is_some();
     if is_engine_named || !is_other_named {
         let _progress = Progress::start("reading the engine and its host", quiet);
-        snapshots.push(seaworthy_collect::collect(&options(arguments))?);
+        snapshots.push(seaworthy_collect::collect(&options(source))?);
     }
     let mut snapshots = snapshots.into_iter().chain(files);
     let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
@@ -74,14 +76,14 @@ fn name_apart(snapshot: &mut Snapshot) {
     }
 }
 
-fn options(arguments: &TargetArguments) -> seaworthy_collect::Options {
+fn options(source: &SourceArguments) -> seaworthy_collect::Options {
     seaworthy_collect::Options {
-        hosts: arguments.docker.clone(),
-        context: arguments.docker_context.clone(),
-        root: arguments.root.clone(),
-        deep: arguments.deep,
-        copy: arguments.copy,
-        timeout: Duration::from_secs(arguments.timeout),
+        hosts: source.docker.clone(),
+        context: source.docker_context.clone(),
+        root: source.root.clone(),
+        deep: source.deep,
+        copy: source.copy,
+        timeout: Duration::from_secs(source.timeout),
     }
 }
 
@@ -95,16 +97,21 @@ pub fn parse(path: &Path, bytes: &[u8]) -> Result<Snapshot> {
     read_snapshot(bytes).map_err(|why| anyhow!("snapshot {}: {why}", path.display()))
 }
 
-/// What a file holds, - for standard input, within the bound of snapshots.
+/// What a snapshot's file holds, - for standard input, within the bound of snapshots.
 pub fn bytes(path: &Path) -> Result<Vec<u8>> {
-    let context = || format!("snapshot {}", path.display());
+    bytes_of("snapshot", path)
+}
+
+/// What a file of some kind holds, - for standard input, within the bound of snapshots.
+pub fn bytes_of(what: &str, path: &Path) -> Result<Vec<u8>> {
+    let context = || format!("{what} {}", path.display());
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes).context("standard input")?;
     } else {
         let meta = std::fs::metadata(path).with_context(context)?;
         if meta.is_dir() {
-            bail!("snapshot {}: is a directory", path.display());
+            bail!("{what} {}: is a directory", path.display());
         }
         let file = std::fs::File::open(path).with_context(context)?;
         file.take(LARGEST + 1).read_to_end(&mut bytes).with_context(context)?;

@@ -33,6 +33,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Threats(audit) => commands::audit::run(audit, seaworthy_report::View::Threats),
         Command::Paths(paths) => commands::paths::run(paths),
         Command::Diff(diff) => commands::diff::run(diff),
+        Command::Harden(harden) => commands::harden::run(harden),
         Command::Collect(collect) => commands::collect::run(collect),
         Command::List(list) => commands::list::run(list),
         Command::Explain(explain) => commands::explain::run(explain),

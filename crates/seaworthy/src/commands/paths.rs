@@ -11,8 +11,8 @@ use crate::exit::Exit;
 pub fn run(arguments: &PathsArguments) -> Result<Exit> {
     let mut audit = arguments.audit.clone();
     let is_file = |path: &std::path::PathBuf| path.as_os_str() == "-" || path.exists();
-    let (files, entries): (Vec<_>, Vec<_>) = audit.target.from.into_iter().partition(is_file);
-    audit.target.from = files;
+    let (files, entries): (Vec<_>, Vec<_>) = audit.target.source.from.into_iter().partition(is_file);
+    audit.target.source.from = files;
     let entries: Vec<String> = entries.iter().map(|e| e.to_string_lossy().into_owned()).collect();
     let from = entries.iter().chain(&arguments.entry).map(String::as_str).collect();
     let to = arguments.to.iter().map(String::as_str).collect();
