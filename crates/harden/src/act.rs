@@ -11,6 +11,16 @@ use serde_json::Value;
 use crate::files::Keep;
 use crate::{Failure, Host};
 
+mod block;
+mod drop_in;
+mod group;
+mod keys;
+mod marked;
+mod people;
+mod profile;
+mod socket;
+mod sshd;
+
 /// Why something is not done. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -116,6 +126,10 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
     match action {
         Action::Rights(rights) => Ok(Box::new(rights.clone())),
         Action::DaemonJson(settings) => Ok(Box::new(settings.clone())),
+        Action::DropIn(change) => Ok(Box::new(change.clone())),
+        Action::Sshd(change) => Ok(Box::new(change.clone())),
+        Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
+        Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
         _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
 }
