@@ -185,6 +185,9 @@ pub struct DropIn {
 pub struct AuditRules {
     /// What is watched.
     pub watches: Vec<Watch>,
+    /// Whether recording, which is switched off, is switched on first.
+    #[serde(default)]
+    pub enable: bool,
 }
 
 /// A path that the kernel's audit watches.

@@ -1,25 +1,25 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
-use seaworthy_core::plan::{Action, Recreate};
-mod daemon_json;
-pub mod rights;
-
-use std::path::PathBuf;
-
-use serde_json::Value;
-
-use crate::files::Keep;
-use crate::{Failure, Host};
-
+pub mod audit;
 mod block;
+mod daemon_json;
 mod drop_in;
 mod group;
 mod keys;
 mod marked;
 mod people;
 mod profile;
+pub mod rights;
 mod socket;
 mod sshd;
+
+use std::path::PathBuf;
+
+use seaworthy_core::plan::{Action, Recreate};
+use serde_json::Value;
+
+use crate::files::Keep;
+use crate::{Failure, Host};
 
 /// Why something is not done. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +130,7 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
         Action::Sshd(change) => Ok(Box::new(change.clone())),
         Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
         Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
+        Action::Audit(rules) => Ok(Box::new(rules.clone())),
         _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
 }
@@ -140,4 +141,6 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
 /// Where it cannot be removed.
 pub fn prune(_recreate: &Recreate, _host: &Host, _undo: &Value) -> Result<(), Failure> {
     Ok(())
+        Action::Audit(rules) => Ok(Box::new(rules.clone())),
+        other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
 }

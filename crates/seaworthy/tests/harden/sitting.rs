@@ -62,7 +62,9 @@ fn a_plan_that_is_stale_or_not_for_this_host_is_refused_and_nothing_is_written()
 
     chmod(&path, 0o666);
     let text = std::fs::read_to_string(&plan).unwrap();
-    for (what, edited) in [("changed after", text.replace("420", "511")), ("shape 2", text.replace("\"schema\": 1", "\"schema\": 2"))] {
+    for (what, edited) in
+        [("changed after", text.replace("420", "511")), ("shape 2", text.replace("\"schema\": 1", "\"schema\": 2"))]
+    {
         assert_ne!(text, edited);
         let refused = bed.apply(&bed.sea.write("edited.json", edited), &[]);
         assert_eq!(refused.code, Some(4), "{refused:?}");
