@@ -141,6 +141,4 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
 /// Where it cannot be removed.
 pub fn prune(_recreate: &Recreate, _host: &Host, _undo: &Value) -> Result<(), Failure> {
     Ok(())
-        Action::Audit(rules) => Ok(Box::new(rules.clone())),
-        other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
 }

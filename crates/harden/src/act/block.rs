@@ -56,7 +56,8 @@ pub(super) fn free_id(text: &str, transaction: &str) -> String {
 
 /// What the blocks of a text were made with.
 pub(super) fn made(text: &str) -> Made {
-    let notes = text.lines().filter(|line| line.starts_with(MARK)).filter_map(|line| line.split_once(" begin (")?.1.into());
+    let notes =
+        text.lines().filter(|line| line.starts_with(MARK)).filter_map(|line| line.split_once(" begin (")?.1.into());
     notes.fold(Made::default(), |made, notes: &str| Made {
         file: made.file || notes.contains("new file"),
         directory: made.directory || notes.contains("new directory"),
@@ -145,7 +146,8 @@ fn notes(line: &str) -> &str {
 /// The name of what a line sets: never its value, which may be a secret.
 pub(super) fn name(line: &str) -> String {
     let line = line.trim().trim_start_matches("export ");
-    let end = line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len()).min(line.floor_char_boundary(60));
+    let end =
+        line.find(|c: char| c == '=' || c.is_whitespace()).unwrap_or(line.len()).min(line.floor_char_boundary(60));
     line[..end].chars().filter(|c| !c.is_control()).collect()
 }
 

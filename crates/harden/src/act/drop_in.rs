@@ -172,7 +172,10 @@ fn is_meaningful(drop_in: &DropIn, host: &Host) -> Result<(), Refusal> {
             _ => true,
         };
         if !known {
-            return Err(Refusal::Refused(format!("{name}={value}: this host does not know it; {} would not start again", drop_in.unit)));
+            return Err(Refusal::Refused(format!(
+                "{name}={value}: this host does not know it; {} would not start again",
+                drop_in.unit
+            )));
         }
     }
     Ok(())
@@ -201,7 +204,8 @@ fn is_its_socket(drop_in: &DropIn, host: &Host, rights: &Rights) -> Result<(), R
         let is_path = |word: &str| {
             word == path || word.strip_prefix("/var/run/").is_some_and(|rest| path == format!("/run/{rest}"))
         };
-        let listens = shown.lines().filter_map(|line| line.strip_prefix("Listen=")).any(|line| line.split(' ').any(is_path));
+        let listens =
+            shown.lines().filter_map(|line| line.strip_prefix("Listen=")).any(|line| line.split(' ').any(is_path));
         if !shown.lines().any(|line| line == "ActiveState=active") || !listens {
             return Err(Refusal::Refused(format!("{unit} does not hold {}; {}", rights.path, instead(drop_in))));
         }

@@ -69,7 +69,8 @@ impl Act for Sshd {
         is_clean(self)?;
         let server = installed(host)?;
         if let Some((keyword, _)) = self.set.iter().find(|(keyword, _)| server.is_set_at_start(keyword)) {
-            let why = "its command line sets it, before every file; change it in /etc/default/ssh or /etc/sysconfig/sshd";
+            let why =
+                "its command line sets it, before every file; change it in /etc/default/ssh or /etc/sysconfig/sshd";
             return Err(Refusal::Refused(format!("sshd: {keyword}: {why}")));
         }
         if host.is_real() {

@@ -86,7 +86,9 @@ pub(super) fn overruled(host: &Host, drop_in: &DropIn, path: &str) -> Result<Opt
             }
         }
     }
-    if let Some(other) = first.get(name).filter(|other| *other != path) && hides(other, path) {
+    if let Some(other) = first.get(name).filter(|other| *other != path)
+        && hides(other, path)
+    {
         return Ok(Some(other.clone()));
     }
     for (file, path) in first {

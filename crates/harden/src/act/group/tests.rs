@@ -127,7 +127,8 @@ fn who_may_not_leave_is_told_why() {
     assert!(refused("ldapper", "docker").contains("directory service"));
     assert!(refused("bob", "ldap-admins").contains("directory service"));
     assert!(refused("bob", "sudo").contains("stale: bob is not in sudo"));
-    for (user, group) in [("bob:0", "docker"), ("a,b", "docker"), ("bob\n", "docker"), ("", "docker"), ("-f", "docker")] {
+    for (user, group) in [("bob:0", "docker"), ("a,b", "docker"), ("bob\n", "docker"), ("", "docker"), ("-f", "docker")]
+    {
         assert!(refused(user, group).contains("no names of"), "{user:?}");
     }
     // ann is the only one who can be root: without the group sudo nobody is left.

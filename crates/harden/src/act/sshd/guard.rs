@@ -93,13 +93,15 @@ pub(super) fn is_plain(user: &str) -> bool {
 
 /// Whether the user is seen to have a way in. Without settings nothing is.
 fn has_way(host: &Host, accounts: &Accounts, user: &User, settings: &Settings) -> bool {
-    let is = |keyword: &str, value: &str| settings.get(keyword).is_some_and(|all| all.iter().any(|v| is_same(v, value)));
+    let is =
+        |keyword: &str, value: &str| settings.get(keyword).is_some_and(|all| all.iter().any(|v| is_same(v, value)));
     let root = settings.get("permitrootlogin").and_then(|all| all.first()).map_or("no", String::as_str);
     let (root_by_key, root_at_all) = (is_same(root, "prohibit-password"), is_same(root, "yes"));
     if !is_let_in(accounts, user, settings) || (user.uid == 0 && !root_by_key && !root_at_all) {
         return false;
     }
-    let chains: Vec<&str> = settings.get("authenticationmethods").into_iter().flatten().flat_map(|v| v.split(' ')).collect();
+    let chains: Vec<&str> =
+        settings.get("authenticationmethods").into_iter().flatten().flat_map(|v| v.split(' ')).collect();
     let alone = |method: &str| {
         chains.is_empty() || chains.iter().any(|chain| *chain == "any" || chain.split(':').next() == Some(method))
     };

@@ -154,7 +154,8 @@ impl Server {
             }
         }
         // It executes itself anew, in a place of memory of its own; without randomization that cannot be seen.
-        let is_random = fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|level| level.trim() != "0");
+        let is_random =
+            fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|level| level.trim() != "0");
         let began = Instant::now();
         while is_random && image(pid) == before {
             if began.elapsed() > PATIENCE {
