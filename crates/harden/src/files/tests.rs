@@ -163,6 +163,10 @@ fn what_is_no_file_of_its_own_is_refused() {
     assert!(line.contains("links lead in a circle"), "{line}");
     assert!(read(&bench.path("/a/f")).unwrap_err().0.contains("circle"));
 
+    symlink(bench.path("/nowhere"), bench.path("/dangling")).unwrap();
+    let line = replaceable(&bench.path("/dangling/f")).unwrap_err().0;
+    assert!(line.contains("its directory is a link that leads nowhere"), "{line}");
+
     let large = bench.path("/large");
     fs::File::create(&large).unwrap().set_len(LARGEST + 1).unwrap();
     assert!(read(&large).unwrap_err().0.contains("larger than 4 MiB"));
@@ -249,7 +253,7 @@ fn a_full_disk_leaves_the_old_file_and_is_found_beforehand() {
     // Each page that is free is a write further that gets through.
     for free in 0..8usize {
         fs::write(&path, "old").unwrap();
-        let room = rustix::fs::statvfs(&bench.path("/m")).unwrap();
+        let room = rustix::fs::statvfs(bench.path("/m")).unwrap();
         fs::write(&full, vec![0; ((room.f_bavail as usize) - free) * room.f_frsize as usize]).unwrap();
         match replace(&path, Some(&digest(b"old")), &long) {
             Ok(()) => {
@@ -281,7 +285,7 @@ fn room_is_held_until_it_is_given_back() {
     }
     let bench = Bench::new();
     let Some(_memory) = Mounted::memory(&bench.path("/m"), c"size=256k") else { return };
-    let free = || rustix::fs::statvfs(&bench.path("/m")).unwrap().f_bavail;
+    let free = || rustix::fs::statvfs(bench.path("/m")).unwrap().f_bavail;
     let before = free();
     let room = Room::beside(&bench.path("/m/a/b/f"), 100_000).unwrap();
     assert!(free() < before);
