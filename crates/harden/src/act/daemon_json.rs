@@ -107,7 +107,7 @@ impl Act for DaemonJson {
         }
         match now {
             Some(now) => self.undo_settings(&path, keep, &own, now),
-            None => Ok(self.drifted(" was removed since".into())),
+            None => self.undo_without_file(keep, &own),
         }
     }
 
@@ -127,6 +127,7 @@ trait Parts {
     fn refuse_flags(&self, host: &Host) -> Result<(), Refusal>;
     fn before(&self, undo: &Value) -> Result<Before, Failure>;
     fn undo_settings(&self, path: &Path, keep: &Keep, own: &Own, now: Content) -> Result<Undone, Failure>;
+    fn undo_without_file(&self, keep: &Keep, own: &Own) -> Result<Undone, Failure>;
     fn drifted(&self, what: String) -> Undone;
 }
 
@@ -177,7 +178,7 @@ impl Parts for DaemonJson {
             Err(why) => return Ok(self.drifted(format!(" was edited since and is left: {why}"))),
         };
         let back = taken_back(old.as_ref(), &document, &self.set).at(doing)?;
-        let goes = old.is_none() && back.empty;
+        let goes = old.is_none() && back.empty && back.text.is_some();
         if goes {
             files::remove(path, &now.digest())?;
             own.remove_directories()?;
@@ -187,7 +188,16 @@ impl Parts for DaemonJson {
         if !back.drifted.is_empty() {
             return Ok(Undone::Drifted(back.drifted.iter().map(|key| format!("{}: {key}", self.path)).collect()));
         }
-        Ok(if back.text.is_none() && !goes { Undone::Nothing } else { Undone::Restored })
+        Ok(if back.text.is_none() { Undone::Nothing } else { Undone::Restored })
+    }
+
+    /// Others have removed the file: with it went the settings, and what was there before them, if anything was.
+    fn undo_without_file(&self, keep: &Keep, own: &Own) -> Result<Undone, Failure> {
+        let doing = || format!("undo in {}", self.path);
+        let old = keep.bytes(&own.kept)?.map(|bytes| Document::parse(&bytes)).transpose().at(doing)?;
+        let back = taken_back(old.as_ref(), &Document::parse(NEW.as_bytes()).at(doing)?, &self.set).at(doing)?;
+        let nothing = back.text.is_none() && back.drifted.is_empty();
+        Ok(if nothing { Undone::Nothing } else { self.drifted(" was removed since".into()) })
     }
 
     fn drifted(&self, what: String) -> Undone {

@@ -82,13 +82,11 @@ fn three(way: &mut Vec<String>, [old, new, now]: [Option<&Value>; 3], back: &mut
         return old.is_some();
     }
     let none = Map::new();
-    let (Some(Value::Object(new)), Some(Value::Object(now)), Some(old)) =
-        (new, now, old.map_or(Some(&none), Value::as_object).map(|o| (o, old.is_none())))
-    else {
+    let (made, is) = (old.is_none(), now.is_some());
+    let (Some(Value::Object(new)), Some(old), Some(now)) = (new, object(old, &none), object(now, &none)) else {
         back.drifted.push(way.join("."));
-        return now.is_some();
+        return is;
     };
-    let (old, made) = old;
     let before = back.edits.len();
     let mut left = now.keys().filter(|k| !new.contains_key(*k)).count();
     for (key, new) in new {
@@ -96,13 +94,19 @@ fn three(way: &mut Vec<String>, [old, new, now]: [Option<&Value>; 3], back: &mut
         left += usize::from(three(way, [old.get(key), Some(new), now.get(key)], back));
         way.pop();
     }
-    // The object is there for what was set in it, and nothing is in it any more.
-    let goes = made && left == 0;
+    // Nothing is in the object any more, which was there for what was set in it: by this change, or by others who have
+    // taken theirs out before.
+    let goes = is && left == 0 && (made || (!old.is_empty() && back.edits.len() > before));
     if goes {
         back.edits.truncate(before);
         back.edits.push(Edit::Remove(way.clone()));
     }
-    !goes
+    is && !goes
+}
+
+/// The members of an object; of one that is not there none.
+fn object<'a>(value: Option<&'a Value>, none: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
+    value.map_or(Some(none), Value::as_object)
 }
 
 /// Puts values back in the words in which they were written.
