@@ -6,8 +6,11 @@
 pub mod act;
 pub mod engine;
 pub mod files;
+pub mod flags;
 pub mod host;
+pub mod process;
 pub mod program;
+pub mod shadow;
 
 pub use host::Host;
 
