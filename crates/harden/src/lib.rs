@@ -8,10 +8,13 @@ pub mod act;
 mod bench;
 pub mod engine;
 pub mod files;
+pub mod flags;
 pub mod host;
+pub mod process;
 pub mod program;
 mod rehearse;
 pub mod transaction;
+pub mod shadow;
 
 pub use host::Host;
 
