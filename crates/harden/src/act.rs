@@ -6,6 +6,8 @@ use serde_json::Value;
 use crate::files::Keep;
 use crate::{Failure, Host};
 
+pub mod recreate;
+
 /// Why something is not done. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -102,5 +104,8 @@ pub trait Act {
 /// # Errors
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
-    Err(Refusal::Refused(format!("{} is not carried out by this build", action.word())))
+    match action {
+        Action::Recreate(recreate) => Ok(Box::new(recreate.clone())),
+        _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
+    }
 }
