@@ -2,20 +2,21 @@
 
 pub mod audit;
 mod block;
-mod daemon_json;
+pub mod daemon_json;
 mod drop_in;
 mod group;
 mod keys;
 mod marked;
 mod people;
 mod profile;
+pub mod recreate;
 pub mod rights;
 mod socket;
 mod sshd;
 
 use std::path::PathBuf;
 
-use seaworthy_core::plan::{Action, Recreate};
+use seaworthy_core::plan::Action;
 use serde_json::Value;
 
 use crate::files::Keep;
@@ -131,14 +132,7 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
         Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
         Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
         Action::Audit(rules) => Ok(Box::new(rules.clone())),
+        Action::Recreate(recreate) => Ok(Box::new(recreate.clone())),
         _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
-}
-
-/// Gives up what a re-creation kept aside for the way back.
-///
-/// # Errors
-/// Where it cannot be removed.
-pub fn prune(_recreate: &Recreate, _host: &Host, _undo: &Value) -> Result<(), Failure> {
-    Ok(())
 }

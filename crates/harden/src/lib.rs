@@ -13,8 +13,8 @@ pub mod host;
 pub mod process;
 pub mod program;
 mod rehearse;
-pub mod transaction;
 pub mod shadow;
+pub mod transaction;
 
 pub use host::Host;
 

@@ -120,6 +120,14 @@ impl Act for DaemonJson {
     }
 }
 
+/// What the settings make of the file as it is now, for whoever tries it before it is written.
+///
+/// # Errors
+/// Where the file cannot be read or edited.
+pub fn candidate(change: &DaemonJson, host: &Host) -> Result<Vec<u8>, Failure> {
+    Ok(change.new_content(read(&host.path(&change.path))?)?.bytes)
+}
+
 /// The parts.
 trait Parts {
     fn made_of(&self, now: Option<&Content>) -> Result<Vec<u8>, String>;

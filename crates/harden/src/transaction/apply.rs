@@ -99,7 +99,7 @@ pub fn apply(apply: &Apply<'_>, tell: &mut dyn Tell) -> Result<Outcome, Failure>
         Err(why) => return refused(why),
     };
     let mut before = Vec::new();
-    if let Some(rehearsed) = crate::rehearse::rehearse(apply.plan, &host, apply.site.store.dir()) {
+    if let Some(rehearsed) = crate::rehearse::rehearse(apply.plan, &host) {
         match rehearsed {
             Ok(event) => {
                 tell.tell(&event);
