@@ -258,7 +258,7 @@ mod tests {
             require: Some(Predicate::compile(require, &docker::CONTAINER).unwrap()),
             manual: None,
             show: Vec::new(),
-            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into() },
+            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
             rationale: String::new(),
             cases: Vec::new(),
             file: String::new(),

@@ -240,8 +240,11 @@ pub struct Activate {
     pub how: Activation,
     /// Containers that stop and that the engine starts again by itself.
     pub returns: Vec<ContainerRef>,
-    /// Containers that stop and that are started again after it.
+    /// Containers that stop and that are started again after it, in this order.
     pub started_again: Vec<ContainerRef>,
+    /// Whether all containers are stopped before it, also those that the engine would keep running.
+    #[serde(default)]
+    pub stop_all: bool,
 }
 
 /// How the engine takes new settings.

@@ -11,6 +11,7 @@ pub mod files;
 pub mod flags;
 pub mod host;
 pub mod process;
+pub mod plan;
 pub mod program;
 mod rehearse;
 pub mod shadow;

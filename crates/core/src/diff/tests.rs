@@ -267,7 +267,7 @@ fn of(containers: Vec<Container>) -> Moment {
         require: Some(Predicate::compile("!privileged", &docker::CONTAINER).unwrap()),
         manual: None,
         show: Vec::new(),
-        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into() },
+        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
         rationale: String::new(),
         cases: Vec::new(),
         file: String::new(),
