@@ -1,6 +1,8 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
 pub mod audit;
+pub mod swarm;
+pub mod update;
 
 use seaworthy_core::plan::Action;
 use serde_json::Value;
@@ -106,6 +108,8 @@ pub trait Act {
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
     match action {
         Action::Audit(rules) => Ok(Box::new(rules.clone())),
+        Action::Update(update) => Ok(Box::new(update.clone())),
+        Action::Swarm(swarm) => Ok(Box::new(swarm.clone())),
         other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
     }
 }

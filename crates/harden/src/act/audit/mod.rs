@@ -24,7 +24,7 @@ use crate::files::Keep;
 use crate::{At as _, Failure, Host};
 
 pub use disk::line;
-pub use noise::noise;
+pub use noise::{fades, noise};
 
 use kernel::{Rule, Table};
 
