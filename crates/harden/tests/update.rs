@@ -12,8 +12,8 @@ use seaworthy_harden::host::Host;
 use serde_json::{Value, json};
 
 const MIB: i64 = 1 << 20;
-/// How version 1 of control groups writes that there is no limit.
-const NONE: &str = "9223372036854771712";
+/// As the kernel has a container without limits.
+const NONE: [&str; 4] = ["none", "none", "max", "none"];
 
 fn engines() -> impl Iterator<Item = Daemon> {
     [Version::V20, Version::V29].into_iter().filter_map(|version| {
@@ -51,28 +51,40 @@ fn host_config(daemon: &Daemon, id: &str, name: &str) -> Value {
     daemon.inspect(id)["HostConfig"][name].clone()
 }
 
-/// A file of the container's control group as the kernel has it; none where this machine has version 2.
-fn kernel(daemon: &Daemon, id: &str, controller: &str, file: &str) -> Option<String> {
-    group(daemon, id, controller).map(|dir| fs::read_to_string(dir.join(file)).unwrap().trim().to_owned())
-}
-
-fn group(daemon: &Daemon, id: &str, controller: &str) -> Option<PathBuf> {
+/// The container's control group for a controller, and whether it is of version 2.
+fn group(daemon: &Daemon, id: &str, controller: &str) -> (PathBuf, bool) {
     let pid = daemon.inspect(id)["State"]["Pid"].as_u64().unwrap();
     let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-    let mut lines = text.lines().map(|line| line.splitn(3, ':').skip(1).collect::<Vec<_>>());
-    let line = lines.find(|line| line[0].split(',').any(|c| c == controller))?;
-    Some([line[0], controller].map(|mount| PathBuf::from(format!("/sys/fs/cgroup/{mount}{}", line[1]))))
-        .and_then(|dirs| dirs.into_iter().find(|dir| dir.is_dir()))
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.splitn(3, ':').skip(1).collect()).collect();
+    let Some(line) = lines.iter().find(|line| line[0].split(',').any(|c| c == controller)) else {
+        let line = lines.iter().find(|line| line[0].is_empty()).unwrap();
+        return (PathBuf::from(format!("/sys/fs/cgroup{}", line[1])), true);
+    };
+    let mounts = [line[0], controller].map(|mount| PathBuf::from(format!("/sys/fs/cgroup/{mount}{}", line[1])));
+    (mounts.into_iter().find(|dir| dir.is_dir()).unwrap(), false)
 }
 
-/// Memory, memory with swap, processes, quota.
-fn limits(daemon: &Daemon, id: &str) -> Option<[String; 4]> {
-    Some([
-        kernel(daemon, id, "memory", "memory.limit_in_bytes")?,
-        kernel(daemon, id, "memory", "memory.memsw.limit_in_bytes")?,
-        kernel(daemon, id, "pids", "pids.max")?,
-        kernel(daemon, id, "cpu", "cpu.cfs_quota_us")?,
-    ])
+/// Memory, memory with swap, processes, and microseconds of CPU time in a tenth of a second, as the kernel has them.
+fn limits(daemon: &Daemon, id: &str) -> [String; 4] {
+    let read = |controller: &str, old: &str, new: &str| {
+        let (dir, unified) = group(daemon, id, controller);
+        let text = fs::read_to_string(dir.join(if unified { new } else { old })).unwrap();
+        (text.trim().to_owned(), unified)
+    };
+    let finite = |text: &str| text.parse::<u64>().ok().filter(|n| *n < 1 << 60);
+    let (memory, _) = read("memory", "memory.limit_in_bytes", "memory.max");
+    let (swap, alone) = read("memory", "memory.memsw.limit_in_bytes", "memory.swap.max");
+    let (memory, swap) = (finite(&memory), finite(&swap));
+    let both = if alone { memory.zip(swap).map(|(memory, swap)| memory + swap) } else { swap };
+    // Without a limit of memory, none of swap may be left.
+    assert!(memory.is_some() || swap.is_none(), "{memory:?} {swap:?}");
+    let (quota, _) = read("cpu", "cpu.cfs_quota_us", "cpu.max");
+    let (period, unified) = read("cpu", "cpu.cfs_period_us", "cpu.max");
+    let quota = quota.split(' ').next().unwrap().parse::<i64>().ok().filter(|n| *n > 0);
+    let period: i64 = if unified { period.rsplit(' ').next() } else { Some(&*period) }.unwrap().parse().unwrap();
+    let text = |limit: Option<u64>| limit.map_or("none".to_owned(), |n| n.to_string());
+    let quota = quota.map(|quota| (quota * 100_000 / period).unsigned_abs());
+    [text(memory), text(both), read("pids", "pids.max", "pids.max").0, text(quota)]
 }
 
 /// Checks, prepares, applies and verifies; returns what the journal has.
@@ -87,19 +99,13 @@ fn carry_out(change: &dyn Act, host: &Host) -> Value {
     undo
 }
 
-fn is(limits: Option<[String; 4]>, wanted: [&str; 4]) {
-    if let Some(limits) = limits {
-        assert_eq!(limits, wanted.map(str::to_owned));
-    }
-}
-
 #[test]
 fn every_field_is_in_effect_and_given_back() {
     for daemon in engines() {
         let host = host(&daemon);
         let id = run(&daemon, "web", &json!({}));
         let was = limits(&daemon, &id);
-        is(was.clone(), [NONE, NONE, "max", "-1"]);
+        assert_eq!(was, NONE);
         let action = update(
             &id,
             &[
@@ -111,7 +117,7 @@ fn every_field_is_in_effect_and_given_back() {
         );
         let change = act(&action).unwrap();
         let undo = carry_out(&*change, &host);
-        is(limits(&daemon, &id), ["67108864", "67108864", "50", "50000"]);
+        assert_eq!(limits(&daemon, &id), ["67108864", "67108864", "50", "50000"]);
         assert_eq!(host_config(&daemon, &id, "RestartPolicy"), json!({ "Name": "on-failure", "MaximumRetryCount": 5 }));
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Nothing);
@@ -159,8 +165,7 @@ fn limits_that_were_there_come_back_as_they_were() {
             let action = update(&id, &set);
             let change = act(&action).unwrap();
             let undo = carry_out(&*change, &host);
-            let [memory, both, pids, _] = limits(&daemon, &id).unwrap_or_default();
-            assert!(memory.is_empty() || [&*memory, &*both, &*pids] == ["67108864", "67108864", "100"], "{name}");
+            assert_eq!(limits(&daemon, &id), ["67108864", "67108864", "100", "100000"], "{name}");
             assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
             assert_eq!((limits(&daemon, &id), daemon.inspect(&id)["HostConfig"].clone()), was, "{name}");
         }
@@ -177,9 +182,9 @@ fn a_stopped_container_is_configured() {
         let undo = carry_out(&*change, &host);
         // Started and undone while it runs.
         daemon.start_container(&id);
-        is(limits(&daemon, &id), ["67108864", "67108864", "50", "-1"]);
+        assert_eq!(limits(&daemon, &id), ["67108864", "67108864", "50", "none"]);
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
-        is(limits(&daemon, &id), [NONE, NONE, "max", "-1"]);
+        assert_eq!(limits(&daemon, &id), NONE);
     }
 }
 
@@ -204,11 +209,10 @@ fn what_the_engine_ignores_is_found_out() {
         let failure = change.verify(&host, &undo).unwrap_err();
         assert!(failure.0.starts_with(ignored) && failure.0.contains("ignored"), "{failure}");
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
-        is(limits(&daemon, &id), [NONE, NONE, "max", "-1"]);
+        assert_eq!(limits(&daemon, &id), NONE);
         // And what the engine shows while the kernel says something else.
         change.apply(&host, &undo).unwrap();
-        let Some(dir) = group(&daemon, &id, "pids") else { continue };
-        fs::write(dir.join("pids.max"), "max").unwrap();
+        fs::write(group(&daemon, &id, "pids").0.join("pids.max"), "max").unwrap();
         let failure = change.verify(&host, &undo).unwrap_err();
         assert!(failure.0.starts_with("pids-limit") && failure.0.contains("control group"), "{failure}");
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
@@ -227,16 +231,22 @@ fn half_of_it_done_or_undone_is_undone() {
             |body: Value| assert_eq!(daemon.request("POST", &format!("/containers/{id}/update"), Some(&body)).0, 200);
         let back = || {
             assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
-            is(limits(&daemon, &id), [NONE, NONE, "max", "-1"]);
+            assert_eq!(limits(&daemon, &id), NONE);
         };
         change.apply(&host, &undo).unwrap();
         // Killed after the first of the two requests.
         send(json!({ "Memory": 64 * MIB, "MemorySwap": 9_223_372_036_854_771_712i64 }));
         back();
         // The engine was killed: the kernel has what it has forgotten.
-        let Some(memory) = group(&daemon, &id, "memory") else { continue };
-        for file in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] {
-            fs::write(memory.join(file), (64 * MIB).to_string()).unwrap();
+        let (memory, unified) = group(&daemon, &id, "memory");
+        let limit = (64 * MIB).to_string();
+        let files = if unified {
+            [("memory.max", &*limit), ("memory.swap.max", "0")]
+        } else {
+            [("memory.limit_in_bytes", &*limit), ("memory.memsw.limit_in_bytes", &*limit)]
+        };
+        for (file, text) in files {
+            fs::write(memory.join(file), text).unwrap();
         }
         back();
     }
