@@ -13,6 +13,8 @@ pub mod recreate;
 pub mod rights;
 mod socket;
 mod sshd;
+pub mod swarm;
+pub mod update;
 
 use std::path::PathBuf;
 
@@ -125,14 +127,16 @@ pub trait Act {
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
     match action {
-        Action::Rights(rights) => Ok(Box::new(rights.clone())),
+        Action::Audit(rules) => Ok(Box::new(rules.clone())),
         Action::DaemonJson(settings) => Ok(Box::new(settings.clone())),
         Action::DropIn(change) => Ok(Box::new(change.clone())),
-        Action::Sshd(change) => Ok(Box::new(change.clone())),
         Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
         Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
-        Action::Audit(rules) => Ok(Box::new(rules.clone())),
         Action::Recreate(recreate) => Ok(Box::new(recreate.clone())),
+        Action::Rights(rights) => Ok(Box::new(rights.clone())),
+        Action::Sshd(change) => Ok(Box::new(change.clone())),
+        Action::Swarm(swarm) => Ok(Box::new(swarm.clone())),
+        Action::Update(update) => Ok(Box::new(update.clone())),
         _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
 }

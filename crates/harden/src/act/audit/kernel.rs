@@ -262,11 +262,9 @@ fn walk(datagram: &[u8], sequence: u32, asked: u16, end: End, each: &mut impl Fn
         if read_u32(rest, 8) == sequence {
             match kind {
                 NLMSG_DONE => return Ok(true),
-                NLMSG_ERROR if read_u32(body, 0) == 0 => {
-                    if end == End::Acknowledged {
-                        return Ok(true);
-                    }
-                }
+                NLMSG_ERROR if read_u32(body, 0) == 0 && end == End::Acknowledged => return Ok(true),
+                // Before many comes an acknowledgement, too.
+                NLMSG_ERROR if read_u32(body, 0) == 0 => {}
                 NLMSG_ERROR => {
                     let number = (read_u32(body, 0) as i32).checked_neg().filter(|n| (1..4096).contains(n));
                     return Err(number.map_or(Errno::BADMSG, Errno::from_raw_os_error));

@@ -24,7 +24,7 @@ use crate::files::Keep;
 use crate::{At as _, Failure, Host};
 
 pub use disk::line;
-pub use noise::noise;
+pub use noise::{fades, noise};
 
 use kernel::{Rule, Table};
 
@@ -182,11 +182,7 @@ fn check_watch(host: &Host, watch: &Watch) -> Result<(), Refusal> {
     let refused = |why: &str| Err(Refusal::Refused(format!("audit rule for {:?}: {why}", watch.path)));
     let path = Path::new(&watch.path);
     let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '\\');
-    if watch.path.len() > 4095
-        || !watch.path.starts_with('/')
-        || watch.path.contains(odd)
-        || watch.path.starts_with("/#")
-    {
+    if watch.path.len() > 4095 || !watch.path.starts_with('/') || watch.path.contains(odd) {
         return refused("a rule file cannot express this path: it has to be absolute, without spaces and quotes");
     }
     let plain: std::path::PathBuf = path.components().collect();

@@ -25,6 +25,16 @@ pub fn noise(watch: &Watch, roots: &[String]) -> Option<String> {
     ))
 }
 
+/// That the rule watches less after a boot, in a sentence; none for others.
+#[must_use]
+pub fn fades(watch: &Watch) -> Option<String> {
+    let volatile = ["/run", "/var/run"].iter().any(|run| Path::new(&watch.path).starts_with(run));
+    (volatile && watch.directory && watch.disk).then(|| {
+        let what = "the directory is made after auditd has loaded its rules at a boot";
+        format!("{}: {what}, so that from then on its own entry is watched and not what lies in it", watch.path)
+    })
+}
+
 /// What of auditd's settings stops recording or the machine where the disk is full or broken; none where nothing does.
 ///
 /// # Errors

@@ -127,6 +127,8 @@ fn what_would_harm_is_refused_and_says_why() {
         }
     }
     assert!(noise(&watch("/srv/docker", true), &["/srv/docker".into()]).unwrap().contains("every write"));
+    assert!(fades(&watch("/run/containerd", true)).unwrap().contains("its own entry"));
+    assert_eq!(fades(&watch("/etc/docker", true)), None);
     fs::write(root.path().join("etc/audit/rules.d/a.rules"), "-e 0\n").unwrap();
     let on = AuditRules { watches: Vec::new(), enable: true };
     assert!(on.check(&host).unwrap_err().to_string().contains("-e 0"));
