@@ -60,7 +60,8 @@ pub fn carry_out(host: &Host, action: &Recreate) -> Value {
     let undo = action.prepare(host, &mut keep()).unwrap();
     assert!(!undo.to_string().contains(SECRET), "{undo}");
     action.apply(host, &undo).unwrap();
-    assert_eq!(action.verify(host, &undo).unwrap(), Effect::InEffect);
+    let verified = action.verify(host, &undo);
+    assert_eq!(verified, Ok(Effect::InEffect), "{:?}", action.set);
     undo
 }
 

@@ -1,6 +1,7 @@
 //! Re-creation on real engines.
 
 mod fixture;
+mod options;
 mod proxy;
 
 use fixture::{SECRET, Web, action, carry_out, engine, host, host_at, keep, networks, set};

@@ -111,7 +111,8 @@ pub(super) fn start(engine: &Engine, inspect: &Value) -> Result<(), Failure> {
 /// Removes a container that does not run, without its volumes; one that is gone is gone.
 pub(super) fn remove(engine: &Engine, id: &str) -> Result<(), Failure> {
     let answer = engine.send("DELETE", &format!("/containers/{}?v=false&force=false", segment(id)), None, LIMIT)?;
-    if answer.status == 404 {
+    let is_going = answer.status == 409 && answer.message().contains("in progress");
+    if answer.status == 404 || is_going {
         return Ok(());
     }
     good(&format!("remove {}", short(id)), answer).map(drop)

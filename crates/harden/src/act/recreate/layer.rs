@@ -27,6 +27,10 @@ const ENGINES: [&str; 5] = ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname", "
 pub(super) fn changes(engine: &Engine, inspect: &Value) -> Result<Vec<String>, Failure> {
     let path = format!("/containers/{}/changes", segment(id_of(inspect)));
     let answer = engine.send("GET", &path, None, LIMIT)?;
+    if answer.status == 404 {
+        // Its removal was on its way.
+        return Ok(Vec::new());
+    }
     if !answer.is_good() {
         return Err(Failure(format!("the engine does not say what the container wrote: {}", answer.message())));
     }

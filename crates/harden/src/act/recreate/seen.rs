@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::json::{field, id_of, object, text};
+use super::json::{field, id_of, object, strings, text};
 use crate::engine::{Engine, segment};
 use crate::{Failure, Host, files};
 
@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub host_name: String,
     /// Hardware addresses that were configured, by network.
     pub macs: BTreeMap<String, String>,
+    /// Whether a container is gone that volumes were taken from.
+    pub lost_source: bool,
 }
 
 impl Seen {
@@ -41,7 +43,12 @@ impl Seen {
         let info = engine.get("/info")?;
         let macs = macs(host, engine, &inspect, api, text(&info, "/DockerRootDir"))?;
         let host_name = text(&info, "/Name").to_owned();
-        Ok(Some(Self { inspect, image, by_reference, api, host_name, macs }))
+        let mut lost_source = false;
+        for source in strings(inspect.pointer("/HostConfig/VolumesFrom")) {
+            let source = segment(source.split(':').next().unwrap_or_default());
+            lost_source |= engine.find(&format!("/containers/{source}/json"))?.is_none();
+        }
+        Ok(Some(Self { inspect, image, by_reference, api, host_name, macs, lost_source }))
     }
 }
 

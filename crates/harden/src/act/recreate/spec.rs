@@ -37,6 +37,9 @@ const OPERATIONAL: [&str; 11] = [
     "MacAddress",
 ];
 
+/// What the engine decides where it is not told, and then shows.
+const FILLED_IN: [&str; 6] = ["Runtime", "ShmSize", "IpcMode", "CgroupnsMode", "LogConfig", "ConsoleSize"];
+
 impl Spec {
     /// The specification of a container that is there.
     pub fn of(seen: &Seen) -> Self {
@@ -44,6 +47,9 @@ impl Spec {
         let mut spec = Self { config: config(seen, &host), endpoints: endpoints(seen, &host), host };
         spec.start_where_it_is(&seen.inspect);
         mounts::by_name(&mut spec, &seen.inspect);
+        if seen.lost_source {
+            mounts::resolve_volumes_from(&mut spec, &seen.inspect);
+        }
         spec
     }
 
@@ -187,9 +193,9 @@ fn compare(want: &Object, is: &Object, place: &str, found: &mut Vec<String>) {
     for key in keys {
         let (a, b) = (want.get(key).unwrap_or(&Value::Null), is.get(key).unwrap_or(&Value::Null));
         let same = match key.as_str() {
-            // Null asks for the engine's own list, which it then shows; an empty list asks for none.
-            "MaskedPaths" | "ReadonlyPaths" if a.is_null() => true,
-            "MaskedPaths" | "ReadonlyPaths" => a == b,
+            // An empty list asks for none, null for the engine's own.
+            "MaskedPaths" | "ReadonlyPaths" => a.is_null() || a == b,
+            key if is_empty(a) && FILLED_IN.contains(&key) => true,
             // In these the order means something.
             "Cmd" | "Entrypoint" | "Healthcheck" => (is_empty(a) && is_empty(b)) || a == b,
             "CapAdd" | "CapDrop" => capabilities(a) == capabilities(b),
