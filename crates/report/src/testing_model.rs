@@ -410,6 +410,7 @@ impl World {
                 (f.from, f.to) == (from.element, to.element) || (f.to, f.from) == (from.element, to.element)
             }),
             certainty: Certainty::Proven,
+            assumes: step == "exploit-service",
             facts,
             cut_by: cut_by.to_vec(),
         };
@@ -435,8 +436,13 @@ impl World {
             path(Certainty::Possible(why), 14, vec![enter, cross, take, become_root], 'b'),
         ];
         let mut exposure: Vec<Option<Exposure>> = vec![None; diagram.elements.len()];
-        exposure[of(at::WEB)] =
-            Some(Exposure { entry: internet, effort: 8, certainty: list[1].certainty.clone(), steps: 1 });
+        exposure[of(at::WEB)] = Some(Exposure {
+            entry: internet,
+            effort: 8,
+            certainty: list[1].certainty.clone(),
+            assumes: true,
+            steps: 1,
+        });
         // Of equal workers the first stands for all.
         let mut class_of: Vec<usize> = (0..diagram.elements.len()).collect();
         for (i, class) in class_of.iter_mut().enumerate().skip(of(at::WORKERS)) {
@@ -477,6 +483,7 @@ fn priorities(audit: &Audit<'_>, threats: &[Instance]) -> Vec<Priority> {
             ],
             threats_left: left,
             paths_left,
+            assumed_left: 0,
             closes,
             answers,
         }

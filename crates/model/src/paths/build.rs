@@ -106,8 +106,9 @@ pub(super) fn build(ground: &Ground<'_>, rules: &Rules, classes: &Classes, start
             found.sort_unstable_by_key(|(to, _)| *to);
             for (to, landing) in found {
                 let to = built.intern((rule.to, to));
-                let effort = ground.steps[rule.step].effort.max(1);
-                built.graph.edge(Edge { from: next as u32, to, effort, proven: landing.proven });
+                let step = &ground.steps[rule.step];
+                let (effort, assumes) = (step.effort.max(1), step.assumes.is_some());
+                built.graph.edge(Edge { from: next as u32, to, effort, proven: landing.proven, assumes });
                 built.taken.push((rule.step, landing.flow));
             }
         }

@@ -120,13 +120,12 @@ fn exposure(
             let (cost, node) = found?;
             let way = built.graph.way(&reached, node)?;
             let begin = way.first().map_or(node, |edge| built.graph.edges()[*edge as usize].from);
-            let certainty = way
-                .iter()
-                .map(|edge| hops.hop(classes, built, *edge).certainty)
-                .find(|c| !c.is_proven())
-                .unwrap_or(Certainty::Proven);
+            let taken: Vec<_> = way.iter().map(|edge| hops.hop(classes, built, *edge)).collect();
+            let assumes = taken.iter().any(|hop| hop.assumes);
+            let doubtful = taken.into_iter().map(|hop| hop.certainty).find(|c| !c.is_proven());
+            let certainty = doubtful.unwrap_or(Certainty::Proven);
             let entry = state(classes, built.nodes[begin as usize]);
-            Some(Exposure { entry, effort: graph::effort(cost), certainty, steps: graph::steps(cost) })
+            Some(Exposure { entry, effort: graph::effort(cost), certainty, assumes, steps: graph::steps(cost) })
         })
         .collect();
     (0..ground.diagram.elements.len()).map(|e| of_class[classes.of(e)].clone()).collect()
