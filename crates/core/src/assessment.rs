@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
-use crate::step::{CAPABILITIES, Capability, Counted, Cut, Hop, Path, Paths, Priority, State, Step};
+use crate::step::{CAPABILITIES, Capability, Counted, Cut, Forecast, Hop, Path, Paths, Priority, State, Step};
 use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
 use crate::verdict::Severity;
 
@@ -30,6 +30,9 @@ pub struct Assessment<'a> {
     pub priorities: Vec<Priority>,
     /// The smallest set of fixes that cuts every proven path.
     pub cut: Cut,
+    /// What is forecast where the first of the priorities are carried out: how many of them, and what is left. None: it
+    /// was not asked for.
+    pub forecast: Option<(usize, Forecast)>,
     /// Waivers of threats that do nothing, with the reason.
     pub waiver_problems: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! Attack steps and the paths that they make: from a capability, over a predicate, to a capability.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::diagram::{Certainty, FactRef, FlowKind, actor};
@@ -337,6 +339,42 @@ impl Priority {
     pub fn left(&self) -> Counted {
         let (known, possible) = self.paths_left;
         Counted { proven: known.saturating_sub(self.assumed_left), assumed: self.assumed_left, possible }
+    }
+}
+
+/// What is left of a host's threats and paths when findings are taken for passing: computed anew over the facts that
+/// would then be others, with everything that follows from them. Less may come true, where a person does something else
+/// than the check asks for, and more, where no change of facts was plain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// Threats by the worst status of their instances, in the order of [`crate::threat::Status::ALL`].
+    pub threats: [usize; 4],
+    /// Instances of threats by status, in the same order.
+    pub instances: [usize; 4],
+    /// The paths that would be listed.
+    pub paths: Counted,
+    /// Pairs of an entry and a jewel by the firmest path between them: of the paths only the cheapest are listed,
+    /// of the pairs all, unless there are thousands.
+    pub pairs: Counted,
+    /// Whether there would be more paths than those that are listed.
+    pub more: bool,
+    /// The benchmark's controls by verdict, in the order of [`crate::verdict::Verdict::ALL`]. A pass that
+    /// speaks for some of a control's checks alone is not counted.
+    pub controls: [usize; 5],
+    /// Findings that would still fail and that nobody accepted.
+    pub failing: usize,
+}
+
+impl Paths {
+    /// Pairs of an entry and a jewel by the firmest path between them. Of pairs of which no path is listed, because the
+    /// list is full, nothing is said.
+    pub fn pairs(&self) -> Counted {
+        let mut firmest: HashMap<(State, State), Basis> = HashMap::new();
+        for path in &self.list {
+            let known = firmest.entry((path.from, path.to)).or_insert(Basis::Possible);
+            *known = path.basis().min(*known);
+        }
+        firmest.into_values().collect()
     }
 }
 

@@ -19,7 +19,7 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::{Kind, docker};
 use seaworthy_core::snapshot::{Snapshot, Target};
-use seaworthy_core::step::{CAPABILITIES, Cut, Exposure, Hop, Path, Paths, Priority, State, Step};
+use seaworthy_core::step::{CAPABILITIES, Counted, Cut, Exposure, Forecast, Hop, Path, Paths, Priority, State, Step};
 use seaworthy_core::threat::{Blank, Instance, Rating, Status, Subject, Term, Threat};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
@@ -203,6 +203,18 @@ impl World {
             paths,
             priorities,
             cut,
+            forecast: Some((
+                3,
+                Forecast {
+                    threats: [5, 2, 0, 3],
+                    instances: [6, 4, 0, 9],
+                    paths: Counted { proven: 0, assumed: 0, possible: 1 },
+                    pairs: Counted { proven: 0, assumed: 0, possible: 1 },
+                    more: true,
+                    controls: [3, 4, 1, 0, 0],
+                    failing: 12,
+                },
+            )),
             waiver_problems: vec!["the waiver of the threat `docker/gone` for `old` is orphaned".into()],
         }
     }

@@ -344,6 +344,7 @@ fn of(containers: Vec<Container>) -> Moment {
         paths: Paths::default(),
         priorities: Vec::new(),
         cut: Cut::default(),
+        forecast: None,
         waiver_problems: Vec::new(),
     })
 }

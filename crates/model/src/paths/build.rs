@@ -123,6 +123,9 @@ fn certain(ground: &Ground<'_>, element: usize) -> bool {
 
 fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
     let land = |to: usize, flow: Option<usize>, base: Tri, there: bool| {
+        if ground.is_cut(rule.step, element, to, flow) {
+            return None;
+        }
         let answer = ground.at(rule.step, to).min(base);
         let proven = answer == Tri::Yes && there && certain(ground, to);
         (answer != Tri::No).then_some(Landing { element: to, flow, proven })

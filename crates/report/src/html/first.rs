@@ -142,10 +142,10 @@ fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
     }
 }
 
-/// `at most 4 threat instances open, of the attack paths listed 1 proven, 3 assumed, 2 possible left`.
-pub fn left(of: &Priority) -> String {
+/// `at most 4 threat instances open; of the attack paths 1 proven, 3 assumed, 2 possible left`.
+fn left(of: &Priority) -> String {
     format!(
-        "at most {} open, of the attack paths listed {} left",
+        "at most {} open; of the attack paths {} left",
         words::many(of.threats_left, "threat instance"),
         words::paths(of.left())
     )

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::{Certainty, FactRef};
 use seaworthy_core::fact::Fact;
-use seaworthy_core::step::{Hop, Path, Priority, State};
+use seaworthy_core::step::{Forecast, Hop, Path, Priority, State};
 use seaworthy_core::threat::{Instance, Rating, Status, Subject};
 use serde::{Serialize, Serializer};
 
@@ -463,6 +463,37 @@ pub struct ModelSummary<'r> {
     open_by_letter: std::collections::BTreeMap<char, usize>,
     paths: PathsCounted<'r>,
     smallest_cut: CutOut<'r>,
+    /// What is left where the first priorities are carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastOut>,
+}
+
+#[derive(Serialize)]
+struct ForecastOut {
+    /// How many priorities.
+    priorities: usize,
+    threats: Counted,
+    instances: Counted,
+    paths: seaworthy_core::step::Counted,
+    pairs: seaworthy_core::step::Counted,
+    more: bool,
+    controls: super::Counts,
+    failing: usize,
+}
+
+impl ForecastOut {
+    fn new((priorities, of): &(usize, Forecast)) -> Self {
+        Self {
+            priorities: *priorities,
+            threats: Counted(of.threats),
+            instances: Counted(of.instances),
+            paths: of.paths,
+            pairs: of.pairs,
+            more: of.more,
+            controls: super::Counts(of.controls),
+            failing: of.failing,
+        }
+    }
 }
 
 struct Counted([usize; 4]);
@@ -531,6 +562,7 @@ impl<'r> ModelSummary<'r> {
                 smallest: model.cut.smallest,
                 uncut: model.cut.uncut.iter().map(|i| model.paths.list[*i].fingerprint.as_str()).collect(),
             },
+            forecast: model.forecast.as_ref().map(ForecastOut::new),
         }
     }
 }

@@ -347,12 +347,13 @@ impl Record<'_> {
         for (i, priority) in chosen.iter().enumerate() {
             self.priority(i + 1, priority, out)?;
         }
-        if let Some(last) = chosen.last() {
+        if let Some((taken, forecast)) = &self.model.forecast {
             writeln!(
                 out,
-                "After these, at most {} are open, and of the paths listed are left: {}.\n",
-                words::count(last.threats_left, "threat instance"),
-                words::paths(last.left())
+                "Forecast after {}: {}. It is computed anew over the facts as they would then be, with everything that \
+                 follows from them; what comes true is seen by collecting again.\n",
+                if *taken == 1 { "this".to_owned() } else { format!("these {taken}") },
+                words::forecast(forecast)
             )?;
         }
         let cut = &self.model.cut;

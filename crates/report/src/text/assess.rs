@@ -124,16 +124,9 @@ impl Model<'_, '_> {
         for (i, priority) in self.model.priorities[..shown].iter().enumerate() {
             self.priority(i + 1, digits, priority, out)?;
         }
-        let last = &self.model.priorities[shown - 1];
-        let left = match last.left() {
-            left if left.all() == 0 => "no path".to_owned(),
-            left => words::paths(left),
-        };
-        let those = if shown == 1 { "this".to_owned() } else { format!("these {shown}") };
-        let line = format!(
-            "  After {those}: at most {} open; of the paths listed {left} left.",
-            words::count(last.threats_left, "threat instance")
-        );
+        let Some((taken, forecast)) = &self.model.forecast else { return Ok(()) };
+        let those = if *taken == 1 { "this".to_owned() } else { format!("these {taken}") };
+        let line = format!("  After {those}, as forecast: {}.", words::forecast(forecast));
         self.text.page.paragraph(out, "", 4, &line)
     }
 
