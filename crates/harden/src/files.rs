@@ -1,18 +1,33 @@
 //! Files: read, kept, replaced and put back so that a crash at any moment leaves the old or the new one, whole.
 //!
-//! Nothing follows a link at the end of a path; directories on the way are resolved once.
+//! The directory of a file is opened once, and everything is done relative to it; nothing follows a link at the end of
+//! a path. A file takes another's place by a temporary file beside it: written, synced, given the other's owner, mode,
+//! extended attributes and ACL, and renamed. The temporary's name tells whose it is and what it holds, so what a crash
+//! leaves is found and removed by [`sweep`], which [`Keep::restore`] and [`Own::undo`] call.
 
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+mod extra;
+mod facts;
+mod keep;
+mod own;
+mod place;
+mod room;
+#[cfg(test)]
+mod tests;
 
-use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
 
-use crate::act::Undone;
+pub use extra::Extra;
+pub(crate) use extra::{hex, unhex};
+pub use facts::{Facts, Kind, facts, why};
+pub use keep::{Keep, Kept};
+pub use own::Own;
+
+pub use room::Room;
+
 use crate::{At as _, Failure};
+use place::{Place, Seen};
 
 /// The largest file that is edited, in bytes.
 pub const LARGEST: u64 = 4 << 20;
@@ -31,6 +46,14 @@ pub struct Content {
 }
 
 impl Content {
+    /// A file that this process makes: root's where it is root, else its own.
+    #[must_use]
+    pub fn own(bytes: Vec<u8>, mode: u32) -> Self {
+        let uid = rustix::process::geteuid();
+        let gid = if uid.is_root() { 0 } else { rustix::process::getegid().as_raw() };
+        Self { bytes, uid: uid.as_raw(), gid, mode }
+    }
+
     /// A fingerprint of what it holds: 16 hexadecimal digits of SHA-256.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -49,63 +72,84 @@ pub fn digest(bytes: &[u8]) -> String {
 /// # Errors
 /// Where it is a link, no regular file, larger than [`LARGEST`], or cannot be read.
 pub fn read(path: &Path) -> Result<Option<Content>, Failure> {
-    let doing = || format!("read {}", path.display());
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC).bits();
-    let file = match File::options().read(true).custom_flags(flags as i32).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).at(doing),
-    };
-    let meta = file.metadata().at(doing)?;
-    if !meta.is_file() {
-        return Err(Failure(format!("{}: it is no regular file", doing())));
+    let Some(place) = Place::open(path).at(|| format!("read {}", path.display()))? else { return Ok(None) };
+    match place.look()? {
+        Seen::Absent => Ok(None),
+        Seen::File(present) => Ok(Some(present.content)),
+        Seen::Other(kind) => Err(Failure(format!("read {}: it is {}, no regular file", path.display(), kind.words()))),
     }
-    let mut bytes = Vec::new();
-    (&file).take(LARGEST + 1).read_to_end(&mut bytes).at(doing)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Failure(format!("{}: it is larger than {} MiB", doing(), LARGEST >> 20)));
-    }
-    Ok(Some(Content { bytes, uid: meta.uid(), gid: meta.gid(), mode: meta.mode() & 0o7777 }))
 }
 
-/// Puts a file in the place of what is there, by a temporary file beside it and a rename; both are on disk when it returns.
+/// What lies at a path, without following a link there; none where there is nothing.
+///
+/// # Errors
+/// Where that cannot be told.
+pub fn kind(path: &Path) -> Result<Option<Kind>, Failure> {
+    let doing = || format!("look at {}", path.display());
+    Place::open(path).at(doing)?.map_or(Ok(None), |place| place.kind().at(doing))
+}
+
+/// Whether [`replace`] could put a file there, as far as can be told without writing: reads only.
+///
+/// # Errors
+/// One line with the reason: a link, a device, a file with several names, a bind-mounted, immutable or signed one, a
+/// read-only file system, links in a circle, a missing right.
+pub fn replaceable(path: &Path) -> Result<(), Failure> {
+    let doing = || format!("write {}", path.display());
+    if let Some(place) = Place::open(path).at(doing)? {
+        let seen = place.look()?;
+        return place.refuse(&seen);
+    }
+    // Its directory is made, then: in the nearest that is there.
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty() && p.file_name().is_some());
+    match parent {
+        Some(parent) if kind(parent)? == Some(Kind::Link) => {
+            Err(Failure(format!("{}: its directory is a link that leads nowhere", doing())))
+        }
+        Some(parent) => replaceable_directory(parent).at(doing),
+        None => Ok(()),
+    }
+}
+
+fn replaceable_directory(path: &Path) -> Result<(), Failure> {
+    match Place::open(path).at(|| "its directory".into())? {
+        Some(place) => place.refuse_directory(),
+        None => path.parent().map_or(Ok(()), replaceable_directory),
+    }
+}
+
+/// Puts a file in the place of what is there, by a temporary file beside it and a rename; both are on disk when it
+/// returns. The extended attributes and the ACL of what is there go over to it; owner and mode are those of `new`.
 ///
 /// `expected` is the fingerprint of what is there now, none for no file: where it is something else, nothing is done.
 ///
 /// # Errors
-/// Where something else is there, or it cannot be written; what was there is there still.
+/// Where something else is there, where [`replaceable`] says so, or it cannot be written; what was there is there
+/// still. Where the directory cannot be synced, or it reads back otherwise, the new file may be there.
 pub fn replace(path: &Path, expected: Option<&str>, new: &Content) -> Result<(), Failure> {
+    put(path, expected, new, None)
+}
+
+/// As [`replace`], with the extended attributes of a file that is not there any more.
+fn put(path: &Path, expected: Option<&str>, new: &Content, extra: Option<&Extra>) -> Result<(), Failure> {
     let doing = || format!("write {}", path.display());
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
-    let temporary = parent.join(format!(".{name}.seaworthy"));
-    let _ = fs::remove_file(&temporary);
-    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits();
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(flags as i32)
-        .open(&temporary)
-        .at(doing)?;
-    let written = (|| {
-        file.write_all(&new.bytes)?;
-        std::os::unix::fs::fchown(&file, Some(new.uid), Some(new.gid))?;
-        file.set_permissions(fs::Permissions::from_mode(new.mode))?;
-        file.sync_all()
-    })();
-    let is = written.at(doing).and_then(|()| read(path)).map(|c| c.map(|c| c.digest()));
-    let done = is.and_then(|is| {
-        if is.as_deref() == expected {
-            fs::rename(&temporary, path).at(doing)
-        } else {
-            Err(Failure(format!("{}: it has changed meanwhile", doing())))
-        }
-    });
-    if done.is_err() {
-        let _ = fs::remove_file(&temporary);
+    let place =
+        Place::open(path).at(doing)?.ok_or_else(|| Failure(format!("{}: its directory is missing", doing())))?;
+    let seen = place.look()?;
+    place.expect(&seen, expected)?;
+    place.refuse(&seen)?;
+    let extra = match &seen {
+        Seen::File(present) => Some(&present.extra),
+        _ => extra,
+    };
+    let temporary = place.temporary(new, extra)?;
+    place.expect(&place.look()?, expected)?;
+    temporary.take_place(expected.is_none())?;
+    place.sync()?;
+    match place.look()? {
+        Seen::File(present) if present.content == *new => Ok(()),
+        _ => Err(Failure(format!("{}: it was written and reads back otherwise", doing()))),
     }
-    done.and_then(|()| sync_directory(parent))
 }
 
 /// Removes a file whose content is known.
@@ -113,14 +157,25 @@ pub fn replace(path: &Path, expected: Option<&str>, new: &Content) -> Result<(),
 /// # Errors
 /// Where something else is there, or it cannot be removed.
 pub fn remove(path: &Path, expected: &str) -> Result<(), Failure> {
-    match read(path)? {
-        None => return Ok(()),
-        Some(content) if content.digest() == expected => {
-            fs::remove_file(path).at(|| format!("remove {}", path.display()))?
+    let Some(place) = Place::open(path).at(|| format!("remove {}", path.display()))? else { return Ok(()) };
+    match place.look()? {
+        Seen::Absent => Ok(()),
+        seen => {
+            place.expect(&seen, Some(expected))?;
+            place.refuse(&seen)?;
+            place.unlink()?;
+            place.sync()
         }
-        Some(_) => return Err(Failure(format!("remove {}: it has changed meanwhile", path.display()))),
     }
-    sync_directory(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Removes the temporary files that a crash left beside a file, and says whether there were any.
+///
+/// # Errors
+/// Where the directory cannot be read, or one cannot be removed.
+pub fn sweep(path: &Path) -> Result<bool, Failure> {
+    let doing = || format!("clear up beside {}", path.display());
+    Place::open(path).at(doing)?.map_or(Ok(false), |place| place.sweep().at(doing))
 }
 
 /// Has the entries of a directory on disk.
@@ -128,103 +183,5 @@ pub fn remove(path: &Path, expected: &str) -> Result<(), Failure> {
 /// # Errors
 /// Where it cannot be opened or synced.
 pub fn sync_directory(path: &Path) -> Result<(), Failure> {
-    File::open(path).and_then(|d| d.sync_all()).at(|| format!("sync {}", path.display()))
-}
-
-/// Where copies of files are kept while a transaction may have to be undone.
-#[derive(Clone, Debug)]
-pub struct Keep {
-    dir: PathBuf,
-}
-
-/// A file as it was before, by its copy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// The file.
-    pub path: PathBuf,
-    /// The copy's name in the keep; none where there was no file.
-    pub copy: Option<String>,
-    /// The fingerprint of what it held; none where there was no file.
-    pub digest: Option<String>,
-    /// The owner, the group and the permission bits; none where there was no file.
-    pub rights: Option<(u32, u32, u32)>,
-}
-
-impl Keep {
-    /// A keep in a directory that is there and that only its owner may enter.
-    #[must_use]
-    pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
-    }
-
-    /// Copies a file, on disk when it returns; that there is none is kept too.
-    ///
-    /// # Errors
-    /// Where it cannot be read or copied.
-    pub fn save(&mut self, path: &Path) -> Result<Kept, Failure> {
-        let Some(content) = read(path)? else {
-            return Ok(Kept { path: path.to_owned(), copy: None, digest: None, rights: None });
-        };
-        let digest = content.digest();
-        let number = fs::read_dir(&self.dir).at(|| format!("read {}", self.dir.display()))?.count();
-        let copy = format!("{number:03}");
-        let place = self.dir.join(&copy);
-        let kept = Content { bytes: content.bytes, uid: 0, gid: 0, mode: 0o600 };
-        let own =
-            Content { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw(), ..kept };
-        replace(&place, None, &own)?;
-        let rights = Some((content.uid, content.gid, content.mode));
-        Ok(Kept { path: path.to_owned(), copy: Some(copy), digest: Some(digest), rights })
-    }
-
-    /// Puts back what was kept, where what is there now is what the change made of it (`made`, none for no file).
-    ///
-    /// # Errors
-    /// Where the copy cannot be read or the file not be written.
-    pub fn restore(&self, kept: &Kept, made: Option<&str>) -> Result<Undone, Failure> {
-        let now = read(&kept.path)?.map(|c| c.digest());
-        if now == kept.digest {
-            return Ok(Undone::Nothing);
-        }
-        if now.as_deref() != made {
-            return Ok(Undone::Drifted(vec![kept.path.display().to_string()]));
-        }
-        match (&kept.copy, kept.rights) {
-            (Some(copy), Some((uid, gid, mode))) => {
-                let place = self.dir.join(copy);
-                let bytes =
-                    read(&place)?.ok_or_else(|| Failure(format!("{}: the copy is gone", place.display())))?.bytes;
-                replace(&kept.path, now.as_deref(), &Content { bytes, uid, gid, mode })?;
-            }
-            _ => remove(&kept.path, made.unwrap_or_default())?,
-        }
-        Ok(Undone::Restored)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_kept_replaced_and_put_back() {
-        let dir = tempfile::tempdir().unwrap();
-        let keep_dir = dir.path().join("keep");
-        fs::create_dir(&keep_dir).unwrap();
-        let mut keep = Keep::at(&keep_dir);
-        let path = dir.path().join("f");
-        fs::write(&path, "old").unwrap();
-        let kept = keep.save(&path).unwrap();
-        let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        let new = Content { bytes: b"new".to_vec(), uid, gid, mode: 0o640 };
-        assert!(replace(&path, None, &new).is_err());
-        replace(&path, kept.digest.as_deref(), &new).unwrap();
-        assert_eq!(read(&path).unwrap().unwrap(), new);
-        assert_eq!(keep.restore(&kept, Some(&new.digest())).unwrap(), Undone::Restored);
-        assert_eq!(keep.restore(&kept, Some(&new.digest())).unwrap(), Undone::Nothing);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        fs::write(&path, "other").unwrap();
-        assert!(matches!(keep.restore(&kept, Some(&new.digest())).unwrap(), Undone::Drifted(_)));
-        assert_eq!(fs::read(&path).unwrap(), b"other");
-    }
+    std::fs::File::open(path).and_then(|d| d.sync_all()).at(|| format!("sync {}", path.display()))
 }

@@ -7,6 +7,7 @@ use seaworthy_core::verdict::Severity;
 use seaworthy_report::Format;
 
 pub mod harden;
+pub mod transaction;
 
 /// Where to begin; the foot of the help.
 const START: &str = "\

@@ -14,8 +14,14 @@ pub enum Exit {
     Failure,
     /// 3: incomplete: what `--fail-on` asks about is unknown, or there are gaps under `--strict`.
     Incomplete,
-    /// 4: refused: nothing was done.
+    /// 4: hardening is refused: nothing was changed.
     Refused,
+    /// 5: a change failed, and everything was taken back.
+    RolledBack,
+    /// 6: something could not be taken back, or was left since others have changed it.
+    RollbackIncomplete,
+    /// 7: a confirmation is awaited.
+    Awaiting,
 }
 
 impl From<Exit> for ExitCode {
@@ -26,6 +32,9 @@ impl From<Exit> for ExitCode {
             Exit::Failure => 2,
             Exit::Incomplete => 3,
             Exit::Refused => 4,
+            Exit::RolledBack => 5,
+            Exit::RollbackIncomplete => 6,
+            Exit::Awaiting => 7,
         })
     }
 }

@@ -12,10 +12,11 @@ pub struct Progress {
 
 impl Progress {
     /// Starts waiting; nothing is shown when standard error is no terminal or quiet was asked for.
-    pub fn start(message: &'static str, quiet: bool) -> Self {
+    pub fn start(message: impl Into<std::borrow::Cow<'static, str>>, quiet: bool) -> Self {
         if quiet || !std::io::stderr().is_terminal() {
             return Self { done: None, thread: None };
         }
+        let message = message.into();
         let (done, waiting) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             if waiting.recv_timeout(Duration::from_millis(333)) != Err(mpsc::RecvTimeoutError::Timeout) {

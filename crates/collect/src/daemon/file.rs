@@ -61,7 +61,14 @@ pub fn read(daemon: &Daemon, major: u32) -> ConfigFile {
 }
 
 fn unreadable(path: String, why: String) -> ConfigFile {
-    ConfigFile { path, real: None, state: State::Unread(why.clone()), digest: None, changed_at: None, changed_since_start: Some(why) }
+    ConfigFile {
+        path,
+        real: None,
+        state: State::Unread(why.clone()),
+        digest: None,
+        changed_at: None,
+        changed_since_start: Some(why),
+    }
 }
 
 /// Reads the file at a path of a file system; `required`: the daemon would not have started without.

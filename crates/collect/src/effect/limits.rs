@@ -318,10 +318,11 @@ impl<'a> Group<'a> {
     }
 }
 
-/// `max`, `-1` and version 1's greatest number of pages are no limit.
+/// `max`, `-1` and what no machine has are no limit.
 fn parse_limit(text: &str) -> Result<Option<u64>, Unread> {
-    /// Version 1 writes no limit as 2^63 - 1 rounded down to a page; pages are 4, 16 or 64 KiB.
-    const NONE: u64 = 0x7fff_ffff_ffff_0000;
+    /// Version 1 writes no limit as 2^63 - 1 rounded down to a page; where an engine has lifted a limit of swap on version
+    /// 2, it is that less the memory. No machine has as much as this.
+    const NONE: u64 = 1 << 60;
     match text.trim() {
         "max" | "-1" => Ok(None),
         number => match number.parse::<u64>() {
@@ -417,5 +418,8 @@ mod tests {
         let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/gone\n");
         assert_eq!(l.memory_max.value, Err(super::super::read::vanished()));
         assert!(parse_limit("junk").is_err());
+        for none in ["max", "-1", "9223372036854771712", "9223372036787662848"] {
+            assert_eq!(parse_limit(none), Ok(None), "{none}");
+        }
     }
 }

@@ -236,6 +236,7 @@ pub fn steps() -> Vec<Step> {
         when: None,
         at: None,
         effort,
+        assumes: (id == "exploit-service").then(|| "a flaw in the service behind the port".into()),
         attack: attack.into(),
         source: "https://example.test/steps".into(),
         cut: Vec::new(),

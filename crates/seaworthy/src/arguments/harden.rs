@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use seaworthy_report::Format;
 
+use super::transaction::{
+    APPLY, ApplyArguments, HistoryArguments, ROLLBACK, RecoverArguments, STATUS, SettleArguments, StateArguments,
+    WatchArguments,
+};
 use super::{CommonArguments, SourceArguments, parse_format};
 
 /// How a plan is chosen; the foot of its help.
@@ -25,11 +29,30 @@ A plan changes nothing. Exit codes: 0 planned; 2 wrong usage or a failure; 4 ref
 pub enum HardenCommand {
     /// Work out what would close findings: a plan, which changes nothing
     #[command(after_help = PLAN)]
-    Plan(PlanArguments),
+    Plan(Box<PlanArguments>),
     /// Show a plan: what changes, what stops, what may break, what is left to you
     Show(ShowArguments),
     /// Write a plan for other tools: a shell script, Ansible tasks, a Compose override, a patch of daemon.json
     Export(ExportArguments),
+    /// Carry a plan out: checked, journalled, proven in effect, and taken back unless it is confirmed
+    #[command(after_help = APPLY)]
+    Apply(ApplyArguments),
+    /// Keep what was applied
+    Confirm(SettleArguments),
+    /// Take back what was applied, now or a month later
+    #[command(after_help = ROLLBACK)]
+    Rollback(SettleArguments),
+    /// What is going on: whether a confirmation is awaited, or something ended half-way
+    #[command(after_help = STATUS)]
+    Status(StateArguments),
+    /// Everything that was ever changed
+    History(HistoryArguments),
+    /// What takes a transaction back that is not confirmed
+    #[command(hide = true)]
+    Guard(WatchArguments),
+    /// What takes back at boot what was interrupted
+    #[command(hide = true)]
+    Recover(RecoverArguments),
 }
 
 /// Flags of `harden plan`.

@@ -17,7 +17,7 @@ use crate::arguments::CommonArguments;
 use crate::config::Config;
 
 /// The catalogue with the user's own checks, and the configuration.
-fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
+pub(crate) fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
     let config = Config::find(common.config.as_deref())?;
     let mut catalog = Catalog::embedded();
     if let Some(dir) = common.catalog.as_ref().or(config.catalog.as_ref()) {
@@ -36,12 +36,12 @@ fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
 const MOST_REASONS: usize = 3;
 
 /// Whether nothing at all could be read.
-fn is_nothing(snapshot: &Snapshot) -> bool {
+pub(crate) fn is_nothing(snapshot: &Snapshot) -> bool {
     snapshot.targets.iter().all(|t| t.components.is_empty())
 }
 
 /// Says in one line why nothing could be read, and what can be seen without an engine.
-fn nothing(snapshot: &Snapshot) -> anyhow::Error {
+pub(crate) fn nothing(snapshot: &Snapshot) -> anyhow::Error {
     let reasons: Vec<String> = snapshot.targets.iter().take(MOST_REASONS).map(why_not).collect();
     let more = match snapshot.targets.len().saturating_sub(MOST_REASONS) {
         0 => String::new(),

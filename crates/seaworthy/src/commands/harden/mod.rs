@@ -1,8 +1,12 @@
 //! `harden`: plans, and what is done with them.
 
+mod apply;
 mod export;
+mod eyes;
 mod plan;
+mod settle;
 mod show;
+mod told;
 
 use std::path::Path;
 
@@ -19,6 +23,13 @@ pub fn run(command: &HardenCommand) -> Result<Exit> {
         HardenCommand::Plan(arguments) => plan::run(arguments),
         HardenCommand::Show(arguments) => show::run(arguments),
         HardenCommand::Export(arguments) => export::run(arguments),
+        HardenCommand::Apply(arguments) => apply::run(arguments),
+        HardenCommand::Confirm(arguments) => settle::confirm(arguments),
+        HardenCommand::Rollback(arguments) => settle::rollback(arguments),
+        HardenCommand::Status(arguments) => settle::status(arguments),
+        HardenCommand::History(arguments) => settle::history(arguments),
+        HardenCommand::Guard(arguments) => settle::guard(arguments),
+        HardenCommand::Recover(arguments) => settle::recover(&arguments.state, arguments.early),
     }
 }
 
