@@ -239,6 +239,10 @@ pub struct Activate {
     pub returns: Vec<ContainerRef>,
     /// Containers that stop and that are started again after it.
     pub started_again: Vec<ContainerRef>,
+    /// Whether every container is stopped before the restart: settings of the default bridge do not take effect while
+    /// one is kept running (live-restore).
+    #[serde(default)]
+    pub stop_all: bool,
 }
 
 /// How the engine takes new settings.

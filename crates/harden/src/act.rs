@@ -1,5 +1,7 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
+mod activate;
+
 use seaworthy_core::plan::Action;
 use serde_json::Value;
 
@@ -102,5 +104,8 @@ pub trait Act {
 /// # Errors
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
-    Err(Refusal::Refused(format!("{} is not carried out by this build", action.word())))
+    match action {
+        Action::Activate(activate) => Ok(Box::new(activate.clone())),
+        other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
+    }
 }

@@ -177,6 +177,17 @@ impl Keep {
         Ok(Kept { path: path.to_owned(), copy: Some(copy), digest: Some(digest), rights })
     }
 
+    /// What a kept file held; none where there was no file.
+    ///
+    /// # Errors
+    /// Where the copy cannot be read.
+    pub fn copy(&self, kept: &Kept) -> Result<Option<Vec<u8>>, Failure> {
+        let Some(copy) = &kept.copy else { return Ok(None) };
+        let place = self.dir.join(copy);
+        let content = read(&place)?.ok_or_else(|| Failure(format!("{}: the copy is gone", place.display())))?;
+        Ok(Some(content.bytes))
+    }
+
     /// Puts back what was kept, where what is there now is what the change made of it (`made`, none for no file).
     ///
     /// # Errors
