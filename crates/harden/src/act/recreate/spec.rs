@@ -224,7 +224,8 @@ fn settled(value: &Value) -> Value {
         }
         Value::Object(o) => {
             let kept = o.iter().filter(|(_, v)| !is_empty(v)).map(|(k, v)| (k.clone(), settled(v)));
-            Value::Object(kept.collect())
+            // Lists are put in order by their items' text, which must not depend on the order of fields.
+            Value::Object(kept.collect::<BTreeMap<_, _>>().into_iter().collect())
         }
         other => other.clone(),
     }
