@@ -94,7 +94,8 @@ fn renamed_removed_and_needed_ones_are_left() {
 fn later_updates(version: Version) {
     let Some(bed) = Bed::new(version) else { return };
     let undo = carry_out(&bed.host, &bed.recreate);
-    let body = json!({ "Memory": 1 << 27, "MemorySwap": 1 << 27, "PidsLimit": 77, "RestartPolicy": { "Name": "always" } });
+    let body =
+        json!({ "Memory": 1 << 27, "MemorySwap": 1 << 27, "PidsLimit": 77, "RestartPolicy": { "Name": "always" } });
     assert_eq!(bed.daemon.request("POST", "/containers/it/update", Some(&body)).0, 200);
     assert_eq!(bed.undo(&undo), Undone::Restored);
     let now = bed.daemon.inspect("it");
@@ -190,4 +191,42 @@ fn one_that_did_not_run_is_not_started() {
     assert_eq!(recreate.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
     let now = daemon.inspect("it");
     assert_eq!((now["Id"].as_str(), &now["State"]["Running"]), (Some(id.as_str()), &json!(true)));
+}
+
+/// Every container that should come back with its policy has, once this one is up.
+fn runs(bed: &Bed) {
+    for _ in 0..600 {
+        if bed.daemon.inspect("it")["State"]["Running"] == true {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("it did not come back: {:?}", bed.names());
+}
+
+fn engine_restarts(version: Version) {
+    let mut body = sleeper();
+    body["HostConfig"] = json!({ "RestartPolicy": { "Name": "always" } });
+    let Some(mut bed) = Bed::of(version, &body, vec![set("cap-drop", &[], &["ALL"])]) else { return };
+    let undo = carry_out(&bed.host, &bed.recreate);
+    bed.daemon.restart().unwrap();
+    runs(&bed);
+    let names = bed.names();
+    assert!(names.len() == 2 && names[0] == r#""/it" "running""# && names[1].ends_with(r#""exited""#), "{names:?}");
+    assert_ne!(bed.daemon.inspect("it")["Id"], bed.id.as_str());
+    assert_eq!(bed.undo(&undo), Undone::Restored);
+    bed.daemon.restart().unwrap();
+    runs(&bed);
+    assert_eq!(bed.daemon.inspect("it")["Id"], bed.id.as_str());
+    assert_eq!(bed.names(), [r#""/it" "running""#]);
+}
+
+#[test]
+fn engine20_a_start_of_the_engine_brings_back_the_one_that_is_in_place() {
+    engine_restarts(Version::V20);
+}
+
+#[test]
+fn engine29_a_start_of_the_engine_brings_back_the_one_that_is_in_place() {
+    engine_restarts(Version::V29);
 }

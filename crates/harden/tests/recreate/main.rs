@@ -42,7 +42,8 @@ fn keeps_everything(version: Version) {
     let mut config = web.before["Config"].clone();
     config["Env"].as_array_mut().unwrap().retain(|e| !e.as_str().unwrap().contains(SECRET));
     assert_eq!(new["Config"], config);
-    for kept in ["RestartPolicy", "Binds", "PortBindings", "Sysctls", "Ulimits", "Devices", "LogConfig", "Init", "Dns"] {
+    for kept in ["RestartPolicy", "Binds", "PortBindings", "Sysctls", "Ulimits", "Devices", "LogConfig", "Init", "Dns"]
+    {
         assert_eq!(new["HostConfig"][kept], web.before["HostConfig"][kept], "{kept}");
     }
     let old = daemon.inspect(&web.id);

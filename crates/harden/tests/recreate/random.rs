@@ -43,7 +43,10 @@ fn config() -> BoxedStrategy<Map<String, Value>> {
         ("StopTimeout", one_of(vec![json!(1), json!(0)])),
         ("Tty", one_of(vec![json!(true)])),
         ("OpenStdin", one_of(vec![json!(true)])),
-        ("Healthcheck", one_of(vec![json!({ "Test": ["NONE"] }), json!({ "Test": ["CMD", "x"], "Interval": 1_000_000 })])),
+        (
+            "Healthcheck",
+            one_of(vec![json!({ "Test": ["NONE"] }), json!({ "Test": ["CMD", "x"], "Interval": 1_000_000 })]),
+        ),
     ])
 }
 
@@ -63,8 +66,14 @@ fn host_config() -> BoxedStrategy<Map<String, Value>> {
         ("Tmpfs", one_of(vec![json!({ "/tmp": "size=64k,noexec" })])),
         ("PortBindings", one_of(vec![json!({ "80/tcp": [bound("", ""), bound("127.0.0.1", "8000-8010")] })])),
         ("PublishAllPorts", one_of(vec![json!(true)])),
-        ("RestartPolicy", one_of(vec![json!({ "Name": "on-failure", "MaximumRetryCount": 4 }), json!({ "Name": "always" })])),
-        ("NetworkMode", one_of(vec![json!("app"), json!("host"), json!("none"), json!("bridge"), json!("container:other")])),
+        (
+            "RestartPolicy",
+            one_of(vec![json!({ "Name": "on-failure", "MaximumRetryCount": 4 }), json!({ "Name": "always" })]),
+        ),
+        (
+            "NetworkMode",
+            one_of(vec![json!("app"), json!("host"), json!("none"), json!("bridge"), json!("container:other")]),
+        ),
         ("CapAdd", one_of(vec![json!(["NET_ADMIN", "CAP_SYS_TIME"]), json!(["ALL"])])),
         ("CapDrop", one_of(vec![json!(["ALL"]), json!(["mknod"])])),
         ("SecurityOpt", one_of(vec![json!(["no-new-privileges", "seccomp=unconfined"]), json!(["label=disable"])])),
@@ -76,21 +85,28 @@ fn host_config() -> BoxedStrategy<Map<String, Value>> {
         ("Dns", one_of(vec![json!(["192.0.2.1"])])),
         ("ExtraHosts", one_of(vec![json!(["a:192.0.2.1", "b:192.0.2.2"])])),
         ("GroupAdd", one_of(vec![json!(["7", "sailor"])])),
-        ("Devices", one_of(vec![json!([{ "PathOnHost": "/dev/null", "PathInContainer": "/dev/n", "CgroupPermissions": "r" }])])),
+        (
+            "Devices",
+            one_of(vec![json!([{ "PathOnHost": "/dev/null", "PathInContainer": "/dev/n", "CgroupPermissions": "r" }])]),
+        ),
         ("Memory", one_of(vec![json!(1 << 26)])),
         ("PidsLimit", one_of(vec![json!(9), json!(-1)])),
         ("NanoCpus", one_of(vec![json!(250_000_000)])),
         ("ShmSize", one_of(vec![json!(1 << 20)])),
         ("Sysctls", one_of(vec![json!({ "kernel.msgmax": "65536" })])),
         ("ReadonlyRootfs", one_of(vec![json!(true)])),
-        ("LogConfig", one_of(vec![json!({ "Type": "local", "Config": { "max-size": "1m" } }), json!({ "Type": "none" })])),
+        (
+            "LogConfig",
+            one_of(vec![json!({ "Type": "local", "Config": { "max-size": "1m" } }), json!({ "Type": "none" })]),
+        ),
         ("Init", one_of(vec![json!(true), json!(false)])),
     ])
 }
 
 /// `inspect` without what names this very container, and without the names that anonymous volumes were given.
 fn settled(inspect: &Value) -> Value {
-    let mut said = json!({ "Config": inspect["Config"], "HostConfig": inspect["HostConfig"], "Networks": networks(inspect) });
+    let mut said =
+        json!({ "Config": inspect["Config"], "HostConfig": inspect["HostConfig"], "Networks": networks(inspect) });
     let own = said["Config"]["Hostname"].as_str() == inspect["Id"].as_str().map(|id| &id[..12]);
     if own {
         said["Config"]["Hostname"] = Value::Null;
@@ -104,6 +120,21 @@ fn settled(inspect: &Value) -> Value {
     said["Mounts"] = mounts.into();
     nothing_is_null(&mut said);
     said
+}
+
+/// The fields that differ, by their sections, after and before.
+fn differences(after: &Value, before: &Value) -> Vec<Value> {
+    let fields = |of: &Value, section: &str| of[section].as_object().cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for section in ["Config", "HostConfig", "Networks"] {
+        let (a, b) = (fields(after, section), fields(before, section));
+        let keys = a.keys().chain(b.keys().filter(|k| !a.contains_key(*k)));
+        found.extend(keys.filter(|k| a.get(*k) != b.get(*k)).map(|k| json!([section, k, a.get(k), b.get(k)])));
+    }
+    if after["Mounts"] != before["Mounts"] {
+        found.push(json!(["Mounts", after["Mounts"], before["Mounts"]]));
+    }
+    found
 }
 
 /// An engine shows nothing as null, empty or not at all, by how it was told.
@@ -124,7 +155,11 @@ fn nothing_is_null(value: &mut Value) {
     }
 }
 
-fn is_made_again(daemon: &Daemon, config: &Map<String, Value>, host_config: &Map<String, Value>) -> Result<bool, TestCaseError> {
+fn is_made_again(
+    daemon: &Daemon,
+    config: &Map<String, Value>,
+    host_config: &Map<String, Value>,
+) -> Result<bool, TestCaseError> {
     let mut body = config.clone();
     body.insert("Image".into(), "busybox:test".into());
     body.insert("HostConfig".into(), host_config.clone().into());
@@ -135,7 +170,8 @@ fn is_made_again(daemon: &Daemon, config: &Map<String, Value>, host_config: &Map
     let undo = carry_out(&host, &recreate);
     let after = daemon.inspect("it");
     prop_assert_ne!(&after["Id"], &before["Id"]);
-    prop_assert_eq!(settled(&after), settled(&before));
+    let other = differences(&settled(&after), &settled(&before));
+    prop_assert!(other.is_empty(), "after and before: {:?}", other);
     let undone = recreate.undo(&host, &keep(), &undo).unwrap();
     prop_assert_eq!(undone, Undone::Restored);
     prop_assert_eq!(daemon.request("DELETE", "/containers/it?v=1", None).0, 204);
@@ -147,7 +183,8 @@ fn random(version: Version) {
     daemon.run("other", &json!({ "Image": "busybox:test" }));
     assert_eq!(daemon.request("POST", "/networks/create", Some(&json!({ "Name": "app" }))).0, 201);
     let made = std::cell::Cell::new(0);
-    let mut runner = TestRunner::new(Config { cases: 60, max_shrink_iters: 40, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: 60, max_shrink_iters: 40, failure_persistence: None, ..Config::default() });
     let run = runner.run(&(config(), host_config()), |(config, host_config)| {
         made.set(made.get() + u32::from(is_made_again(&daemon, &config, &host_config)?));
         Ok(())

@@ -166,7 +166,8 @@ fn engine29_a_configured_hardware_address_survives_on_each_network_and_no_other_
         "one": { "MacAddress": "02:42:ac:11:00:91" }, "two": { "MacAddress": "02:42:ac:11:00:92" }, "three": {},
     } });
     let id = daemon.run("it", &body);
-    let mac = |of: &str, network: &str| daemon.inspect(of)["NetworkSettings"]["Networks"][network]["MacAddress"].clone();
+    let mac =
+        |of: &str, network: &str| daemon.inspect(of)["NetworkSettings"]["Networks"][network]["MacAddress"].clone();
     let made_up = mac("it", "three");
     carry_out(&host(&daemon), &action(&id, "it", vec![set("cap-drop", &[], &["ALL"])]));
     assert_eq!((mac("it", "one"), mac("it", "two")), (json!("02:42:ac:11:00:91"), json!("02:42:ac:11:00:92")));

@@ -22,7 +22,12 @@ const HEALTHY_WITHIN: (Duration, Duration) = (Duration::from_secs(60), Duration:
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) fn verify(action: &plan::Recreate, host: &Host, engine: &Engine, intent: &Intent) -> Result<Effect, Failure> {
+pub(super) fn verify(
+    action: &plan::Recreate,
+    host: &Host,
+    engine: &Engine,
+    intent: &Intent,
+) -> Result<Effect, Failure> {
     let name = &intent.name;
     let old = steps::old(host, engine, &intent.id)?;
     let policy = object(&old.inspect, "/HostConfig/RestartPolicy");
@@ -65,7 +70,9 @@ fn wait(engine: &Engine, id: &str, name: &str, was_unhealthy: bool) -> Result<()
             || text(&now, "/State/StartedAt") != text(&first, "/State/StartedAt");
         if status != "running" || restarted {
             let code = now.pointer("/State/ExitCode").and_then(Value::as_i64).unwrap_or_default();
-            return Err(Failure(format!("the new {name} does not run on: it is {status}, and its program ended with {code}")));
+            return Err(Failure(format!(
+                "the new {name} does not run on: it is {status}, and its program ended with {code}"
+            )));
         }
         match (checked, text(&now, "/State/Health/Status")) {
             (true, "healthy") => return Ok(()),
@@ -111,7 +118,7 @@ fn volumes(action: &plan::Recreate, old: &Value, new: &Value) -> Vec<String> {
     let places = items(old.pointer("/Mounts")).iter().map(|m| settled(text(m, "/Destination")));
     places
         .filter(|place| !asked.contains(place) && at(old, place) != at(new, place))
-        .map(|place| format!("what is mounted at {place}"))
+        .map(|place| format!("what is mounted at {place:?}"))
         .collect()
 }
 

@@ -54,7 +54,8 @@ fn lasting(changed: &BTreeSet<&str>, places: &[String], work: &str) -> Vec<Strin
     // working directory because the engine makes it.
     let leads_on = |path: &str| {
         let within = format!("{path}/");
-        let next = changed.range::<str, _>((std::ops::Bound::Excluded(within.as_str()), std::ops::Bound::Unbounded)).next();
+        let next =
+            changed.range::<str, _>((std::ops::Bound::Excluded(within.as_str()), std::ops::Bound::Unbounded)).next();
         let above = |p: &str| p.starts_with(&within);
         next.is_some_and(|n| above(n)) || places.iter().any(|p| above(p)) || path == work || above(work)
     };
@@ -83,8 +84,20 @@ mod tests {
     #[test]
     fn only_what_would_be_lost_counts() {
         let changed = [
-            "/etc", "/etc/hosts", "/run", "/run/nginx.pid", "/tmp", "/data", "/data/mount", "/var", "/var/lib",
-            "/var/lib/app", "/var/lib/app/state.db", "/var/lib/app-2", "/tmpfile", "/srv",
+            "/etc",
+            "/etc/hosts",
+            "/run",
+            "/run/nginx.pid",
+            "/tmp",
+            "/data",
+            "/data/mount",
+            "/var",
+            "/var/lib",
+            "/var/lib/app",
+            "/var/lib/app/state.db",
+            "/var/lib/app-2",
+            "/tmpfile",
+            "/srv",
         ];
         let places = ["/data/mount".to_owned(), "/srv".to_owned()];
         let found = lasting(&changed.into_iter().collect(), &places, "/");

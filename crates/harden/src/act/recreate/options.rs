@@ -104,7 +104,9 @@ impl Merge<'_> {
             mode == "host" || mode.starts_with("container:")
         };
         let labelled = |spec: &Spec| {
-            spec.host.get("Privileged") == Some(&Value::Bool(true)) || shares(spec, "PidMode") || shares(spec, "IpcMode")
+            spec.host.get("Privileged") == Some(&Value::Bool(true))
+                || shares(spec, "PidMode")
+                || shares(spec, "IpcMode")
         };
         if !labelled(&self.was) || labelled(&self.spec) {
             return;

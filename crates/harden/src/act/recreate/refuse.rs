@@ -76,7 +76,9 @@ fn checkpoints(engine: &Engine, inspect: &Value, name: &str) -> Result<(), Refus
     let path = format!("/containers/{}/checkpoints", segment(id_of(inspect)));
     let answer = engine.send("GET", &path, None, PATIENCE)?;
     if answer.is_good() && !items(Some(&answer.body)).is_empty() {
-        return Err(Refusal::Refused(format!("{name} cannot be re-created: it has checkpoints, which belong to it alone")));
+        return Err(Refusal::Refused(format!(
+            "{name} cannot be re-created: it has checkpoints, which belong to it alone"
+        )));
     }
     Ok(())
 }
@@ -96,7 +98,8 @@ fn refuse_for(others: &[String], name: &str) -> Result<(), Refusal> {
 /// Containers that need this one by its id or name for as long as they exist, with what for.
 pub(super) fn dependents(engine: &Engine, inspect: &Value) -> Result<Vec<String>, Failure> {
     let (id, name) = (id_of(inspect), name_of(inspect));
-    let is_it = |said: &str| !said.is_empty() && (said == id || said == name || (said.len() >= 12 && id.starts_with(said)));
+    let is_it =
+        |said: &str| !said.is_empty() && (said == id || said == name || (said.len() >= 12 && id.starts_with(said)));
     let mut found = Vec::new();
     for other in items(Some(&engine.get("/containers/json?all=1")?)) {
         let other_id = text(other, "/Id");
@@ -129,7 +132,9 @@ fn image(engine: &Engine, seen: &Seen, want: &Spec) -> Result<(), Refusal> {
     let reference = field(&want.config, "Image");
     match image_of(engine, reference)? {
         Some(id) if id == text(&seen.inspect, "/Image") => Ok(()),
-        Some(_) => Err(Refusal::Refused(format!("{reference:?} is another image than the container's: replace it by hand"))),
+        Some(_) => {
+            Err(Refusal::Refused(format!("{reference:?} is another image than the container's: replace it by hand")))
+        }
         None => Err(Refusal::Refused(format!("there is no image {reference:?} here: pull it first"))),
     }
 }

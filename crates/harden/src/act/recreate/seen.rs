@@ -84,7 +84,8 @@ fn api_version(engine: &Engine) -> Result<(u32, u32), Failure> {
     let version = engine.get("/version")?;
     let said = text(&version, "/ApiVersion");
     let parts = said.split_once('.').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
-    parts.ok_or_else(|| Failure(format!("the engine at {} does not say which API it speaks", engine.socket().display())))
+    parts
+        .ok_or_else(|| Failure(format!("the engine at {} does not say which API it speaks", engine.socket().display())))
 }
 
 /// The addresses that somebody configured, apart from those that the engine made up.
