@@ -26,7 +26,9 @@ fn good(doing: &str, answer: Answer) -> Result<Value, Failure> {
     if answer.is_good() {
         return Ok(answer.body);
     }
-    Err(Failure(format!("the engine refuses to {doing}: {} ({})", answer.message(), answer.status)))
+    // It repeats names, which are others', and some of its answers have several lines.
+    let said = answer.message().replace(|c: char| c.is_control(), " ");
+    Err(Failure(format!("the engine refuses to {doing}: {said} ({})", answer.status)))
 }
 
 /// Creates a container; its id.
@@ -45,7 +47,7 @@ pub(super) fn create(engine: &Engine, name: &str, body: &Value, platform: &str) 
 pub(super) fn connect(engine: &Engine, id: &str, network: &str, endpoint: &Value) -> Result<(), Failure> {
     let body = json!({ "Container": id, "EndpointConfig": endpoint });
     let path = format!("/networks/{}/connect", segment(network));
-    send(engine, &format!("connect the new container to {network}"), "POST", &path, Some(&body)).map(drop)
+    send(engine, &format!("connect the new container to {network:?}"), "POST", &path, Some(&body)).map(drop)
 }
 
 /// Sets a restart policy, and limits.

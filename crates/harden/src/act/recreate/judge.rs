@@ -110,14 +110,15 @@ fn volumes(action: &plan::Recreate, old: &Value, new: &Value) -> Vec<String> {
         let mounts = items(inspect.pointer("/Mounts")).iter();
         let found = mounts.into_iter().find(|m| settled(text(m, "/Destination")) == place);
         found.map(|m| {
-            let source = if text(m, "/Type") == "volume" { text(m, "/Name") } else { text(m, "/Source") };
+            let named = text(m, "/Type") == "volume" && !text(m, "/Name").is_empty();
+            let source = if named { text(m, "/Name") } else { text(m, "/Source") };
             (text(m, "/Type").to_owned(), source.to_owned(), flag(m, "/RW"), text(m, "/Propagation").to_owned())
         })
     };
     let places = items(old.pointer("/Mounts")).iter().map(|m| settled(text(m, "/Destination")));
     places
         .filter(|place| !asked.contains(place) && at(old, place) != at(new, place))
-        .map(|place| format!("what is mounted at {place}"))
+        .map(|place| format!("what is mounted at {place:?}"))
         .collect()
 }
 

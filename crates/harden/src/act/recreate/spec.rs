@@ -106,8 +106,8 @@ impl Spec {
         let networks: std::collections::BTreeSet<_> = self.endpoints.keys().chain(is.endpoints.keys()).collect();
         for name in networks {
             match (self.endpoints.get(name), is.endpoints.get(name)) {
-                (Some(a), Some(b)) => compare(a, b, &format!("network {name}"), &mut found),
-                _ => found.push(format!("network {name}")),
+                (Some(a), Some(b)) => compare(a, b, &format!("network {name:?}"), &mut found),
+                _ => found.push(format!("network {name:?}")),
             }
         }
         found
@@ -144,8 +144,7 @@ fn config(seen: &Seen, host: &Object) -> Object {
         config.remove("Hostname");
     }
     if joins {
-        // The engine shows those of the container that it joined, and refuses them when told.
-        config.remove("Domainname");
+        // The image's, which the engine refuses when told and takes by itself.
         config.remove("ExposedPorts");
     }
     if !seen.macs.is_empty() {
@@ -224,7 +223,8 @@ fn settled(value: &Value) -> Value {
         }
         Value::Object(o) => {
             let kept = o.iter().filter(|(_, v)| !is_empty(v)).map(|(k, v)| (k.clone(), settled(v)));
-            Value::Object(kept.collect())
+            // Lists are put in order by their items' text, which must not depend on the order of fields.
+            Value::Object(kept.collect::<BTreeMap<_, _>>().into_iter().collect())
         }
         other => other.clone(),
     }

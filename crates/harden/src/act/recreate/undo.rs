@@ -87,12 +87,11 @@ impl Way<'_> {
             self.did = true;
             return Ok(Freed::Policy(policy));
         }
-        if ours(engine, intent, &intent.aside)?.is_none() && ours(engine, intent, &intent.after)?.is_none() {
-            if let Some(elsewhere) = self.renamed(old)? {
-                return Ok(Freed::Taken(format!("{name}: the new container was renamed to {elsewhere} since")));
-            }
+        let is_near = ours(engine, intent, &intent.aside)?.is_some() || ours(engine, intent, &intent.after)?.is_some();
+        match if is_near { None } else { self.renamed(old)? } {
+            Some(elsewhere) => Ok(Freed::Taken(format!("{name}: the new container was renamed to {elsewhere} since"))),
+            None => Ok(Freed::Policy(intent.restart.clone())),
         }
-        Ok(Freed::Policy(intent.restart.clone()))
     }
 
     /// Gives the old one what others have set on the new one since; returns the policy that it gets.
@@ -110,10 +109,9 @@ impl Way<'_> {
                 body.insert(key.into(), is.clone());
             }
         }
-        if !body.is_empty() {
-            if let Err(why) = change::update(engine, &intent.id, &body.into()) {
-                self.left.push(format!("{}: limits that were set since could not be kept: {why}", intent.name));
-            }
+        let kept = if body.is_empty() { Ok(()) } else { change::update(engine, &intent.id, &body.into()) };
+        if let Err(why) = kept {
+            self.left.push(format!("{}: limits that were set since could not be kept: {why}", intent.name));
         }
         let (is, made) = (&now["RestartPolicy"], &made.host["RestartPolicy"]);
         let held = change::same_policy(is, &change::held());
