@@ -49,13 +49,12 @@ impl Act for DropIn {
         if let Some(rights) = &self.socket {
             is_its_socket(self, host, rights)?;
         }
-        let (path, _) = place::find(host, self)?;
-        Marked::plan(host, &path, parts(self))?;
-        Ok(())
+        let path = place::find(host, self)?;
+        Ok(Marked::plan(host, &path, parts(self))?.0.check(host)?)
     }
 
     fn prepare(&self, host: &Host, _: &mut Keep) -> Result<Value, Failure> {
-        let (path, _) = place::find(host, self)?;
+        let path = place::find(host, self)?;
         let (file, _) = Marked::plan(host, &path, parts(self))?;
         serde_json::to_value(Undo { file }).at(|| "write the journal of a drop-in".to_owned())
     }
@@ -172,7 +171,10 @@ fn is_meaningful(drop_in: &DropIn, host: &Host) -> Result<(), Refusal> {
             _ => true,
         };
         if !known {
-            return Err(Refusal::Refused(format!("{name}={value}: this host does not know it; {} would not start again", drop_in.unit)));
+            return Err(Refusal::Refused(format!(
+                "{name}={value}: this host does not know it; {} would not start again",
+                drop_in.unit
+            )));
         }
     }
     Ok(())
@@ -201,7 +203,8 @@ fn is_its_socket(drop_in: &DropIn, host: &Host, rights: &Rights) -> Result<(), R
         let is_path = |word: &str| {
             word == path || word.strip_prefix("/var/run/").is_some_and(|rest| path == format!("/run/{rest}"))
         };
-        let listens = shown.lines().filter_map(|line| line.strip_prefix("Listen=")).any(|line| line.split(' ').any(is_path));
+        let listens =
+            shown.lines().filter_map(|line| line.strip_prefix("Listen=")).any(|line| line.split(' ').any(is_path));
         if !shown.lines().any(|line| line == "ActiveState=active") || !listens {
             return Err(Refusal::Refused(format!("{unit} does not hold {}; {}", rights.path, instead(drop_in))));
         }

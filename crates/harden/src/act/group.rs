@@ -91,6 +91,7 @@ impl Act for LeaveGroup {
         let _lock = lock::take(host)?;
         let (mut restored, mut drifted) = (false, Vec::new());
         for (path, all) in [(GROUP, &undo.group), (GSHADOW, &undo.gshadow)] {
+            files::sweep(&host.path(path))?;
             let now = read(host, path)?;
             let gone = all.iter().filter(|left| !now.lines().any(|line| left.is_its_line(line)));
             drifted.extend(gone.map(|left| format!("{path}: {}", left.group())));
@@ -185,6 +186,10 @@ fn may_leave(leave: &LeaveGroup, host: &Host, accounts: &Accounts, caller: &Call
             "{user} applies this over ssh and does not leave {group} himself: have another administrator apply it, or \
              do it at the console"
         ));
+    }
+    files::replaceable(&host.path(GROUP))?;
+    if host.path(GSHADOW).exists() {
+        files::replaceable(&host.path(GSHADOW))?;
     }
     let mut after = accounts.clone();
     for entry in after.groups.iter_mut().filter(|other| other.gid == entry.gid) {

@@ -121,8 +121,7 @@ mod tests {
     use super::*;
     use crate::act::people::tests::root;
 
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8o0jFLlxRvcVjmJfI4MKkOMJcTQbX0FTEtKTOYyG5x ann@laptop";
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8o0jFLlxRvcVjmJfI4MKkOMJcTQbX0FTEtKTOYyG5x ann@laptop";
 
     fn ann() -> User {
         User { name: "ann".into(), uid: 1000, gid: 1000, home: "/home/ann".into(), shell: "/bin/sh".into() }
@@ -149,10 +148,8 @@ mod tests {
 
     #[test]
     fn files_are_found_as_sshd_finds_them_and_loose_ones_do_not_count() {
-        let (_dir, host) = root(&[
-            ("/home/ann/.ssh/authorized_keys", &format!("{KEY}\n{KEY}\n")),
-            ("/etc/keys/ann-1000", KEY),
-        ]);
+        let (_dir, host) =
+            root(&[("/home/ann/.ssh/authorized_keys", &format!("{KEY}\n{KEY}\n")), ("/etc/keys/ann-1000", KEY)]);
         assert_eq!(of(&host, &ann(), USUAL), 2);
         assert_eq!(of(&host, &ann(), "%h/.ssh/authorized_keys /etc/keys/%u-%U"), 3);
         assert_eq!(of(&host, &ann(), "none"), 0);

@@ -144,8 +144,7 @@ pub(super) mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let host =
-            Host { root: dir.path().into(), engine: None, daemon: None, transaction: "0123456789ab".to_owned() };
+        let host = Host { root: dir.path().into(), engine: None, daemon: None, transaction: "0123456789ab".to_owned() };
         (dir, host)
     }
 
@@ -166,7 +165,10 @@ pub(super) mod tests {
             ("/etc/group", "sudo:x:27:ann,zoe\nbroken\nops:x:1006:\n"),
             ("/etc/shadow", &shadow),
             ("/usr/bin/sudo", ""),
-            ("/etc/sudoers", "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n"),
+            (
+                "/etc/sudoers",
+                "Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n",
+            ),
             ("/etc/sudoers.d/di", "di ALL=(ALL) NOPASSWD: ALL\n"),
             ("/etc/sudoers.d/fi.bak", "fi ALL=(ALL) NOPASSWD: ALL\n"),
         ]);

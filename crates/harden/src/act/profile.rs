@@ -39,7 +39,9 @@ impl Act for ProfileEnv {
         }
         for (name, value) in &self.set {
             if !is_name(name) || value.len() > 4096 || value.chars().any(char::is_control) {
-                return Err(Refusal::Refused(format!("{name:?} cannot be exported: its name or value has no safe form")));
+                return Err(Refusal::Refused(format!(
+                    "{name:?} cannot be exported: its name or value has no safe form"
+                )));
             }
         }
         if !host.path(DIRECTORY).is_dir() {
@@ -49,8 +51,7 @@ impl Act for ProfileEnv {
         if host.is_real() && self.set.iter().any(|(name, _)| name == TRUST) {
             is_honoured()?;
         }
-        Marked::plan(host, FILE, parts(self))?;
-        Ok(())
+        Ok(Marked::plan(host, FILE, parts(self))?.0.check(host)?)
     }
 
     fn prepare(&self, host: &Host, _: &mut Keep) -> Result<Value, Failure> {

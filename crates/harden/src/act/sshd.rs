@@ -69,7 +69,8 @@ impl Act for Sshd {
         is_clean(self)?;
         let server = installed(host)?;
         if let Some((keyword, _)) = self.set.iter().find(|(keyword, _)| server.is_set_at_start(keyword)) {
-            let why = "its command line sets it, before every file; change it in /etc/default/ssh or /etc/sysconfig/sshd";
+            let why =
+                "its command line sets it, before every file; change it in /etc/default/ssh or /etc/sysconfig/sshd";
             return Err(Refusal::Refused(format!("sshd: {keyword}: {why}")));
         }
         if host.is_real() {
@@ -80,7 +81,7 @@ impl Act for Sshd {
             server.test(&self.set)?;
         }
         let set = whole(host, &server, &self.set)?;
-        place::find(host, &server.main, &set)?;
+        place::find(host, &server.main, &set)?.check(host)?;
         if host.is_real() {
             guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&Accounts::read(host)?))?;
         }
@@ -97,12 +98,18 @@ impl Act for Sshd {
     }
 
     fn apply(&self, host: &Host, undo: &Value) -> Result<(), Failure> {
-        Undo::of(undo)?.file.apply(host)?;
+        let Undo { file, running, .. } = Undo::of(undo)?;
+        file.apply(host)?;
         if host.is_real() {
             let server = installed(host)?;
             // A server that reads what it does not take would end: it is not told then.
             server.test(&[])?;
-            server.reload(host)?;
+            if let Err(why) = server.reload(host) {
+                // It may have ended all the same, for an address or a key: nobody comes in until it is back.
+                file.undo(host)?;
+                let back = running.map_or(Ok(()), |was| server.revive(host, &was, true));
+                return Err(back.err().map_or(why.clone(), |not| Failure(format!("{why}; {not}"))));
+            }
         }
         Ok(())
     }
@@ -131,7 +138,7 @@ impl Act for Sshd {
         {
             server.test(&[])?;
             if let Some(was) = &running {
-                server.revive(host, was)?;
+                server.revive(host, was, false)?;
             }
             server.reload(host)?;
         }

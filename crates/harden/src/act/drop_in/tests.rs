@@ -65,7 +65,7 @@ fn ours_is_read_after_everything_that_says_otherwise() {
     let chosen = |files: &[(&str, &str)]| {
         let all = [&[UNIT, BOOTED, GROUP, ADMIN][..], files].concat();
         let (_dir, host) = root(&all);
-        place::find(&host, &change(&[("SocketMode", "0660")])).map(|(path, _)| path.rsplit('/').next().unwrap().to_owned())
+        place::find(&host, &change(&[("SocketMode", "0660")])).map(|path| path.rsplit('/').next().unwrap().to_owned())
     };
     assert_eq!(chosen(&[]).unwrap(), "50-seaworthy.conf");
     assert_eq!(chosen(&[("/etc/systemd/system/docker.socket.d/10-a.conf", says)]).unwrap(), "50-seaworthy.conf");
@@ -98,8 +98,12 @@ fn the_live_socket_follows_at_once_and_returns() {
     let _listener = UnixListener::bind(&path).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
     let before = socket::rights(&path).unwrap().unwrap();
-    let rights =
-        Rights { path: "/run/docker.sock".into(), what: "socket".into(), before, after: Owned { mode: 0o660, ..before } };
+    let rights = Rights {
+        path: "/run/docker.sock".into(),
+        what: "socket".into(),
+        before,
+        after: Owned { mode: 0o660, ..before },
+    };
     let act = DropIn { socket: Some(rights), ..change(&[("SocketMode", "0660")]) };
     act.check(&host).unwrap();
     let undo = act.prepare(&host, &mut keep).unwrap();

@@ -160,7 +160,8 @@ mod tests {
             assert!(!has(out.rsplit(':').next().unwrap(), "bob"), "{out}");
             assert_eq!(left.put_back(&out).unwrap(), line);
         }
-        for line in ["docker:x:990", "docker:x:990:a:bob", "docker:x:990:bobby", "docker:bob:990:", "#docker:x:990:bob"] {
+        for line in ["docker:x:990", "docker:x:990:a:bob", "docker:x:990:bobby", "docker:bob:990:", "#docker:x:990:bob"]
+        {
             assert!(Left::all(line, "docker", "bob", false).is_empty(), "{line}");
         }
     }

@@ -21,7 +21,14 @@ pub(super) fn take(host: &Host) -> Result<File, Failure> {
     let doing = || format!("lock {}", path.display());
     let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits();
     let mut options = File::options();
-    let file = options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags as i32).open(&path).at(doing)?;
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(flags as i32)
+        .open(&path)
+        .at(doing)?;
     let began = Instant::now();
     loop {
         match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -160,7 +160,8 @@ pub(super) fn matches(pattern: &str, name: &str) -> Result<bool, Failure> {
         return Err(unclear());
     }
     let single = pattern.split("**").collect::<Vec<_>>().join("*");
-    let options = MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+    let options =
+        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
     Ok(Pattern::new(&single).map_err(|_| unclear())?.matches_with(name, options))
 }
 

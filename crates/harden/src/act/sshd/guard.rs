@@ -36,15 +36,15 @@ pub(super) fn nobody_is_locked_out(
         return Ok(());
     }
     let accounts = Accounts::read(host)?;
-    let address = caller.address.as_deref().unwrap_or(ANYWHERE);
-    let comes_in = |user: &User| -> Result<bool, Failure> {
+    let comes_in = |user: &User, address: &str| -> Result<bool, Failure> {
         let settings = after(server, set, &user.name, address)?;
         Ok(has_way(host, &accounts, user, &settings))
     };
+    let here = caller.address.as_deref().unwrap_or(ANYWHERE);
     let sudo = Sudo::read(host)?;
     let mut any = false;
     for user in accounts.administrators(&sudo) {
-        any = any || comes_in(user)?;
+        any = any || comes_in(user, ANYWHERE)? || (here != ANYWHERE && comes_in(user, here)?);
     }
     if !any {
         return Err(Refusal::Refused(
@@ -66,7 +66,8 @@ pub(super) fn nobody_is_locked_out(
             ))
         };
         let user = accounts.user(name).ok_or_else(lost)?;
-        if !(user.uid == 0 && root_off) && !comes_in(user)? {
+        let is_meant = user.uid == 0 && root_off;
+        if !is_meant && !comes_in(user, here)? {
             return Err(lost());
         }
     }
@@ -93,13 +94,15 @@ pub(super) fn is_plain(user: &str) -> bool {
 
 /// Whether the user is seen to have a way in. Without settings nothing is.
 fn has_way(host: &Host, accounts: &Accounts, user: &User, settings: &Settings) -> bool {
-    let is = |keyword: &str, value: &str| settings.get(keyword).is_some_and(|all| all.iter().any(|v| is_same(v, value)));
+    let is =
+        |keyword: &str, value: &str| settings.get(keyword).is_some_and(|all| all.iter().any(|v| is_same(v, value)));
     let root = settings.get("permitrootlogin").and_then(|all| all.first()).map_or("no", String::as_str);
     let (root_by_key, root_at_all) = (is_same(root, "prohibit-password"), is_same(root, "yes"));
     if !is_let_in(accounts, user, settings) || (user.uid == 0 && !root_by_key && !root_at_all) {
         return false;
     }
-    let chains: Vec<&str> = settings.get("authenticationmethods").into_iter().flatten().flat_map(|v| v.split(' ')).collect();
+    let chains: Vec<&str> =
+        settings.get("authenticationmethods").into_iter().flatten().flat_map(|v| v.split(' ')).collect();
     let alone = |method: &str| {
         chains.is_empty() || chains.iter().any(|chain| *chain == "any" || chain.split(':').next() == Some(method))
     };

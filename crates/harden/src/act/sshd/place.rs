@@ -33,7 +33,8 @@ pub(super) fn find(host: &Host, main: &str, set: &[(String, String)]) -> Result<
 fn candidates(host: &Host, main: &str) -> Result<Vec<String>, Failure> {
     let mut paths = Vec::new();
     for pattern in Reading::of(host, main, None)?.includes {
-        let Some((directory, part)) = directory(&pattern).filter(|(directory, _)| directory.starts_with("/etc/")) else {
+        let Some((directory, part)) = directory(&pattern).filter(|(directory, _)| directory.starts_with("/etc/"))
+        else {
             continue;
         };
         for name in NAMES {

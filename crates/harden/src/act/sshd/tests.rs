@@ -2,7 +2,8 @@ use super::*;
 use crate::act::people::tests::root;
 
 const MAIN: &str = "/etc/ssh/sshd_config";
-const DEBIAN: &str = "# comment\nInclude /etc/ssh/sshd_config.d/*.conf\n\nKbdInteractiveAuthentication no\nUsePAM yes\n";
+const DEBIAN: &str =
+    "# comment\nInclude /etc/ssh/sshd_config.d/*.conf\n\nKbdInteractiveAuthentication no\nUsePAM yes\n";
 const SERVER: (&str, &str) = ("/usr/sbin/sshd", "");
 
 fn change(set: &[(&str, &str)]) -> Sshd {
@@ -87,13 +88,16 @@ fn without_such_an_include_the_main_file_gets_its_lines_on_top() {
 
 #[test]
 fn a_condition_that_says_otherwise_is_preceded_by_one_for_all() {
-    let main = format!("{DEBIAN}Match User bob\n    PasswordAuthentication yes\nMatch Address 10.0.0.0/8\n    X11Forwarding no\n");
+    let main = format!(
+        "{DEBIAN}Match User bob\n    PasswordAuthentication yes\nMatch Address 10.0.0.0/8\n    X11Forwarding no\n"
+    );
     let (path, text) = round(&[(MAIN, &main)], &passwords()).unwrap();
     assert_eq!(path, "/etc/ssh/sshd_config.d/00-seaworthy.conf");
     assert!(text.contains("Match all\n    PasswordAuthentication no\n#"), "{text}");
     let (path, text) = round(&[(MAIN, main.replace("Include", "#").as_str())], &passwords()).unwrap();
     assert_eq!(path, MAIN);
-    let (all, bob) = (text.find("Match all\n    PasswordAuthentication no\n").unwrap(), text.find("Match User").unwrap());
+    let (all, bob) =
+        (text.find("Match all\n    PasswordAuthentication no\n").unwrap(), text.find("Match User").unwrap());
     assert!(all < bob && text.find("UsePAM").unwrap() < all, "{text}");
     let agrees = main.replace("PasswordAuthentication yes", "passwordauthentication No");
     assert!(!round(&[(MAIN, &agrees)], &passwords()).unwrap().1.contains("Match all"));
@@ -110,7 +114,8 @@ fn two_changes_go_in_either_order_and_others_edits_stay() {
             let (dir, host) = root(&[SERVER, (MAIN, main)]);
             let mut keep = Keep::at(dir.path());
             let (one, two) = (of(&host, "aaaaaaaaaaaa"), of(&host, "bbbbbbbbbbbb"));
-            let (root, both) = (change(&[("PermitRootLogin", "prohibit-password")]), change(&[("PermitRootLogin", "no")]));
+            let (root, both) =
+                (change(&[("PermitRootLogin", "prohibit-password")]), change(&[("PermitRootLogin", "no")]));
             let early = root.prepare(&one, &mut keep).unwrap();
             root.apply(&one, &early).unwrap();
             let late = both.prepare(&two, &mut keep).unwrap();
