@@ -16,3 +16,10 @@ pub mod redact;
 
 pub use assemble::{Options, collect};
 pub use packed::{LARGEST, read_snapshot};
+
+/// A fingerprint over bytes, the parts one after the other: 16 hexadecimal digits of SHA-256.
+pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
+    use sha2::{Digest as _, Sha256};
+    let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
+    hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

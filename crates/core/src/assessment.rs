@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
-use crate::step::{CAPABILITIES, Capability, Cut, Path, Paths, Priority, State, Step};
+use crate::step::{CAPABILITIES, Capability, Counted, Cut, Forecast, Hop, Path, Paths, Priority, State, Step};
 use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
 use crate::verdict::Severity;
 
@@ -30,6 +30,9 @@ pub struct Assessment<'a> {
     pub priorities: Vec<Priority>,
     /// The smallest set of fixes that cuts every proven path.
     pub cut: Cut,
+    /// What is forecast where the first of the priorities are carried out: how many of them, and what is left. None: it
+    /// was not asked for.
+    pub forecast: Option<(usize, Forecast)>,
     /// Waivers of threats that do nothing, with the reason.
     pub waiver_problems: Vec<String>,
 }
@@ -101,8 +104,24 @@ impl<'a> Assessment<'a> {
         CAPABILITIES[state.capability].means.replace("{}", name)
     }
 
+    /// What a hop takes for granted that no fact says.
+    pub fn assumption(&self, hop: &Hop) -> Option<&'a str> {
+        self.steps[hop.step].assumes.as_deref()
+    }
+
+    /// What a path takes for granted that no fact says, each thing once, in the order of its steps.
+    pub fn assumptions(&self, path: &Path) -> Vec<&'a str> {
+        let mut out: Vec<&str> = Vec::new();
+        for text in path.hops.iter().filter_map(|hop| self.assumption(hop)) {
+            if !out.contains(&text) {
+                out.push(text);
+            }
+        }
+        out
+    }
+
     /// What a hop of a path does, in words. Hostile text.
-    pub fn hop(&self, hop: &crate::step::Hop) -> String {
+    pub fn hop(&self, hop: &Hop) -> String {
         let name = |i: usize| self.diagram.elements.get(i).map_or("?", |e| e.name.as_str());
         // One pass, so that a name that holds a placeholder stays a name.
         let mut out = String::new();
@@ -157,10 +176,9 @@ impl<'a> Assessment<'a> {
         Stride::ALL.map(|s| (s, open(s)))
     }
 
-    /// How many paths are proven, and how many possible.
-    pub fn paths_counted(&self) -> (usize, usize) {
-        let proven = self.paths.list.iter().filter(|p| p.certainty.is_proven()).count();
-        (proven, self.paths.list.len() - proven)
+    /// How many of the listed paths are proven, how many assume something, and how many are possible.
+    pub fn paths_counted(&self) -> Counted {
+        self.paths.list.iter().map(Path::basis).collect()
     }
 
     /// Whether a state is what somebody calls by the name of its capability or of its element.
@@ -215,7 +233,8 @@ impl<'a> Assessment<'a> {
         (worst(Status::Open), worst(Status::Undetermined))
     }
 
-    /// How grave the dearest jewel is that a proven path reaches, and one that a possible path does.
+    /// How grave the dearest jewel is that a path reaches whose facts are known, also where it assumes something, and
+    /// one that a possible path does.
     pub fn worst_paths(&self) -> (Option<Severity>, Option<Severity>) {
         let worst = |proven: bool| {
             let paths = self.paths.list.iter().filter(|p| p.certainty.is_proven() == proven);

@@ -1,13 +1,15 @@
 //! An audit: findings over a snapshot, with controls and waivers. What every rendering reads.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use crate::assume::Place;
 use crate::benchmark::{Benchmark, Control};
 use crate::check::Check;
 use crate::component::Component;
 use crate::fact::Fact;
 use crate::identity;
-use crate::judge::{Finding, judge_target};
+use crate::judge::{Finding, Judgement, judge_target};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Severity, Verdict};
 use crate::waiver::Waiver;
@@ -92,6 +94,31 @@ impl<'a> Audit<'a> {
         };
         audit.apply_waivers();
         audit
+    }
+
+    /// The same checks over another snapshot with the same components, findings at some places taken for passing; and
+    /// those of the places at which the facts say otherwise.
+    pub fn assuming<'b>(&self, snapshot: &'b Snapshot, passing: &HashSet<Place>) -> (Audit<'b>, HashSet<Place>)
+    where
+        'a: 'b,
+    {
+        let wanted: HashSet<&str> =
+            self.checks.iter().zip(&self.wanted).filter(|(_, w)| **w).map(|(c, _)| &*c.id).collect();
+        let (benchmarks, benchmark, waivers) = (self.benchmarks, self.benchmark, self.waivers);
+        let mut out =
+            Audit::new(snapshot, self.checks, benchmarks, benchmark, waivers, |c| wanted.contains(c.id.as_str()));
+        let mut forced = HashSet::new();
+        for (finding, waived) in out.findings.iter_mut().zip(&mut out.waived) {
+            let Some(component) = finding.component else { continue };
+            let place = (finding.check, finding.target, component);
+            if finding.judgement.verdict != Verdict::Pass && passing.contains(&place) {
+                forced.insert(place);
+                let judgement = Judgement { verdict: Verdict::Pass, facts: finding.judgement.facts, reason: None };
+                finding.judgement = Arc::new(judgement);
+                *waived = None;
+            }
+        }
+        (out, forced)
     }
 
     /// Whether a check, by its position, was wanted: of one that was not there are no findings, which says nothing.
@@ -258,7 +285,7 @@ mod tests {
             require: Some(Predicate::compile(require, &docker::CONTAINER).unwrap()),
             manual: None,
             show: Vec::new(),
-            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into() },
+            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
             rationale: String::new(),
             cases: Vec::new(),
             file: String::new(),

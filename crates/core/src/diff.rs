@@ -150,11 +150,11 @@ impl Kind for Flow {
 
 impl Kind for Path {
     fn same(&self, other: &Self) -> bool {
-        self.proven == other.proven
+        self.basis == other.basis
     }
 
     fn turned(before: &Self, after: &Self) -> Way {
-        certainty(before.proven, after.proven)
+        certainty(before.basis.facts_known(), after.basis.facts_known())
     }
 }
 

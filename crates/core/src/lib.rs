@@ -3,6 +3,7 @@
 //! Nothing in this crate does IO or reads a clock: the same snapshot always gives the same answer.
 
 pub mod assessment;
+pub mod assume;
 pub mod audit;
 pub mod benchmark;
 pub mod check;

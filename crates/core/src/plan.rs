@@ -185,6 +185,9 @@ pub struct DropIn {
 pub struct AuditRules {
     /// What is watched.
     pub watches: Vec<Watch>,
+    /// Whether recording, which is switched off, is switched on first.
+    #[serde(default)]
+    pub enable: bool,
 }
 
 /// A path that the kernel's audit watches.
@@ -237,8 +240,11 @@ pub struct Activate {
     pub how: Activation,
     /// Containers that stop and that the engine starts again by itself.
     pub returns: Vec<ContainerRef>,
-    /// Containers that stop and that are started again after it.
+    /// Containers that stop and that are started again after it, in this order.
     pub started_again: Vec<ContainerRef>,
+    /// Whether all containers are stopped before it, also those that the engine would keep running.
+    #[serde(default)]
+    pub stop_all: bool,
 }
 
 /// How the engine takes new settings.
@@ -296,6 +302,10 @@ pub struct Recreate {
     pub compose: Option<(String, String)>,
     /// What is changed, by the names of `docker run`'s options.
     pub set: Vec<SpecChange>,
+    /// Whether the user has said yes to losing what was written into the container's own layer, which a new one does not
+    /// have.
+    #[serde(default)]
+    pub accept_lost_changes: bool,
 }
 
 /// A change of a run specification: what the option holds is added, what it must no longer hold is taken away.

@@ -80,4 +80,7 @@ pub struct Remedy {
     pub edits: Vec<Edit>,
     /// What to do, in words and a command.
     pub fix: String,
+    /// Why it is never done by a plan, where that is so: a clause.
+    #[serde(default)]
+    pub by_hand: Option<String>,
 }

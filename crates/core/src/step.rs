@@ -1,5 +1,7 @@
 //! Attack steps and the paths that they make: from a capability, over a predicate, to a capability.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::diagram::{Certainty, FactRef, FlowKind, actor};
@@ -78,6 +80,81 @@ pub enum Through {
     JoinedBy,
 }
 
+/// What a path, or a step of it, rests on; the firmer, the less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Facts alone, all of which were read.
+    Proven,
+    /// Facts that were read, and something that nobody read: a flaw in a service, a password that can be guessed.
+    Assumed,
+    /// A fact that it needs is unknown.
+    Possible,
+}
+
+impl Basis {
+    /// All of them, the firmest first.
+    pub const ALL: [Self; 3] = [Self::Proven, Self::Assumed, Self::Possible];
+
+    /// What something rests on that is as certain as this in its facts, and assumes something or not.
+    pub fn of(certainty: &Certainty, assumes: bool) -> Self {
+        match (certainty, assumes) {
+            (Certainty::Proven, false) => Self::Proven,
+            (Certainty::Proven, true) => Self::Assumed,
+            (Certainty::Possible(_), _) => Self::Possible,
+        }
+    }
+
+    /// The word for it in every output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Assumed => "assumed",
+            Self::Possible => "possible",
+        }
+    }
+
+    /// Whether every fact is known.
+    pub fn facts_known(self) -> bool {
+        self != Self::Possible
+    }
+}
+
+/// How many paths rest on what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counted {
+    /// On facts alone.
+    pub proven: usize,
+    /// On facts and on something that nobody read.
+    pub assumed: usize,
+    /// On something unknown.
+    pub possible: usize,
+}
+
+impl Counted {
+    /// All together.
+    pub fn all(self) -> usize {
+        self.proven + self.assumed + self.possible
+    }
+
+    /// One more.
+    pub fn add(&mut self, basis: Basis) {
+        match basis {
+            Basis::Proven => self.proven += 1,
+            Basis::Assumed => self.assumed += 1,
+            Basis::Possible => self.possible += 1,
+        }
+    }
+}
+
+impl FromIterator<Basis> for Counted {
+    fn from_iter<I: IntoIterator<Item = Basis>>(all: I) -> Self {
+        let mut out = Self::default();
+        all.into_iter().for_each(|basis| out.add(basis));
+        out
+    }
+}
+
 /// A step of the catalogue.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Step {
@@ -100,6 +177,8 @@ pub struct Step {
     pub at: Option<Predicate>,
     /// How hard it is: 1 is a command that everybody knows, 10 is a flaw that nobody knows yet.
     pub effort: u32,
+    /// What it takes for granted that no fact says, as a thing: `a flaw in the service behind the port`. None: nothing.
+    pub assumes: Option<String>,
     /// The ATT&CK technique.
     pub attack: String,
     /// Where this is known from.
@@ -141,12 +220,21 @@ pub struct Hop {
     pub to: State,
     /// The flow that he uses, by position in the diagram.
     pub flow: Option<usize>,
-    /// Whether it is proven.
+    /// Whether its facts prove it.
     pub certainty: Certainty,
+    /// Whether its step assumes something besides.
+    pub assumes: bool,
     /// The facts that it rests on; of a possible one, the unknown ones first.
     pub facts: Vec<FactRef>,
     /// Failing findings, by position in the audit, the remedy of each of which makes it impossible.
     pub cut_by: Vec<usize>,
+}
+
+impl Hop {
+    /// What it rests on.
+    pub fn basis(&self) -> Basis {
+        Basis::of(&self.certainty, self.assumes)
+    }
 }
 
 /// A minimal chain of steps from an entry point to a jewel.
@@ -156,7 +244,7 @@ pub struct Path {
     pub from: State,
     /// What it reaches.
     pub to: State,
-    /// Proven when every hop is.
+    /// Proven when the facts of every hop are known.
     pub certainty: Certainty,
     /// The sum of the steps' efforts.
     pub effort: u32,
@@ -168,10 +256,17 @@ pub struct Path {
     pub fingerprint: String,
 }
 
+impl Path {
+    /// What it rests on: the least firm of its steps.
+    pub fn basis(&self) -> Basis {
+        Basis::of(&self.certainty, self.hops.iter().any(|hop| hop.assumes))
+    }
+}
+
 /// The paths of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paths {
-    /// Cheapest first; proven before possible among equals.
+    /// Cheapest first; among equals proven before assumed before possible.
     pub list: Vec<Path>,
     /// Pairs of which more paths exist than are listed, with how many are. Where the search was cut short there may be
     /// no more.
@@ -185,7 +280,7 @@ pub struct Paths {
     /// Every step that can be taken here from an entry on, equal elements as one.
     pub graph: Vec<Hop>,
     /// For each element of the diagram the cheapest way from outside (an actor or a client) to any capability at it:
-    /// the effort, whether it is proven, and the path's entry.
+    /// the effort, what it rests on, and the path's entry.
     pub exposure: Vec<Option<Exposure>>,
     /// For each element the first of those that are equal to it, itself where it is the first or alone.
     pub class_of: Vec<usize>,
@@ -198,10 +293,19 @@ pub struct Exposure {
     pub entry: State,
     /// The sum of the efforts.
     pub effort: u32,
-    /// Whether every hop is proven.
+    /// Whether the facts of every hop are known.
     pub certainty: Certainty,
+    /// Whether a step assumes something besides.
+    pub assumes: bool,
     /// How many steps.
     pub steps: usize,
+}
+
+impl Exposure {
+    /// What it rests on.
+    pub fn basis(&self) -> Basis {
+        Basis::of(&self.certainty, self.assumes)
+    }
 }
 
 /// What to harden, with what is gained.
@@ -223,11 +327,58 @@ pub struct Priority {
     pub why: Vec<String>,
     /// Open threats left after it and those before it.
     pub threats_left: usize,
-    /// Proven and possible paths left after it and those before it.
+    /// Paths left after it and those before it: those whose facts are known, also where they assume something, and
+    /// possible ones.
     pub paths_left: (usize, usize),
+    /// How many of the former assume something.
+    pub assumed_left: usize,
 }
 
-/// The smallest set of fixes that cuts every proven path.
+impl Priority {
+    /// The paths left after it and those before it.
+    pub fn left(&self) -> Counted {
+        let (known, possible) = self.paths_left;
+        Counted { proven: known.saturating_sub(self.assumed_left), assumed: self.assumed_left, possible }
+    }
+}
+
+/// What is left of a host's threats and paths when findings are taken for passing: computed anew over the facts that
+/// would then be others, with everything that follows from them. Less may come true, where a person does something else
+/// than the check asks for, and more, where no change of facts was plain.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Forecast {
+    /// Threats by the worst status of their instances, in the order of [`crate::threat::Status::ALL`].
+    pub threats: [usize; 4],
+    /// Instances of threats by status, in the same order.
+    pub instances: [usize; 4],
+    /// The paths that would be listed.
+    pub paths: Counted,
+    /// Pairs of an entry and a jewel by the firmest path between them: of the paths only the cheapest are listed,
+    /// of the pairs all, unless there are thousands.
+    pub pairs: Counted,
+    /// Whether there would be more paths than those that are listed.
+    pub more: bool,
+    /// The benchmark's controls by verdict, in the order of [`crate::verdict::Verdict::ALL`]. A pass that
+    /// speaks for some of a control's checks alone is not counted.
+    pub controls: [usize; 5],
+    /// Findings that would still fail and that nobody accepted.
+    pub failing: usize,
+}
+
+impl Paths {
+    /// Pairs of an entry and a jewel by the firmest path between them. Of pairs of which no path is listed, because the
+    /// list is full, nothing is said.
+    pub fn pairs(&self) -> Counted {
+        let mut firmest: HashMap<(State, State), Basis> = HashMap::new();
+        for path in &self.list {
+            let known = firmest.entry((path.from, path.to)).or_insert(Basis::Possible);
+            *known = path.basis().min(*known);
+        }
+        firmest.into_values().collect()
+    }
+}
+
+/// The smallest set of fixes that cuts every path whose facts are known, whatever it assumes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
     /// By position in the candidates' list: titles with the findings that each closes.

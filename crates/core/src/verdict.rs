@@ -19,6 +19,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All of them, in the order in which counts and groups are shown.
+    pub const ALL: [Self; 5] = [Self::Pass, Self::Fail, Self::Unknown, Self::Manual, Self::NotApplicable];
+
     /// The word for it in every output.
     pub fn word(self) -> &'static str {
         match self {

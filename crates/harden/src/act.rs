@@ -1,20 +1,28 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
-use seaworthy_core::plan::{Action, Recreate};
-use serde_json::Value;
-
-use crate::files::Keep;
-use crate::{Failure, Host};
-
+pub mod audit;
 mod block;
+pub mod daemon_json;
 mod drop_in;
 mod group;
 mod keys;
 mod marked;
 mod people;
 mod profile;
+pub mod recreate;
+pub mod rights;
 mod socket;
 mod sshd;
+pub mod swarm;
+pub mod update;
+
+use std::path::PathBuf;
+
+use seaworthy_core::plan::Action;
+use serde_json::Value;
+
+use crate::files::Keep;
+use crate::{Failure, Host};
 
 /// Why something is not done. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +109,12 @@ pub trait Act {
     /// Where it cannot be undone now; it is tried again.
     fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure>;
 
+    /// The files that it writes, with about the most bytes of each: room for them and for the way back is held before
+    /// the first write ([`crate::files::Room`], [`Keep::reserve`]).
+    fn room(&self, _: &Host) -> Vec<(PathBuf, u64)> {
+        Vec::new()
+    }
+
     /// When it can be undone after a reboot.
     fn stage(&self) -> Stage {
         Stage::Files
@@ -113,18 +127,16 @@ pub trait Act {
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
     match action {
+        Action::Audit(rules) => Ok(Box::new(rules.clone())),
+        Action::DaemonJson(settings) => Ok(Box::new(settings.clone())),
         Action::DropIn(change) => Ok(Box::new(change.clone())),
-        Action::Sshd(change) => Ok(Box::new(change.clone())),
         Action::LeaveGroup(change) => Ok(Box::new(change.clone())),
         Action::ProfileEnv(change) => Ok(Box::new(change.clone())),
-        other => Err(Refusal::Refused(format!("{} is not carried out by this build", other.word()))),
+        Action::Recreate(recreate) => Ok(Box::new(recreate.clone())),
+        Action::Rights(rights) => Ok(Box::new(rights.clone())),
+        Action::Sshd(change) => Ok(Box::new(change.clone())),
+        Action::Swarm(swarm) => Ok(Box::new(swarm.clone())),
+        Action::Update(update) => Ok(Box::new(update.clone())),
+        _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
-}
-
-/// Gives up what a re-creation kept aside for the way back.
-///
-/// # Errors
-/// Where it cannot be removed.
-pub fn prune(_recreate: &Recreate, _host: &Host, _undo: &Value) -> Result<(), Failure> {
-    Ok(())
 }

@@ -83,6 +83,19 @@ impl Engine {
     /// # Errors
     /// The socket's, those of a peer that does not speak HTTP, an answer that is too long, and time running out.
     pub fn send(&self, method: &str, path: &str, body: Option<&Value>, limit: Duration) -> Result<Answer, Failure> {
+        let body = body.map(|b| ("application/json", Bytes::from(b.to_string())));
+        self.ask(method, path, body, limit)
+    }
+
+    /// Posts a tar archive and reads the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// As [`Engine::send`].
+    pub fn upload(&self, path: &str, tar: Vec<u8>, limit: Duration) -> Result<Answer, Failure> {
+        self.ask("POST", path, Some(("application/x-tar", Bytes::from(tar))), limit)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<Body>, limit: Duration) -> Result<Answer, Failure> {
         let doing = || format!("{method} {} at {}", path.split('?').next().unwrap_or(path), self.socket.display());
         let asked = async { tokio::time::timeout(limit, exchange(&self.socket, method, path, body)).await };
         match self.runtime.block_on(asked) {
@@ -125,16 +138,19 @@ fn good(method: &str, path: &str, answer: Answer) -> Result<Value, Failure> {
     Err(Failure(format!("the engine refuses {method} {path}: {} ({})", answer.message(), answer.status)))
 }
 
-async fn exchange(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
+/// A body with its media type.
+type Body = (&'static str, Bytes);
+
+async fn exchange(socket: &Path, method: &str, path: &str, body: Option<Body>) -> Result<Answer, String> {
     let text = |e: &dyn std::error::Error| e.to_string();
     let stream = UnixStream::connect(socket).await.map_err(|e| text(&e))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| text(&e))?;
     let driven = tokio::spawn(connection);
-    let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
     let mut request = Request::builder().method(method).uri(path).header("Host", "docker");
-    if body.is_some() {
-        request = request.header("Content-Type", "application/json");
+    if let Some((kind, _)) = &body {
+        request = request.header("Content-Type", *kind);
     }
+    let bytes = body.map(|(_, bytes)| bytes).unwrap_or_default();
     let request = request.body(Full::new(bytes)).map_err(|e| text(&e))?;
     let answer = sender.send_request(request).await.map_err(|e| text(&e))?;
     let status = answer.status().as_u16();

@@ -6,6 +6,7 @@
 //! leaves is found and removed by [`sweep`], which [`Keep::restore`] and [`Own::undo`] call.
 
 mod extra;
+mod facts;
 mod keep;
 mod own;
 mod place;
@@ -18,9 +19,11 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 pub use extra::Extra;
+pub(crate) use extra::{hex, unhex};
+pub use facts::{Facts, Kind, facts, why};
 pub use keep::{Keep, Kept};
 pub use own::Own;
-pub use place::{Facts, Kind, facts, why};
+
 pub use room::Room;
 
 use crate::{At as _, Failure};
@@ -77,6 +80,15 @@ pub fn read(path: &Path) -> Result<Option<Content>, Failure> {
     }
 }
 
+/// What lies at a path, without following a link there; none where there is nothing.
+///
+/// # Errors
+/// Where that cannot be told.
+pub fn kind(path: &Path) -> Result<Option<Kind>, Failure> {
+    let doing = || format!("look at {}", path.display());
+    Place::open(path).at(doing)?.map_or(Ok(None), |place| place.kind().at(doing))
+}
+
 /// Whether [`replace`] could put a file there, as far as can be told without writing: reads only.
 ///
 /// # Errors
@@ -91,6 +103,9 @@ pub fn replaceable(path: &Path) -> Result<(), Failure> {
     // Its directory is made, then: in the nearest that is there.
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty() && p.file_name().is_some());
     match parent {
+        Some(parent) if kind(parent)? == Some(Kind::Link) => {
+            Err(Failure(format!("{}: its directory is a link that leads nowhere", doing())))
+        }
         Some(parent) => replaceable_directory(parent).at(doing),
         None => Ok(()),
     }

@@ -4,11 +4,17 @@
 //! done, what undo needs, how to do it, how to see it in effect, and how to undo it ([`act::Act`]).
 
 pub mod act;
+#[cfg(test)]
+mod bench;
 pub mod engine;
 pub mod files;
+pub mod flags;
 pub mod host;
+pub mod process;
+pub mod plan;
 pub mod program;
 mod rehearse;
+pub mod shadow;
 pub mod transaction;
 
 pub use host::Host;

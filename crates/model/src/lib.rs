@@ -4,6 +4,7 @@
 //! gives the same answer.
 
 mod diagram;
+mod forecast;
 pub mod judge;
 pub mod paths;
 pub mod rank;
@@ -15,6 +16,7 @@ use seaworthy_core::step::Step;
 use seaworthy_core::threat::{Blank, Threat};
 
 pub use diagram::{Exposure, ZONE_KINDS, ZoneKind, diagram};
+pub use forecast::forecast;
 
 /// What the model knows beside the findings.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +50,7 @@ pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exp
         paths,
         priorities,
         cut,
+        forecast: None,
         waiver_problems,
     }
 }

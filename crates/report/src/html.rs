@@ -83,7 +83,7 @@ struct Page {
     later: Vec<(String, String)>,
     later_more: usize,
     undetermined: String,
-    left: String,
+    forecast: Option<(usize, String)>,
     cut: Option<first::CutView>,
     svg: String,
     folded: bool,
@@ -134,7 +134,7 @@ impl Page {
                 .map(|(_, g)| (sentence(&g.source), sentence(&g.reason), sentence(&g.affects)))
                 .collect(),
             standing: first::standing(assessment),
-            left: assessment.priorities.iter().take(first).next_back().map_or_else(String::new, first::left),
+            forecast: assessment.forecast.as_ref().map(|(taken, of)| (*taken, words::forecast(of))),
             top,
             later,
             later_more,

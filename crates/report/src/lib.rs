@@ -17,6 +17,7 @@ mod layout;
 mod markdown;
 mod matrix;
 pub mod mermaid;
+mod plan;
 mod sarif;
 pub mod svg;
 mod text;
@@ -39,6 +40,7 @@ use seaworthy_core::audit::Audit;
 pub use baseline::{Baseline, BaselineError, baseline};
 pub use clean::one_line;
 pub use diff::{moment, render_diff};
+pub use plan::render_plan;
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

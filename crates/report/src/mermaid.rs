@@ -7,6 +7,7 @@ use std::io;
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::Shape;
+use seaworthy_core::step::Basis;
 
 use crate::clean::clean;
 use crate::svg::scene::{Edge, Node, Scene};
@@ -41,14 +42,18 @@ fn write(scene: &Scene, out: &mut String) -> std::fmt::Result {
     out.push_str("  classDef possible stroke-dasharray:4 3\n  classDef stack stroke-width:3px\n");
     classes(scene, "possible", |n| n.possible.is_some(), out)?;
     classes(scene, "stack", |n| n.members.len() > 1, out)?;
-    let legs = |proven: bool| -> BTreeSet<usize> {
-        let routes = scene.routes.iter().filter(|r| r.proven == proven);
-        routes.flat_map(|r| &r.legs).map(|(leg, _)| *leg).collect()
-    };
-    let proven = legs(true);
-    links(proven.iter().copied(), "stroke:#b4450f,stroke-width:3px", out)?;
-    let possible = legs(false).into_iter().filter(|leg| !proven.contains(leg));
-    links(possible, "stroke:#b4450f,stroke-width:2px,stroke-dasharray:7 5", out)
+    let mut drawn: BTreeSet<usize> = BTreeSet::new();
+    for (basis, style) in [
+        (Basis::Proven, "stroke:#b4450f,stroke-width:3px"),
+        (Basis::Assumed, "stroke:#b4450f,stroke-width:2px,stroke-dasharray:16 4"),
+        (Basis::Possible, "stroke:#b4450f,stroke-width:2px,stroke-dasharray:7 5"),
+    ] {
+        let routes = scene.routes.iter().filter(|r| r.basis == basis);
+        let legs: BTreeSet<usize> = routes.flat_map(|r| &r.legs).map(|(leg, _)| *leg).collect();
+        links(legs.difference(&drawn).copied(), style, out)?;
+        drawn.extend(legs);
+    }
+    Ok(())
 }
 
 /// A zone with what lies in it. Zones without anything are left out: Mermaid draws an empty one as an element.

@@ -283,13 +283,13 @@ impl Drawing<'_, '_> {
     }
 
     fn routes(&self, out: &mut String) -> std::fmt::Result {
-        // The cheapest on top, and what is proven over what is possible.
+        // The cheapest on top, and what is firm over what is less so.
         let mut order: Vec<usize> = (0..self.scene.routes.len()).rev().collect();
-        order.sort_by_key(|r| self.scene.routes[*r].proven);
+        order.sort_by_key(|r| std::cmp::Reverse(self.scene.routes[*r].basis));
         for r in order {
             let route = &self.scene.routes[r];
             let path = &self.assessment.paths.list[route.path];
-            let (word, from) = (path.certainty.word(), self.assessment.state(path.from));
+            let (word, from) = (path.basis().word(), self.assessment.state(path.from));
             let title = format!(
                 "Path {}, {word}: {} → {}",
                 route.path + 1,
@@ -341,7 +341,7 @@ impl Drawing<'_, '_> {
             let shift = u16::try_from(at[route.ends.0]).map_or(0.0, f64::from) * 19.0;
             at[route.ends.0] += 1;
             let (x, y) = (rect.x + 4.0 + shift, rect.y);
-            let word = if route.proven { "proven" } else { "possible" };
+            let word = route.basis.word();
             write!(
                 out,
                 "<g class=\"entry {word}\"><circle cx=\"{x:.0}\" cy=\"{y:.0}\" r=\"8.5\"/><text x=\"{x:.0}\" \

@@ -19,7 +19,7 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::{Kind, docker};
 use seaworthy_core::snapshot::{Snapshot, Target};
-use seaworthy_core::step::{CAPABILITIES, Cut, Exposure, Hop, Path, Paths, Priority, State, Step};
+use seaworthy_core::step::{CAPABILITIES, Counted, Cut, Exposure, Forecast, Hop, Path, Paths, Priority, State, Step};
 use seaworthy_core::threat::{Blank, Instance, Rating, Status, Subject, Term, Threat};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::{Severity, Verdict};
@@ -203,6 +203,18 @@ impl World {
             paths,
             priorities,
             cut,
+            forecast: Some((
+                3,
+                Forecast {
+                    threats: [5, 2, 0, 3],
+                    instances: [6, 4, 0, 9],
+                    paths: Counted { proven: 0, assumed: 0, possible: 1 },
+                    pairs: Counted { proven: 0, assumed: 0, possible: 1 },
+                    more: true,
+                    controls: [3, 4, 1, 0, 0],
+                    failing: 12,
+                },
+            )),
             waiver_problems: vec!["the waiver of the threat `docker/gone` for `old` is orphaned".into()],
         }
     }
@@ -410,6 +422,7 @@ impl World {
                 (f.from, f.to) == (from.element, to.element) || (f.to, f.from) == (from.element, to.element)
             }),
             certainty: Certainty::Proven,
+            assumes: step == "exploit-service",
             facts,
             cut_by: cut_by.to_vec(),
         };
@@ -435,8 +448,13 @@ impl World {
             path(Certainty::Possible(why), 14, vec![enter, cross, take, become_root], 'b'),
         ];
         let mut exposure: Vec<Option<Exposure>> = vec![None; diagram.elements.len()];
-        exposure[of(at::WEB)] =
-            Some(Exposure { entry: internet, effort: 8, certainty: list[1].certainty.clone(), steps: 1 });
+        exposure[of(at::WEB)] = Some(Exposure {
+            entry: internet,
+            effort: 8,
+            certainty: list[1].certainty.clone(),
+            assumes: true,
+            steps: 1,
+        });
         // Of equal workers the first stands for all.
         let mut class_of: Vec<usize> = (0..diagram.elements.len()).collect();
         for (i, class) in class_of.iter_mut().enumerate().skip(of(at::WORKERS)) {
@@ -477,6 +495,7 @@ fn priorities(audit: &Audit<'_>, threats: &[Instance]) -> Vec<Priority> {
             ],
             threats_left: left,
             paths_left,
+            assumed_left: 0,
             closes,
             answers,
         }

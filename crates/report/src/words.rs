@@ -4,11 +4,11 @@ use seaworthy_core::audit::{Audit, ControlResult};
 use seaworthy_core::benchmark::Section;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::snapshot::{Gap, Target};
+use seaworthy_core::step::{Counted, Forecast};
 use seaworthy_core::verdict::Verdict;
 
 /// Verdicts in the order in which counts and groups are shown.
-pub const VERDICTS: [Verdict; 5] =
-    [Verdict::Pass, Verdict::Fail, Verdict::Unknown, Verdict::Manual, Verdict::NotApplicable];
+pub const VERDICTS: [Verdict; 5] = Verdict::ALL;
 
 /// A kind's short name: `container` for `docker.container`.
 pub fn kind(name: &str) -> &str {
@@ -36,6 +36,24 @@ pub fn thousands(number: usize) -> String {
         out.push(digit);
     }
     out
+}
+
+/// How many paths rest on what: `227 proven, 1,359 assumed, 62 possible`. Those that assume something are told apart
+/// always, since nobody read what they assume.
+pub fn paths(of: Counted) -> String {
+    let Counted { proven, assumed, possible } = of;
+    let [proven, assumed, possible] = [proven, assumed, possible].map(thousands);
+    format!("{proven} proven, {assumed} assumed, {possible} possible")
+}
+
+/// What is forecast to be left: `12 threats open (31 instances), paths 4 proven, 90 assumed, 7 possible and more, 30
+/// controls fail`.
+pub fn forecast(of: &Forecast) -> String {
+    let more = if of.more { " and more" } else { "" };
+    let open = format!("{} open ({})", many(of.threats[0], "threat"), many(of.instances[0], "instance"));
+    let paths =
+        if of.paths.all() == 0 { "no path".to_owned() } else { format!("paths {}{more}", self::paths(of.paths)) };
+    format!("{open}, {paths}, {} failing", many(of.controls[1], "control"))
 }
 
 /// The name of a finding's component, with its target's where there are several.

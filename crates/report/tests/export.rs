@@ -193,6 +193,7 @@ fn empty_diagrams_conform() {
         paths: Paths::default(),
         priorities: Vec::new(),
         cut: Cut::default(),
+        forecast: None,
         waiver_problems: Vec::new(),
     };
     let full = usual();

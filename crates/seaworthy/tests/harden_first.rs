@@ -2,285 +2,30 @@
 
 #![allow(missing_docs, reason = "tests")]
 
-use std::sync::LazyLock;
+mod hosts;
 
-use seaworthy_catalog::Catalog;
+use hosts::{CATALOG, Host, object, strings};
 use seaworthy_core::audit::Audit;
-use seaworthy_core::component::Component;
-use seaworthy_core::derive::derive;
 use seaworthy_core::diagram::Diagram;
-use seaworthy_core::fact::Source;
-use seaworthy_core::schema::{Kind, docker, kind_named};
-use seaworthy_core::snapshot::{Snapshot, Target};
+use seaworthy_core::schema::{docker, kind_named};
 use seaworthy_core::step::{Cut, Path, Paths, Priority};
 use seaworthy_core::threat::Instance;
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
 use seaworthy_model::{judge, paths, rank, rate};
 
-static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::embedded);
-
-fn object(fields: &[(&'static str, Value)]) -> Value {
-    Value::Object(fields.to_vec())
+fn assess<T>(host: Host, look: impl FnOnce(&Seen<'_>) -> T) -> T {
+    let snapshot = host.snapshot();
+    let catalog = &*CATALOG;
+    let benchmark = &catalog.benchmarks[0];
+    let audit = Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, benchmark, &[], |_| true);
+    let diagram = seaworthy_model::diagram(&snapshot, None);
+    let mut threats = judge::threats(&audit, &catalog.threats, &diagram).instances;
+    let paths = paths::paths(&audit, &diagram, &catalog.steps);
+    rate::rate(&mut threats, &catalog.threats, &diagram, &paths, &audit);
+    let (priorities, cut) = rank::rank(&audit, &catalog.threats, &threats, &paths, &diagram);
+    look(&Seen { audit: &audit, diagram: &diagram, threats: &threats, paths: &paths, priorities, cut })
 }
-
-fn none() -> Value {
-    Value::List(Vec::new())
-}
-
-fn strings(items: &[&str]) -> Value {
-    Value::strings(items.to_vec())
-}
-
-/// A host on which nothing is wrong but what every host lacks that nobody has hardened.
-struct Host {
-    target: Target,
-}
-
-impl Host {
-    fn new() -> Self {
-        let mut host = Self { target: Target::new("local", "docker", "unix:///run/docker.sock") };
-        host.add(
-            &docker::HOST,
-            "host",
-            &[
-                ("os", "Debian 13".into()),
-                ("kernel", "6.12.60".into()),
-                ("apparmor", true.into()),
-                ("selinux", false.into()),
-                ("selinux_enforcing", false.into()),
-                ("docker_group", true.into()),
-                ("docker_group_members", none()),
-                ("socket_group_members", none()),
-                ("account_sources", none()),
-                ("sudo_docker", none()),
-                ("sshd_installed", true.into()),
-                ("ssh_password", false.into()),
-                ("ssh_root", "no".into()),
-                ("ssh_empty_passwords", false.into()),
-                ("ssh_keys", none()),
-                ("listeners", none()),
-                ("packages", none()),
-                ("sysctls", none()),
-                ("audit_enabled", true.into()),
-                ("data_root", "/var/lib/docker".into()),
-            ],
-        );
-        let socket = object(&[
-            ("address", "unix:///run/docker.sock".into()),
-            ("transport", "unix".into()),
-            ("tls", "none".into()),
-            ("loopback", true.into()),
-            ("serves", "api".into()),
-        ]);
-        host.add(
-            &docker::DAEMON,
-            "dockerd",
-            &[
-                ("engine", "docker".into()),
-                ("version", "29.9.0".into()),
-                ("containerd_version", "2.9.0".into()),
-                ("runc_version", "1.9.0".into()),
-                ("uid", Value::Int(0)),
-                ("rootless", false.into()),
-                ("userns", false.into()),
-                ("icc", true.into()),
-                ("default_bridge", true.into()),
-                ("iptables", true.into()),
-                ("insecure_registries", none()),
-                ("registry_mirrors", none()),
-                ("listeners", Value::List(vec![socket])),
-                ("authorization_plugins", none()),
-                ("metrics_address", Value::Null),
-                ("no_new_privileges", false.into()),
-                ("live_restore", true.into()),
-                ("userland_proxy", false.into()),
-                ("seccomp_profile", "builtin".into()),
-                ("apparmor", true.into()),
-                ("selinux", false.into()),
-                ("swarm", "inactive".into()),
-                ("swarm_listen", none()),
-            ],
-        );
-        let roles = [
-            ("docker-socket", "/run/docker.sock", 0o660),
-            ("docker-service", "/usr/lib/systemd/system/docker.service", 0o644),
-            ("dockerd", "/usr/bin/dockerd", 0o755),
-            ("etc-docker", "/etc/docker", 0o755),
-            ("data-root", "/var/lib/docker", 0o710),
-            ("runc", "/usr/bin/runc", 0o755),
-            ("containerd", "/usr/bin/containerd", 0o755),
-            ("daemon-json", "/etc/docker/daemon.json", 0o644),
-            ("run-containerd", "/run/containerd", 0o711),
-        ];
-        for (role, path, mode) in roles {
-            host.add(
-                &docker::FILE,
-                path,
-                &[
-                    ("role", role.into()),
-                    ("path", path.into()),
-                    ("exists", true.into()),
-                    ("uid", Value::Int(0)),
-                    ("gid", Value::Int(0)),
-                    ("owner", "root".into()),
-                    ("group", "root".into()),
-                    ("owned_by_daemon", false.into()),
-                    ("mode", Value::Int(mode)),
-                    ("acl", none()),
-                    ("audited", false.into()),
-                    ("audited_by", none()),
-                    ("audit_on_disk", false.into()),
-                ],
-            );
-        }
-        host
-    }
-
-    fn add(&mut self, kind: &'static Kind, name: &str, facts: &[(&str, Value)]) -> &mut Component {
-        let mut component = Component::new(kind, name, name);
-        for (fact, value) in facts {
-            component.set(fact, value.clone(), Source::place("test"));
-        }
-        self.target.components.push(component);
-        self.target.components.last_mut().expect("it was added")
-    }
-
-    fn set(&mut self, name: &str, fact: &str, value: impl Into<Value>) {
-        let found = self.target.components.iter_mut().find(|c| &*c.name == name);
-        found.expect("it was added").set(fact, value, Source::place("test"));
-    }
-
-    /// A container as an ordinary `docker run` makes it, on a network of its own, with a user of its own.
-    fn container(&mut self, name: &str) {
-        let own = format!("{name}-net");
-        self.network(&own, false, &[name]);
-        let capabilities =
-            ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETUID"];
-        self.add(
-            &docker::CONTAINER,
-            name,
-            &[
-                ("status", "running".into()),
-                ("running", true.into()),
-                ("image", format!("{name}:1").into()),
-                ("image_id", format!("sha256:{name}").into()),
-                ("image_reference", "tag".into()),
-                ("project", Value::Null),
-                ("service", Value::Null),
-                ("root_user", false.into()),
-                ("root_on_host", true.into()),
-                ("userns_host", false.into()),
-                ("privileged", false.into()),
-                ("capabilities", strings(&capabilities)),
-                ("capabilities_added", none()),
-                ("no_new_privileges", false.into()),
-                ("seccomp", "default".into()),
-                ("apparmor", "docker-default".into()),
-                ("selinux", Value::Null),
-                ("masked_paths", true.into()),
-                ("network_mode", own.as_str().into()),
-                ("networks", strings(&[&own])),
-                ("default_bridge", false.into()),
-                ("host_network", false.into()),
-                ("host_pid", false.into()),
-                ("host_ipc", false.into()),
-                ("host_uts", false.into()),
-                ("host_cgroupns", false.into()),
-                ("joins", none()),
-                ("mounts", none()),
-                ("devices", none()),
-                ("all_devices", false.into()),
-                ("readonly_rootfs", false.into()),
-                ("memory_limit", Value::Null),
-                ("memory_used", Value::Int(100 << 20)),
-                ("oom_kill_disabled", false.into()),
-                ("cpu_limited", false.into()),
-                ("pids_limit", Value::Null),
-                ("ports", none()),
-                ("log_driver", "local".into()),
-                ("log_bounded", true.into()),
-                ("runtime", "runc".into()),
-                ("sandboxed", false.into()),
-                ("env_names", none()),
-                ("env_secrets", none()),
-                ("config_secrets", none()),
-                ("groups_added", none()),
-                ("links", none()),
-                ("execs", none()),
-                ("ssh_servers", none()),
-            ],
-        );
-    }
-
-    fn network(&mut self, name: &str, default: bool, containers: &[&str]) {
-        self.add(
-            &docker::NETWORK,
-            name,
-            &[
-                ("driver", "bridge".into()),
-                ("scope", "local".into()),
-                ("default_bridge", default.into()),
-                ("internal", false.into()),
-                ("icc", true.into()),
-                ("containers", strings(containers)),
-            ],
-        );
-    }
-
-    fn on_default_bridge(&mut self, names: &[&str]) {
-        self.network("bridge", true, names);
-        for name in names {
-            self.set(name, "networks", strings(&["bridge"]));
-            self.set(name, "network_mode", "bridge");
-            self.set(name, "default_bridge", true);
-        }
-    }
-
-    fn publish(&mut self, name: &str, host_ip: &str) {
-        let port = object(&[
-            ("host_ip", host_ip.into()),
-            ("host_port", Value::Int(8080)),
-            ("container_port", Value::Int(80)),
-            ("protocol", "tcp".into()),
-            ("wildcard", (host_ip == "0.0.0.0").into()),
-            ("loopback", false.into()),
-        ]);
-        self.set(name, "ports", Value::List(vec![port]));
-    }
-
-    fn mount(&mut self, name: &str, kind: &str, source: &str, volume: &str) {
-        let mount = object(&[
-            ("type", kind.into()),
-            ("source", source.into()),
-            ("destination", "/mnt".into()),
-            ("rw", true.into()),
-            ("propagation", "rprivate".into()),
-            ("volume", volume.into()),
-        ]);
-        self.set(name, "mounts", Value::List(vec![mount]));
-    }
-
-    fn secret(&mut self, name: &str) {
-        let secret = object(&[("name", "PASSWORD".into()), ("class", "password".into()), ("length", "16-31".into())]);
-        self.set(name, "env_secrets", Value::List(vec![secret]));
-    }
-
-    fn assess<T>(self, look: impl FnOnce(&Seen<'_>) -> T) -> T {
-        let mut snapshot = Snapshot { tool: "0".into(), collected_at: 1_793_000_000, targets: vec![self.target] };
-        derive(&mut snapshot, &CATALOG.flaws);
-        let catalog = &*CATALOG;
-        let benchmark = &catalog.benchmarks[0];
-        let audit = Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, benchmark, &[], |_| true);
-        let diagram = seaworthy_model::diagram(&snapshot, None);
-        let mut threats = judge::threats(&audit, &catalog.threats, &diagram).instances;
-        let paths = paths::paths(&audit, &diagram, &catalog.steps);
-        rate::rate(&mut threats, &catalog.threats, &diagram, &paths, &audit);
-        let (priorities, cut) = rank::rank(&audit, &catalog.threats, &threats, &paths, &diagram);
-        look(&Seen { audit: &audit, diagram: &diagram, threats: &threats, paths: &paths, priorities, cut })
-    }
-}
-
 /// What an assessment of a host shows.
 struct Seen<'a> {
     audit: &'a Audit<'a>,
@@ -354,13 +99,13 @@ fn a_socket_mounted_in_a_ci_container_comes_first() {
     host.container("ci");
     host.set("ci", "root_user", true);
     host.mount("ci", "bind", "/run/docker.sock", "");
-    host.assess(|seen| {
+    assess(host, |seen| {
         assert_eq!(seen.first(), "container/no-runtime-socket", "{}", seen.show());
         let first = &seen.priorities[0];
         assert!(first.title.ends_with(": ci") && first.breaks == ["re-creates ci"], "{first:?}");
         let proven = seen.proven();
         assert!(proven.contains(&("code in ci".into(), "root on the host".into())), "{}", seen.show());
-        assert!(first.why[0].contains("leaves no proven path to root on the host from code in ci"), "{first:?}");
+        assert!(first.why[0].contains("leaves no path to root on the host from code in ci"), "{first:?}");
         assert!(seen.cut.fixes.iter().any(|(title, _)| *title == first.title), "{}", seen.show());
     });
 }
@@ -377,7 +122,7 @@ fn a_privileged_container_comes_first() {
     host.set("agent", "apparmor", "unconfined");
     host.set("agent", "all_devices", true);
     host.set("agent", "capabilities", strings(&["SYS_ADMIN", "SYS_MODULE", "SYS_RAWIO", "NET_RAW", "MKNOD"]));
-    host.assess(|seen| assert_eq!(seen.first(), "container/unprivileged", "{}", seen.show()));
+    assess(host, |seen| assert_eq!(seen.first(), "container/unprivileged", "{}", seen.show()));
 }
 
 #[test]
@@ -387,7 +132,7 @@ fn a_user_namespace_keeps_a_privileged_container_from_the_host() {
     host.set("agent", "root_user", true);
     host.set("agent", "privileged", true);
     host.set("agent", "root_on_host", false);
-    host.assess(|seen| {
+    assess(host, |seen| {
         let to_root = seen.proven().into_iter().any(|(_, to)| to == "root on the host");
         assert!(!to_root, "{}", seen.show());
     });
@@ -412,7 +157,7 @@ fn an_api_that_asks_nobody_comes_first() {
     host.container("agent");
     host.set("agent", "root_user", true);
     host.set("agent", "privileged", true);
-    host.assess(|seen| {
+    assess(host, |seen| {
         assert_eq!(seen.first(), "daemon/tls-mutual", "{}", seen.show());
         let proven = seen.proven();
         let network = ("anybody on the host's networks".into(), "root on the host".into());
@@ -429,7 +174,7 @@ fn strangers_on_the_default_bridge_with_a_shared_volume_are_parted() {
     host.add(&docker::VOLUME, "uploads", &[("driver", "local".into()), ("binds", Value::Null)]);
     host.mount("web", "volume", "/var/lib/docker/volumes/uploads/_data", "uploads");
     host.mount("worker", "volume", "/var/lib/docker/volumes/uploads/_data", "uploads");
-    host.assess(|seen| {
+    assess(host, |seen| {
         let bridge = ["daemon/icc-off", "network/default-bridge-not-shared", "container/not-on-default-bridge"];
         assert!(bridge.contains(&seen.first()), "{}", seen.show());
         let proven = seen.proven();
@@ -450,7 +195,7 @@ fn on_a_harmless_host_traces_rights_and_limits_come_first() {
         host.container(name);
     }
     host.publish("web", "192.0.2.10");
-    host.assess(|seen| {
+    assess(host, |seen| {
         assert!(seen.proven().iter().all(|(_, to)| to == "the host's availability"), "{}", seen.show());
         let first: Vec<&str> = (0..3).flat_map(|i| seen.checks(i)).collect();
         let has = |part: &str| first.iter().any(|id| id.contains(part));
@@ -473,7 +218,7 @@ fn what_is_said_to_be_cut_is_gone_when_it_is_done() {
         }
         host
     };
-    let (gone, before) = build(false).assess(|seen| {
+    let (gone, before) = assess(build(false), |seen| {
         assert_eq!(seen.first(), "container/no-runtime-socket", "{}", seen.show());
         let prints = |cut: bool| -> Vec<String> {
             let list = seen.paths.list.iter().enumerate();
@@ -483,7 +228,7 @@ fn what_is_said_to_be_cut_is_gone_when_it_is_done() {
         (prints(true), prints(false))
     });
     assert!(!gone.is_empty());
-    build(true).assess(|seen| {
+    assess(build(true), |seen| {
         let after: Vec<&String> = seen.paths.list.iter().map(|p| &p.fingerprint).collect();
         assert!(gone.iter().all(|f| !after.contains(&f)), "still there: {}", seen.show());
         assert!(after.iter().all(|f| before.contains(f)), "{}", seen.show());
@@ -497,9 +242,9 @@ fn what_was_accepted_or_passes_is_not_proposed_and_the_order_is_stable() {
         some_containers(&mut host);
         host
     };
-    let titles = || build().assess(|seen| seen.priorities.iter().map(|p| p.title.clone()).collect::<Vec<_>>());
+    let titles = || assess(build(), |seen| seen.priorities.iter().map(|p| p.title.clone()).collect::<Vec<_>>());
     assert_eq!(titles(), titles());
-    build().assess(|seen| {
+    assess(build(), |seen| {
         let closed = seen.priorities.iter().flat_map(|p| &p.closes);
         assert!(closed.clone().all(|f| seen.audit.findings[*f].judgement.verdict == Verdict::Fail));
         assert_eq!(closed.count(), seen.audit.count(Verdict::Fail), "each failure belongs to one proposal");
@@ -531,8 +276,7 @@ fn a_thousand_containers() {
     for name in ["front", "back", "jobs"] {
         host.network(name, false, &["c1", "c2"]);
     }
-    let mut snapshot = Snapshot { tool: "0".into(), collected_at: 1_793_000_000, targets: vec![host.target] };
-    derive(&mut snapshot, &CATALOG.flaws);
+    let snapshot = host.snapshot();
     let catalog = &*CATALOG;
     let audit = Audit::new(&snapshot, &catalog.checks, &catalog.benchmarks, &catalog.benchmarks[0], &[], |_| true);
     let diagram = seaworthy_model::diagram(&snapshot, None);

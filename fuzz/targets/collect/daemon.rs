@@ -40,7 +40,7 @@ pub fn settings(data: &[u8]) {
             Err(why) => State::Refused(why),
         };
         let path = "/etc/docker/daemon.json".to_owned();
-        ConfigFile { path, real: None, state, changed_at: None, changed_since_start: None }
+        ConfigFile { path, real: None, state, digest: None, changed_at: None, changed_since_start: None }
     });
     let settings = effective::settings(Inputs {
         version,

@@ -115,6 +115,7 @@ fn parts(mut snapshot: Snapshot) -> Result<[f64; PARTS.len()]> {
         paths,
         priorities,
         cut,
+        forecast: None,
         waiver_problems,
     };
     let report = Report { audit: &audit, model: Some(&assessment), since: None };

@@ -58,6 +58,9 @@ fn one(step: &Step, out: &mut String) {
             let _ = writeln!(out, "- {name}: {}", code(&predicate.text));
         }
     }
+    if let Some(assumed) = &step.assumes {
+        let _ = writeln!(out, "- assumes: {}", text(assumed));
+    }
     if !step.cut.is_empty() {
         let cut: Vec<String> = step.cut.iter().map(|id| code(id)).collect();
         let _ = writeln!(out, "- cut by: {}", cut.join(", "));

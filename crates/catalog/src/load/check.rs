@@ -31,6 +31,7 @@ struct FrontRemedy {
     #[serde(default)]
     edits: Vec<Spanned<toml::Table>>,
     fix: String,
+    by_hand: Option<String>,
 }
 
 /// A fenced block: its info string, its text, where the text begins (byte) and the fence's line.
@@ -136,7 +137,11 @@ fn remedy(file: &str, text: &str, start: usize, front: FrontRemedy, errors: &mut
     if front.safety == Safety::Manual && !edits.is_empty() {
         errors.push(LoadError::at(file, text, start, "a manual remedy is described, never done: it has no edits"));
     }
-    Remedy { safety: front.safety, edits, fix: front.fix.trim().to_owned() }
+    let by_hand = front.by_hand.map(|why| why.trim().to_owned());
+    if by_hand.is_some() && (!edits.is_empty() || by_hand.as_deref() == Some("")) {
+        errors.push(LoadError::at(file, text, start, "`by_hand` says why a remedy without edits has none"));
+    }
+    Remedy { safety: front.safety, edits, fix: front.fix.trim().to_owned(), by_hand }
 }
 
 fn edit(table: toml::Table) -> Result<Edit, String> {

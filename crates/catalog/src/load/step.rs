@@ -25,6 +25,7 @@ struct File {
     when: Option<Spanned<String>>,
     at: Option<Spanned<String>>,
     effort: Spanned<u32>,
+    assumes: Option<String>,
     attack: String,
     source: String,
     #[serde(default)]
@@ -66,7 +67,8 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         let message = format!("there is no check `{}`", check.get_ref());
         errors.push(LoadError::at(file, text, check.span().start, message));
     }
-    for (name, value) in [("title", &parsed.title), ("source", &parsed.source), ("story", &parsed.story)] {
+    let told = [("title", &parsed.title), ("source", &parsed.source), ("story", &parsed.story)];
+    for (name, value) in told.into_iter().chain(parsed.assumes.iter().map(|a| ("assumes", a))) {
         if value.trim().is_empty() {
             errors.push(LoadError::whole(file, format!("`{name}` says nothing")));
         }
@@ -84,6 +86,7 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         when,
         at,
         effort: parsed.effort.into_inner(),
+        assumes: parsed.assumes.map(|a| a.trim().to_owned()),
         attack: parsed.attack,
         source: parsed.source,
         cut: parsed.cut.into_iter().map(Spanned::into_inner).collect(),

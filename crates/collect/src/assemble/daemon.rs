@@ -49,6 +49,7 @@ pub(super) fn component(inputs: &Inputs<'_>) -> Component {
     let mut sheet = Sheet { c: &mut c, inputs };
     sheet.versions();
     sheet.process();
+    sheet.engine();
     sheet.config_file();
     sheet.settings();
     sheet.logging();
@@ -153,11 +154,40 @@ impl<'i> Sheet<'_, 'i> {
         self.put("arguments", Ok(Value::strings(daemon.flags.shown.iter().map(String::as_str))), &place("cmdline"));
     }
 
+    fn engine(&mut self) {
+        let of = |info: &Json| {
+            let text = |field: &str| pointer(info, field).and_then(Json::as_str).filter(|t| !t.is_empty());
+            let (Some(id), Some(root)) = (text("ID"), text("DockerRootDir")) else {
+                return Err("the engine left it out".to_owned());
+            };
+            Ok(crate::fingerprint(&[b"seaworthy engine\0", id.as_bytes(), b"\0", root.as_bytes()]).into())
+        };
+        let id = self.inputs.info.clone().and_then(of);
+        self.put("engine_id", id, "GET /info: ID, DockerRootDir");
+    }
+
+    /// What daemon.json holds, for those who change it.
+    fn config_content(&mut self, file: &ConfigFile) {
+        let digest = match (&file.state, &file.digest) {
+            (State::Unread(why), _) => Err(why.clone()),
+            (_, digest) => Ok(digest.clone().into()),
+        };
+        self.put("config_digest", digest, &file.path);
+        let keys = match &file.state {
+            State::Read(content) => Ok(Value::strings(content.names.iter().map(String::as_str))),
+            State::Absent => Ok(Value::List(Vec::new())),
+            State::Refused(why) => Err(format!("the engine would refuse it: {why}")),
+            State::Unread(why) => Err(why.clone()),
+        };
+        self.put("config_keys", keys, &file.path);
+    }
+
     fn config_file(&mut self) {
         let place = "the daemon's arguments";
         let Some(file) = self.inputs.file else {
             let why = self.inputs.daemon.err().unwrap_or("its daemon.json could not be found").to_owned();
-            for fact in ["config_file", "config_changed_since_start", "configured_not_active"] {
+            let facts = ["config_file", "config_digest", "config_keys", "config_changed_since_start"];
+            for fact in facts.into_iter().chain(["configured_not_active"]) {
                 self.put(fact, Err(why.clone()), place);
             }
             return;
@@ -170,6 +200,7 @@ impl<'i> Sheet<'_, 'i> {
             }
         };
         self.put("config_file", path, place);
+        self.config_content(file);
         self.put("config_changed_since_start", changed, &format!("{}, start of process", file.path));
         self.put("configured_not_active", differences(self.inputs.settings, file), &file.path);
     }

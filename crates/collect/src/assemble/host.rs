@@ -212,6 +212,14 @@ impl Sheet<'_> {
     }
 
     fn system(&mut self, host: &Host) {
+        let machine = match host.root.read_text("/etc/machine-id") {
+            Ok(id) if !id.trim().is_empty() && id.trim() != "uninitialized" => {
+                Ok(crate::fingerprint(&[b"seaworthy machine\0", id.trim().as_bytes()]))
+            }
+            Ok(_) => Err("it is empty".to_owned()),
+            Err(why) => Err(why.to_string()),
+        };
+        self.put("machine", machine, "/etc/machine-id");
         let os = match (&host.os.id, &host.os.version_id) {
             (Some(id), Some(version)) => Ok(Some(format!("{id} {version}"))),
             (Some(id), None) => Ok(Some(id.clone())),
@@ -255,6 +263,8 @@ impl Sheet<'_> {
         let docker = host.accounts.members("docker");
         let place = docker.at.as_ref().map_or_else(|| "/etc/group".to_owned(), |at| format!("{}:{}", at.path, at.line));
         let exists = docker.group_exists.ok_or_else(|| incomplete(&docker));
+        let number = exists.clone().map(|exists| docker.gid.filter(|_| exists).map(i64::from));
+        self.put("docker_group_gid", number, "/etc/group");
         self.put("docker_group", exists, "/etc/group");
         self.put("docker_group_members", members(&docker, host), place);
         let sources: Vec<String> = docker.beyond_files.clone();
@@ -361,6 +371,8 @@ impl Sheet<'_> {
         let place = "audit netlink";
         let enabled = host.audit_kernel.as_ref().map(|k| k.enabled > 0).map_err(Clone::clone);
         self.put("audit_enabled", enabled, place);
+        let immutable = host.audit_kernel.as_ref().map(|k| k.enabled == 2).map_err(Clone::clone);
+        self.put("audit_immutable", immutable, place);
         let rules = host.audit_kernel.as_ref().map(|k| Some(k.rules.len() as i64)).map_err(Clone::clone);
         self.put("audit_rules", rules, place);
     }

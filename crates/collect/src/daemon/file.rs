@@ -38,6 +38,8 @@ pub struct ConfigFile {
     pub real: Option<PathBuf>,
     /// What it holds now.
     pub state: State,
+    /// A fingerprint of its bytes: 16 hexadecimal digits of SHA-256; none where there is no file, or it was not read.
+    pub digest: Option<String>,
     /// The last change of the file, of a link on the way or of an entry, in nanoseconds since
     /// 1970; `None` where it is not known.
     pub changed_at: Option<i64>,
@@ -59,7 +61,14 @@ pub fn read(daemon: &Daemon, major: u32) -> ConfigFile {
 }
 
 fn unreadable(path: String, why: String) -> ConfigFile {
-    ConfigFile { path, real: None, state: State::Unread(why.clone()), changed_at: None, changed_since_start: Some(why) }
+    ConfigFile {
+        path,
+        real: None,
+        state: State::Unread(why.clone()),
+        digest: None,
+        changed_at: None,
+        changed_since_start: Some(why),
+    }
 }
 
 /// Reads the file at a path of a file system; `required`: the daemon would not have started without.
@@ -69,11 +78,13 @@ pub fn read_at(view: &Root, path: &str, required: bool, started_at: i64, major: 
         path: path.to_owned(),
         real: view.canonical(path).ok(),
         state: State::Absent,
+        digest: None,
         changed_at: changes.latest,
         changed_since_start: changes.after_start,
     };
     match view.read(path, LIMIT) {
         Ok(bytes) => {
+            file.digest = Some(crate::fingerprint(&[&bytes]));
             file.state = match config::parse(&bytes, major) {
                 Ok(content) => State::Read(content),
                 Err(why) => State::Refused(why),

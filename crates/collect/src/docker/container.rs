@@ -226,6 +226,8 @@ fn config_secrets(c: &Reading<'_>) -> Read<Value> {
 fn processes(sheet: &mut Sheet, c: &Reading<'_>) {
     c.only_seen(sheet, "memory_used", ("cgroup memory in use", |o| &o.memory_used), None);
     c.only_seen(sheet, "memory_peak", ("cgroup memory peak", |o| &o.memory_peak), None);
+    c.only_seen(sheet, "pids_used", ("cgroup pids.current", |o| &o.pids_used), None);
+    c.only_seen(sheet, "pids_peak", ("cgroup pids.peak", |o| &o.pids_peak), None);
     c.only_seen(sheet, "processes", ("its cgroup's processes", |o| &o.processes), Value::List(Vec::new()));
     c.only_seen(sheet, "ssh_servers", ("its cgroup's processes", |o| &o.ssh_servers), Value::List(Vec::new()));
     let none = match c.doc.get("ExecIDs").texts() {

@@ -164,10 +164,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         memory_limit: limit(|limits| &limits.memory_max),
         memory_swap_limit: limits.clone().and_then(memory_and_swap),
         memory_used: limits.clone().and_then(|limits| read(&limits.memory_current)).map(|used| whole(Some(used))),
-        memory_peak: limits.clone().and_then(|limits| match &limits.memory_peak.value {
-            Err(Unread::Absent) => Ok(None),
-            _ => read(&limits.memory_peak).map(|peak| whole(Some(peak))),
-        }),
+        memory_peak: limits.clone().and_then(|limits| peak(&limits.memory_peak)),
         cpuset: limits.clone().and_then(|limits| read(&limits.cpuset)),
         cpu_quota: limits
             .clone()
@@ -175,6 +172,8 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
             .map(|quota| whole(quota.map(|q| q.milli_cpus().max(1)))),
         cpu_weighted: limits.clone().and_then(|limits| Ok(is_weighted(limits.version, read(&limits.cpu_weight)?))),
         pids_limit: limit(|limits| &limits.pids_max),
+        pids_used: limits.clone().and_then(|limits| read(&limits.pids_current)).map(|used| whole(Some(used))),
+        pids_peak: limits.clone().and_then(|limits| peak(&limits.pids_peak)),
         all_devices: limits
             .clone()
             .ok()
@@ -193,6 +192,14 @@ fn is_weighted(version: Version, weight: u64) -> bool {
     match version {
         Version::V1 => weight != 1024,
         Version::V2 => !matches!(weight, 39 | 100),
+    }
+}
+
+/// A peak; none where the kernel keeps none.
+fn peak(datum: &Datum<u64>) -> Read<Option<i64>> {
+    match &datum.value {
+        Err(Unread::Absent) => Ok(None),
+        _ => read(datum).map(|peak| whole(Some(peak))),
     }
 }
 

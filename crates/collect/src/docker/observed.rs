@@ -54,6 +54,10 @@ pub struct Observed {
     pub cpu_weighted: Read<bool>,
     /// The most processes; none is no limit.
     pub pids_limit: Read<Option<i64>>,
+    /// Processes and threads now.
+    pub pids_used: Read<Option<i64>>,
+    /// The most processes and threads; none where the kernel keeps no peak.
+    pub pids_peak: Read<Option<i64>>,
     /// Whether every device is allowed; none where the kernel does not show it (cgroup v2).
     pub all_devices: Option<bool>,
     /// Its processes, as the fact has them.

@@ -65,6 +65,10 @@ pub struct Limits {
     pub cpuset: Datum<String>,
     /// Processes and threads.
     pub pids_max: Datum<Limit>,
+    /// Processes and threads now.
+    pub pids_current: Datum<u64>,
+    /// The most processes and threads there were; absent on kernels before 6.1.
+    pub pids_peak: Datum<u64>,
     /// Version 1's `devices.list`; unknown on version 2, which keeps it in a BPF program.
     pub devices: Datum<Vec<DeviceRule>>,
 }
@@ -91,6 +95,8 @@ pub(super) fn read(memberships: &[Membership], version: Version, ancestors: &Anc
                 cpu_weight: cpu.number("cpu.shares", buffer),
                 cpuset: cpuset.text("cpuset.cpus", buffer),
                 pids_max: pids.limit("pids.max", buffer),
+                pids_current: pids.number("pids.current", buffer),
+                pids_peak: pids.number("pids.peak", buffer),
                 devices: devices.devices(buffer),
             }
         }
@@ -109,6 +115,8 @@ fn unified(all: &Group<'_>, buffer: &mut Buffer) -> Limits {
         cpu_weight: all.number("cpu.weight", buffer),
         cpuset: all.text("cpuset.cpus", buffer),
         pids_max: all.limit("pids.max", buffer),
+        pids_current: all.number("pids.current", buffer),
+        pids_peak: all.number("pids.peak", buffer),
         devices: Datum::new(Err(Unread::Other("kept in a BPF program on cgroup v2".into())), &all.directory, "devices"),
     }
 }
@@ -310,10 +318,11 @@ impl<'a> Group<'a> {
     }
 }
 
-/// `max`, `-1` and version 1's greatest number of pages are no limit.
+/// `max`, `-1` and what no machine has are no limit.
 fn parse_limit(text: &str) -> Result<Option<u64>, Unread> {
-    /// Version 1 writes no limit as 2^63 - 1 rounded down to a page; pages are 4, 16 or 64 KiB.
-    const NONE: u64 = 0x7fff_ffff_ffff_0000;
+    /// Version 1 writes no limit as 2^63 - 1 rounded down to a page; where an engine has lifted a limit of swap on version
+    /// 2, it is that less the memory. No machine has as much as this.
+    const NONE: u64 = 1 << 60;
     match text.trim() {
         "max" | "-1" => Ok(None),
         number => match number.parse::<u64>() {
@@ -367,6 +376,8 @@ mod tests {
             ("s.slice/d/memory.current", "4096\n"),
             ("s.slice/d/cpu.max", "max 100000\n"),
             ("s.slice/d/pids.max", "100\n"),
+            ("s.slice/d/pids.current", "7\n"),
+            ("s.slice/d/pids.peak", "31\n"),
         ]);
         let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/s.slice/d\n");
         let memory = l.memory_max.value.unwrap();
@@ -377,6 +388,7 @@ mod tests {
         assert_eq!(l.memory_current.value, Ok(4096));
         assert!(l.devices.value.is_err() && l.memory_and_swap_max.value.is_err());
         assert_eq!(l.memory_peak.value, Err(Unread::Absent));
+        assert_eq!((l.pids_current.value, l.pids_peak.value), (Ok(7), Ok(31)));
     }
 
     #[test]
@@ -406,5 +418,8 @@ mod tests {
         let l = limits_of(&dir, "30 1 0:26 / DIR rw - cgroup2 cgroup2 rw\n", "0::/gone\n");
         assert_eq!(l.memory_max.value, Err(super::super::read::vanished()));
         assert!(parse_limit("junk").is_err());
+        for none in ["max", "-1", "9223372036854771712", "9223372036787662848"] {
+            assert_eq!(parse_limit(none), Ok(None), "{none}");
+        }
     }
 }

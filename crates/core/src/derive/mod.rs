@@ -33,14 +33,25 @@ pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
         listeners::derive(target);
         groups::derive(target);
         registry::derive(target);
-        mounts::derive(target);
-        root::derive(target);
-        networks::derive(target);
-        sharing::derive(target);
-        exposure::derive(target);
-        commanders::derive(target);
+        together(target);
         flaws::derive(target, flaws, collected_at);
     }
+}
+
+/// Computes anew what follows from several components, where facts of a snapshot were changed that was derived already.
+/// What only versions, names of images and the daemon's own listeners decide stays, and with it every component's place.
+pub fn follow(snapshot: &mut Snapshot) {
+    snapshot.targets.iter_mut().for_each(together);
+}
+
+/// What follows from several components, in the order in which one needs the other.
+fn together(target: &mut Target) {
+    mounts::derive(target);
+    root::derive(target);
+    networks::derive(target);
+    sharing::derive(target);
+    exposure::derive(target);
+    commanders::derive(target);
 }
 
 /// The value of a fact of the target's only component of a kind.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::assessment::Assessment;
-use crate::step::State;
+use crate::step::{Basis, State};
 use crate::threat::{Instance, Status, Subject};
 use crate::verdict::Verdict;
 
@@ -60,8 +60,8 @@ pub struct Path {
     pub ends: (String, String),
     /// The same as capabilities at ids of elements.
     pub pair: (String, String),
-    /// Whether it is proven.
-    pub proven: bool,
+    /// What it rests on.
+    pub basis: Basis,
     /// The sum of the steps' efforts.
     pub effort: u32,
     /// The kinds of the elements that it goes through.
@@ -153,7 +153,7 @@ impl Moment {
                 Path {
                     ends: (model.state(path.from), model.state(path.to)),
                     pair: (held(model, path.from), held(model, path.to)),
-                    proven: path.certainty.is_proven(),
+                    basis: path.basis(),
                     effort: path.effort,
                     kinds: through.map(|e| of_element(model, e)).collect(),
                 },

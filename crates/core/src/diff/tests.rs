@@ -15,7 +15,7 @@ use crate::predicate::Predicate;
 use crate::remedy::{Remedy, Safety};
 use crate::schema::docker;
 use crate::snapshot::{Snapshot, Target};
-use crate::step::{Cut, Paths};
+use crate::step::{Basis, Cut, Paths};
 use crate::threat::{Formula, Instance, Loss, Rating, Story, Stride, Subject, Surface};
 use crate::verdict::Severity;
 
@@ -49,8 +49,8 @@ fn moment(bytes: &[u8]) -> Moment {
             }
             3 => {
                 let pair = ("a".to_owned(), KINDS[kind].to_owned());
-                let (ends, proven) = ((text(), text()), how & 2 == 0);
-                out.paths.insert(id, Path { ends, pair, proven, effort: 1, kinds: kinds(&[kind]) });
+                let (ends, basis) = ((text(), text()), Basis::ALL[usize::from(how / 2 % 3)]);
+                out.paths.insert(id, Path { ends, pair, basis, effort: 1, kinds: kinds(&[kind]) });
             }
             4 => {
                 let verdicts =
@@ -185,7 +185,7 @@ fn what_can_no_longer_be_listed_is_not_gone() {
     let path = |pair: (&str, &str)| Path {
         ends: (String::new(), String::new()),
         pair: (pair.0.to_owned(), pair.1.to_owned()),
-        proven: true,
+        basis: Basis::Proven,
         effort: 1,
         kinds: Kinds::new(),
     };
@@ -267,7 +267,7 @@ fn of(containers: Vec<Container>) -> Moment {
         require: Some(Predicate::compile("!privileged", &docker::CONTAINER).unwrap()),
         manual: None,
         show: Vec::new(),
-        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into() },
+        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
         rationale: String::new(),
         cases: Vec::new(),
         file: String::new(),
@@ -344,6 +344,7 @@ fn of(containers: Vec<Container>) -> Moment {
         paths: Paths::default(),
         priorities: Vec::new(),
         cut: Cut::default(),
+        forecast: None,
         waiver_problems: Vec::new(),
     })
 }

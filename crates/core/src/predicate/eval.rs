@@ -63,6 +63,12 @@ pub(super) fn evaluate(root: &Expr, component: &Component) -> Answer {
     Answer { truth: val.truth(), facts: val.facts }
 }
 
+/// What a condition on an element of a list says of one.
+pub(super) fn evaluate_over(body: &Expr, component: &Component, element: &Value) -> Truth {
+    let vars = vec![Val { value: Cow::Borrowed(element), facts: FactSet::default() }];
+    Eval { component, vars }.eval(body).truth()
+}
+
 struct Eval<'a> {
     component: &'a Component,
     vars: Vec<Val<'a>>,

@@ -7,6 +7,7 @@
 
 mod eval;
 mod lower;
+mod mend;
 #[cfg(test)]
 mod tests;
 
@@ -83,6 +84,12 @@ impl Predicate {
     /// Evaluates it over a component.
     pub fn evaluate(&self, component: &Component) -> Answer {
         eval::evaluate(&self.root, component)
+    }
+
+    /// Changes the facts of a component so that it holds, by the least change, and only where that is plain: false, and
+    /// nothing changed, where several would do or something would have to be made up.
+    pub fn mend(&self, component: &mut Component) -> bool {
+        mend::mend(&self.root, component)
     }
 
     /// Every fact that it names.

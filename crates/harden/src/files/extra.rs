@@ -8,7 +8,7 @@ use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fremovexattr, fsetxattr};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::place::why;
+use super::facts::why;
 
 /// The kernel's limit on a list of names and on a value, in bytes.
 const LIMIT: usize = 64 << 10;

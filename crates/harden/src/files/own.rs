@@ -6,7 +6,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, fsync, mkdirat, openat, unl
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::place::why;
+use super::facts::why;
 use super::{Content, Keep, Kept, read, replace, sync_directory};
 use crate::act::Undone;
 use crate::{At as _, Failure};

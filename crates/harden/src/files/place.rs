@@ -2,119 +2,23 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{
-    Access, AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RawMode, RenameFlags, StatVfsMountFlags, StatxAttributes,
-    StatxFlags, Uid, accessat, fchmod, fchown, fstatvfs, fsync, openat, renameat, renameat_with, statx, unlinkat,
+    Access, AtFlags, CWD, Dir, Gid, Mode, OFlags, RenameFlags, StatVfsMountFlags, Uid, accessat, fchmod, fchown,
+    fstatvfs, fsync, openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
+use super::facts::{Facts, Kind, facts, facts_at, refusal, why};
 use super::{Content, Extra, LARGEST};
 use crate::{At as _, Failure};
 
 /// Parts a temporary's name: `.NAME.seaworthy-DIGEST`.
 const MARK: &str = ".seaworthy-";
-
-/// What something in a file system is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A regular file.
-    File,
-    /// A directory.
-    Directory,
-    /// A Unix socket.
-    Socket,
-    /// A symbolic link.
-    Link,
-    /// A FIFO, a device.
-    Other,
-}
-
-impl Kind {
-    /// In words: `a link`.
-    #[must_use]
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::File => "a file",
-            Self::Directory => "a directory",
-            Self::Socket => "a socket",
-            Self::Link => "a link",
-            Self::Other => "a FIFO or a device",
-        }
-    }
-}
-
-/// What the kernel says of something in a file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// What it is.
-    pub kind: Kind,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-    /// The permission bits (07777).
-    pub mode: u32,
-    /// How many names it has.
-    pub links: u32,
-    /// The device (major, minor) and the number in it: which one it is.
-    pub identity: (u32, u32, u64),
-    /// Whether it may not be changed at all (`chattr +i`).
-    pub immutable: bool,
-    /// Whether it may only grow (`chattr +a`).
-    pub append_only: bool,
-    /// Whether something is mounted on it.
-    pub mount: bool,
-}
-
-/// What the kernel says of what a descriptor stands for.
-///
-/// # Errors
-/// The kernel's.
-pub fn facts(fd: impl AsFd) -> Result<Facts, Errno> {
-    facts_at(fd, OsStr::new(""), AtFlags::EMPTY_PATH)
-}
-
-fn facts_at(fd: impl AsFd, name: &OsStr, flags: AtFlags) -> Result<Facts, Errno> {
-    let is = statx(fd, name, flags | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::BASIC_STATS)?;
-    let mode = RawMode::from(is.stx_mode);
-    let kind = match FileType::from_raw_mode(mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory,
-        FileType::Socket => Kind::Socket,
-        FileType::Symlink => Kind::Link,
-        _ => Kind::Other,
-    };
-    Ok(Facts {
-        kind,
-        uid: is.stx_uid,
-        gid: is.stx_gid,
-        mode: mode & 0o7777,
-        links: is.stx_nlink,
-        identity: (is.stx_dev_major, is.stx_dev_minor, is.stx_ino),
-        immutable: is.stx_attributes.contains(StatxAttributes::IMMUTABLE),
-        append_only: is.stx_attributes.contains(StatxAttributes::APPEND),
-        mount: is.stx_attributes.contains(StatxAttributes::MOUNT_ROOT),
-    })
-}
-
-/// Why a system call failed, with what to do where that is known.
-pub fn why(error: impl Into<io::Error>) -> String {
-    let error: io::Error = error.into();
-    match Errno::from_io_error(&error) {
-        Some(Errno::LOOP) => "its links lead in a circle, or a link is where none may be".into(),
-        Some(Errno::ROFS) => "its file system is read-only".into(),
-        Some(Errno::NOSPC | Errno::DQUOT) => "no space is left on its file system: make room and try again".into(),
-        Some(Errno::BUSY) => "it is in use as a mount point: change it where it is mounted from".into(),
-        Some(Errno::ACCESS) => "this process has no right to it: run it as root".into(),
-        Some(Errno::PERM) => "the kernel does not permit it (immutable, or no right to it)".into(),
-        _ => error.to_string(),
-    }
-}
 
 /// What lies at a place.
 #[derive(Debug)]
@@ -152,13 +56,20 @@ impl Place {
         }
     }
 
+    pub fn kind(&self) -> Result<Option<Kind>, String> {
+        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
+            Ok(facts) => Ok(Some(facts.kind)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(why(error)),
+        }
+    }
+
     pub fn look(&self) -> Result<Seen, Failure> {
         let doing = || format!("read {}", self.path.display());
-        match facts_at(&self.dir, &self.name, AtFlags::empty()) {
-            Ok(Facts { kind: Kind::File, .. }) => {}
-            Ok(facts) => return Ok(Seen::Other(facts.kind)),
-            Err(Errno::NOENT) => return Ok(Seen::Absent),
-            Err(error) => return Err(why(error)).at(doing),
+        match self.kind().at(doing)? {
+            Some(Kind::File) => {}
+            Some(kind) => return Ok(Seen::Other(kind)),
+            None => return Ok(Seen::Absent),
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(openat(&self.dir, &self.name, flags, Mode::empty()).map_err(why).at(doing)?);
@@ -182,7 +93,7 @@ impl Place {
             (Seen::File(present), Some(digest)) if present.content.digest() == digest => return Ok(()),
             (Seen::Absent, None) => return Ok(()),
             (Seen::Absent, Some(_)) => "it is gone".to_owned(),
-            (Seen::Other(kind), _) => format!("it is {} now, no regular file", kind.words()),
+            (Seen::Other(kind), _) => format!("it is {}, no regular file", kind.words()),
             (Seen::File(_), None) => "a file is there now".into(),
             (Seen::File(_), Some(_)) => "it has changed meanwhile".into(),
         };
@@ -286,21 +197,6 @@ impl Place {
         }
         Ok(!left.is_empty())
     }
-}
-
-/// Why a file may not be replaced by a rename.
-fn refusal(facts: &Facts) -> Option<String> {
-    if facts.mount {
-        return Some("it is mounted there by itself (a bind mount): change it where it is mounted from".into());
-    }
-    if facts.immutable || facts.append_only {
-        let letter = if facts.immutable { 'i' } else { 'a' };
-        return Some(format!("it may not be changed (chattr +{letter}); lift that first (chattr -{letter})"));
-    }
-    (facts.links > 1).then(|| {
-        let links = facts.links;
-        format!("it has {links} names (hard links), and the others would keep the old content; part them first")
-    })
 }
 
 /// A file beside the place, which goes away unless it takes the place.

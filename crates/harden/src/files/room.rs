@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FallocateFlags, Mode, OFlags, fallocate, openat};
+use rustix::fs::{CWD, FallocateFlags, Mode, OFlags, fallocate, openat, statvfs};
 use rustix::io::Errno;
 
-use super::place::why;
+use super::facts::why;
 use crate::{At as _, Failure};
 
 /// What a file takes beside its content (its own and its directory's blocks), in bytes.
@@ -15,7 +15,8 @@ const BESIDE: u64 = 16 << 10;
 /// Room that is held in a file system until it is dropped; nothing of it is seen there, and a crash gives it back.
 #[derive(Debug)]
 pub struct Room {
-    _file: File,
+    /// None where the file system has no such files: then there was room, and nothing holds it.
+    _file: Option<File>,
 }
 
 impl Room {
@@ -27,10 +28,23 @@ impl Room {
         let directory = nearest(path);
         let doing = || format!("reserve {bytes} bytes for {}", path.display());
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = openat(CWD, &directory, flags, Mode::RUSR | Mode::WUSR).map_err(why).at(doing)?;
-        let file = File::from(file);
-        take(&file, bytes).map_err(why).at(doing)?;
-        Ok(Self { _file: file })
+        match openat(CWD, &directory, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => {
+                let file = File::from(file);
+                take(&file, bytes).map_err(why).at(doing)?;
+                Ok(Self { _file: Some(file) })
+            }
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                let is = statvfs(&directory).map_err(why).at(doing)?;
+                let free = is.f_bavail.saturating_mul(is.f_frsize);
+                if free < bytes.saturating_add(BESIDE) {
+                    Err(why(Errno::NOSPC)).at(doing)
+                } else {
+                    Ok(Self { _file: None })
+                }
+            }
+            Err(error) => Err(why(error)).at(doing),
+        }
     }
 }
 

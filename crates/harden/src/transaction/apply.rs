@@ -14,6 +14,7 @@ use super::store::{Decision, Place, Store};
 use super::undo::Work;
 use super::{Look, Site, Tell, boot_id, boottime, guard, now_ms, proof};
 use crate::act::{Act, Effect, Refusal, Stage, act};
+use crate::files::Room;
 use crate::{Failure, Host};
 
 /// How long another that changes something is waited for before it is said that there is one.
@@ -98,7 +99,7 @@ pub fn apply(apply: &Apply<'_>, tell: &mut dyn Tell) -> Result<Outcome, Failure>
         Err(why) => return refused(why),
     };
     let mut before = Vec::new();
-    if let Some(rehearsed) = crate::rehearse::rehearse(apply.plan, &host, apply.site.store.dir()) {
+    if let Some(rehearsed) = crate::rehearse::rehearse(apply.plan, &host) {
         match rehearsed {
             Ok(event) => {
                 tell.tell(&event);
@@ -257,12 +258,23 @@ fn run(
     }
 }
 
-/// Copies of all files, and the room for them, before the first is written.
-fn prepared(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>]) -> Result<Vec<Option<serde_json::Value>>, Failure> {
+/// A change that is about to be made.
+struct Prepared {
+    /// What undo needs; none where it is only known once the changes before it are made.
+    undo: Option<serde_json::Value>,
+    /// The room that it needs, held until it is made.
+    room: Vec<Room>,
+}
+
+/// Copies of all files, and the room for them and for their way back, before the first is written.
+fn prepared(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>]) -> Result<Vec<Prepared>, Failure> {
     let mut prepared = Vec::with_capacity(acts.len());
     for act in acts {
         let early = act.stage() == Stage::Files;
-        prepared.push(if early { Some(act.prepare(&work.host, &mut work.keep)?) } else { None });
+        let undo = if early { Some(act.prepare(&work.host, &mut work.keep)?) } else { None };
+        let room =
+            act.room(&work.host).iter().map(|(path, bytes)| Room::beside(path, *bytes)).collect::<Result<_, _>>()?;
+        prepared.push(Prepared { undo, room });
     }
     Ok(prepared)
 }
@@ -270,8 +282,8 @@ fn prepared(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>]) -> Result<Vec<Optio
 type Failed = (Option<usize>, String);
 
 /// Makes every change, in order; the first that fails ends it.
-fn all(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>], undo: Vec<Option<serde_json::Value>>) -> Result<(), Failed> {
-    for ((number, act), undo) in acts.iter().enumerate().zip(undo) {
+fn all(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>], prepared: Vec<Prepared>) -> Result<(), Failed> {
+    for ((number, act), Prepared { undo, room }) in acts.iter().enumerate().zip(prepared) {
         let failed = |failure: Failure| (Some(number), failure.0);
         let began = Instant::now();
         work.tell.busy(number, "changing");
@@ -280,6 +292,7 @@ fn all(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>], undo: Vec<Option<serde_j
             None => act.prepare(&work.host, &mut work.keep).map_err(failed)?,
         };
         work.write(Event::Intent { change: number, undo: undo.clone() }).map_err(failed)?;
+        drop(room);
         act.apply(&work.host, &undo).map_err(failed)?;
         let pending = match act.verify(&work.host, &undo).map_err(failed)? {
             Effect::InEffect => None,

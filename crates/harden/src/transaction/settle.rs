@@ -183,8 +183,8 @@ pub fn prune(site: Site<'_>, place: &Place, tell: &mut dyn Tell) -> Result<(), F
         work.write(Event::Pruned)?;
     }
     for (number, change) in &record.changes {
-        if let Some(Action::Recreate(recreate)) = plan.changes.get(*number).map(|c| &c.action) {
-            crate::act::prune(recreate, &work.host, &change.undo)?;
+        if matches!(plan.changes.get(*number).map(|c| &c.action), Some(Action::Recreate(_))) {
+            crate::act::recreate::prune(&work.host, &change.undo)?;
         }
     }
     let keep = place.dir.join("keep");

@@ -176,6 +176,12 @@ impl Store {
 }
 
 impl Place {
+    /// The store that it is in.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        Store::at(self.dir.ancestors().nth(2).unwrap_or(Path::new("/")))
+    }
+
     /// Its journal, to be written on.
     ///
     /// # Errors

@@ -106,8 +106,9 @@ pub(super) fn build(ground: &Ground<'_>, rules: &Rules, classes: &Classes, start
             found.sort_unstable_by_key(|(to, _)| *to);
             for (to, landing) in found {
                 let to = built.intern((rule.to, to));
-                let effort = ground.steps[rule.step].effort.max(1);
-                built.graph.edge(Edge { from: next as u32, to, effort, proven: landing.proven });
+                let step = &ground.steps[rule.step];
+                let (effort, assumes) = (step.effort.max(1), step.assumes.is_some());
+                built.graph.edge(Edge { from: next as u32, to, effort, proven: landing.proven, assumes });
                 built.taken.push((rule.step, landing.flow));
             }
         }
@@ -122,6 +123,9 @@ fn certain(ground: &Ground<'_>, element: usize) -> bool {
 
 fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
     let land = |to: usize, flow: Option<usize>, base: Tri, there: bool| {
+        if ground.is_cut(rule.step, element, to, flow) {
+            return None;
+        }
         let answer = ground.at(rule.step, to).min(base);
         let proven = answer == Tri::Yes && there && certain(ground, to);
         (answer != Tri::No).then_some(Landing { element: to, flow, proven })

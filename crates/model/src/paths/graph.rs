@@ -12,34 +12,37 @@ pub(crate) struct Edge {
     pub to: u32,
     /// What it costs, at least 1.
     pub effort: u32,
-    /// Whether it is proven.
+    /// Whether its facts are known.
     pub proven: bool,
+    /// Whether it assumes something besides.
+    pub assumes: bool,
 }
 
 impl Edge {
-    /// Effort first, then how much of it is only possible, then how many steps: one number, so that sums of it sort
-    /// paths as they are listed.
+    /// Effort first, then how much of it is only possible, then how much it assumes, then how many steps: one number,
+    /// so that sums of it sort paths as they are listed.
     pub(crate) fn cost(&self) -> Cost {
-        (u64::from(self.effort) << 32) | (u64::from(!self.proven) << 16) | 1
+        let (possible, assumed) = (u128::from(!self.proven), u128::from(self.assumes));
+        (u128::from(self.effort) << 96) | (possible << 64) | (assumed << 32) | 1
     }
 }
 
 /// The cost of a path: see [`Edge::cost`].
-pub(crate) type Cost = u64;
+pub(crate) type Cost = u128;
 
 /// The effort of a cost.
 pub(crate) fn effort(cost: Cost) -> u32 {
-    (cost >> 32) as u32
+    (cost >> 96) as u32
 }
 
 /// How many steps a cost stands for.
 pub(crate) fn steps(cost: Cost) -> usize {
-    (cost & 0xffff) as usize
+    (cost as u32) as usize
 }
 
-/// Whether every step of a cost is proven.
+/// Whether the facts of every step of a cost are known.
 pub(crate) fn proven(cost: Cost) -> bool {
-    cost & 0xffff_0000 == 0
+    (cost >> 64) as u32 == 0
 }
 
 /// Nodes by number, edges by position.

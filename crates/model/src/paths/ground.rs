@@ -1,8 +1,9 @@
 //! What the paths stand on: for each element which predicates of the steps hold, and which remedies are open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use seaworthy_core::assume::Place;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Diagram, Flow, FlowKind};
@@ -53,7 +54,9 @@ pub(super) struct Ground<'a> {
     /// The elements of a kind in a target.
     pub(super) of_kind: HashMap<(usize, &'static str), Vec<usize>>,
     /// Failing findings that nobody accepted, by check, target and component; only of checks that some step names.
-    failing: HashMap<(usize, usize, usize), usize>,
+    failing: HashMap<Place, usize>,
+    /// Where checks that some step names are taken for passing.
+    passing: HashSet<Place>,
     /// For each step the positions of the checks that cut it.
     cuts: Vec<Vec<usize>>,
     /// For each element a row of `answers`.
@@ -63,7 +66,7 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    pub(super) fn new(audit: &'a Audit<'a>, diagram: &'a Diagram, steps: &'a [Step]) -> Self {
+    pub(super) fn new(audit: &'a Audit<'a>, diagram: &'a Diagram, steps: &'a [Step], passing: &HashSet<Place>) -> Self {
         let positions: HashMap<&str, usize> =
             audit.checks.iter().enumerate().map(|(i, c)| (c.id.as_str(), i)).collect();
         let cuts: Vec<Vec<usize>> =
@@ -90,6 +93,7 @@ impl<'a> Ground<'a> {
             flows_at: diagram.flows_at(),
             of_kind,
             failing,
+            passing: passing.iter().copied().filter(|(check, ..)| named[*check]).collect(),
             cuts,
             row: Vec::new(),
             answers: Vec::new(),
@@ -208,6 +212,21 @@ impl<'a> Ground<'a> {
 
     /// The open findings whose remedies cut a step between two elements.
     pub(super) fn cut_by(&self, step: usize, from: usize, to: usize, flow: Option<usize>) -> Vec<usize> {
+        let mut found: Vec<usize> =
+            self.cuts_at(step, from, to, flow).iter().filter_map(|place| self.failing.get(place).copied()).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Whether a check that is taken for passing cuts a step between two elements.
+    pub(super) fn is_cut(&self, step: usize, from: usize, to: usize, flow: Option<usize>) -> bool {
+        !self.passing.is_empty()
+            && !self.cuts[step].is_empty()
+            && self.cuts_at(step, from, to, flow).iter().any(|place| self.passing.contains(place))
+    }
+
+    /// Where the checks stand that cut a step between two elements.
+    fn cuts_at(&self, step: usize, from: usize, to: usize, flow: Option<usize>) -> Vec<Place> {
         let mut places: Vec<(usize, usize)> = Vec::new();
         for element in [from, to] {
             let element = &self.diagram.elements[element];
@@ -224,21 +243,20 @@ impl<'a> Ground<'a> {
         }
         places.sort_unstable();
         places.dedup();
-        let wanted = self.cuts[step].iter().flat_map(|check| places.iter().map(move |(t, c)| (*check, *t, *c)));
-        let mut found: Vec<usize> = wanted.filter_map(|key| self.failing.get(&key).copied()).collect();
-        found.sort_unstable();
-        found
+        let of_check = |check: &usize| -> Vec<Place> { places.iter().map(|(t, c)| (*check, *t, *c)).collect() };
+        self.cuts[step].iter().flat_map(of_check).collect()
     }
 
     /// A number for each element: equal for those that no step and no remedy can tell apart by themselves.
     pub(super) fn colours(&self) -> Vec<u32> {
         let mut open: Vec<Vec<usize>> = vec![Vec::new(); self.diagram.elements.len()];
         let by_component = self.diagram.by_component();
-        let mut failing: Vec<&(usize, usize, usize)> = self.failing.keys().collect();
-        failing.sort_unstable();
-        for (check, target, component) in failing {
+        let failing = self.failing.keys().map(|place| (place, 0));
+        let mut told: Vec<(&Place, usize)> = failing.chain(self.passing.iter().map(|place| (place, 1))).collect();
+        told.sort_unstable();
+        for ((check, target, component), passes) in told {
             if let Some(element) = by_component.get(&(*target, *component)) {
-                open[*element].push(*check);
+                open[*element].push(2 * check + passes);
             }
         }
         let mut ids = HashMap::new();

@@ -97,7 +97,7 @@ impl<'a> Hops<'a> {
             }
         }
         let cut_by = ground.cut_by(step, from.element, far, flow);
-        Hop { step, from, to, flow, certainty, facts, cut_by }
+        Hop { step, from, to, flow, certainty, assumes: rule.assumes.is_some(), facts, cut_by }
     }
 
     fn predicate(&self, predicate: Option<&Predicate>, element: usize, evidence: &mut Evidence) {

@@ -8,7 +8,7 @@ use seaworthy_core::step::{CAPABILITIES, Hop, Path, Paths, State};
 
 use super::build::{Built, Node, Rules, build};
 use super::classes::{Arcs, Classes};
-use super::graph::{Cost, Listing, Reached, proven};
+use super::graph::{Cost, Edge, Listing, Reached, proven};
 use super::ground::Ground;
 use super::hop::Hops;
 use super::{Limits, outside, state};
@@ -34,10 +34,19 @@ struct Pair {
     twin: bool,
 }
 
-/// What is reached from an entry, by any step and by proven ones alone.
+/// What is reached from an entry: by any step, by those whose facts are known, and by those of them that assume nothing.
 struct Ways {
     any: Reached,
+    known: Reached,
     sure: Reached,
+}
+
+fn known(edge: &Edge) -> bool {
+    edge.proven
+}
+
+fn sure(edge: &Edge) -> bool {
+    edge.proven && !edge.assumes
 }
 
 impl Ways {
@@ -45,7 +54,8 @@ impl Ways {
         let edges = built.graph.edges();
         Self {
             any: built.graph.reach(&[start], |_| true),
-            sure: built.graph.reach(&[start], |edge| edges[edge as usize].proven),
+            known: built.graph.reach(&[start], |edge| known(&edges[edge as usize])),
+            sure: built.graph.reach(&[start], |edge| sure(&edges[edge as usize])),
         }
     }
 }
@@ -99,7 +109,8 @@ impl<'a> Search<'a> {
         pairs
     }
 
-    /// The paths of a pair: the cheapest, and the cheapest proven one in any case. Who was in a container and comes
+    /// The paths of a pair: the cheapest, and in any case the cheapest of those whose facts are known and of those that
+    /// assume nothing besides. Who was in a container and comes
     /// back to it from outside has gained nothing there that he had not: no path leaves its jewel's own element.
     fn listing(
         &self,
@@ -116,18 +127,24 @@ impl<'a> Search<'a> {
         let stays = |edge: u32| !own(edges[edge as usize].from) || own(edges[edge as usize].to);
         let bounds = (share, self.limits.work);
         let mut found = built.graph.cheapest(&ways.any, (from, to), bounds, stays);
-        let is_proven = |path: &Vec<u32>| path.iter().all(|e| edges[*e as usize].proven);
-        if ways.sure.cost[to as usize].is_none() || found.paths.iter().any(is_proven) {
-            return found;
-        }
-        let sure = built.graph.reach(&[from], |edge| edges[edge as usize].proven && stays(edge));
-        if let Some(sure) = built.graph.way(&sure, to) {
-            if found.paths.len() == share && share > 1 {
-                found.paths.pop();
-                found.more = true;
+        let kinds: [(&Reached, fn(&Edge) -> bool); 2] = [(&ways.sure, sure), (&ways.known, known)];
+        let mut firm: Vec<Vec<u32>> = Vec::new();
+        for (reached, holds) in kinds {
+            let all_hold = |path: &Vec<u32>| path.iter().all(|e| holds(&edges[*e as usize]));
+            if reached.cost[to as usize].is_none() || found.paths.iter().chain(&firm).any(all_hold) {
+                continue;
             }
-            found.paths.push(sure);
+            let reached = built.graph.reach(&[from], |edge| holds(&edges[edge as usize]) && stays(edge));
+            firm.extend(built.graph.way(&reached, to));
         }
+        // They take the place of the dearest that are less firm, of which one stays.
+        while !firm.is_empty() && found.paths.len() > 1 && found.paths.len() + firm.len() > share {
+            let possible = |path: &Vec<u32>| path.iter().any(|e| !known(&edges[*e as usize]));
+            let dearest = found.paths.iter().rposition(possible).unwrap_or(found.paths.len() - 1);
+            found.paths.remove(dearest);
+            found.more = true;
+        }
+        found.paths.append(&mut firm);
         found
     }
 
@@ -205,7 +222,7 @@ impl<'a> Search<'a> {
         out.list.sort_by(|a, b| {
             let key = |p: &Path| {
                 let rank = CAPABILITIES[p.to.capability].jewel;
-                (p.effort, !p.certainty.is_proven(), rank, p.hops.len(), !outside(p.from.capability), p.from, p.to)
+                (p.effort, p.basis(), rank, p.hops.len(), !outside(p.from.capability), p.from, p.to)
             };
             let hops = |p: &Path| p.hops.iter().map(|h| (h.step, h.to, h.flow)).collect::<Vec<_>>();
             key(a).cmp(&key(b)).then_with(|| hops(a).cmp(&hops(b)))

@@ -14,7 +14,9 @@ mod list;
 mod tests;
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 
+use seaworthy_core::assume::Place;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::diagram::{Certainty, Diagram};
 use seaworthy_core::schema::docker;
@@ -53,23 +55,33 @@ pub fn paths(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step]) -> Paths {
     paths_within(audit, diagram, steps, Limits::default())
 }
 
-/// The same within other limits.
+/// The same where findings at some places are taken for passing, whatever the facts say: no step is taken that one of them
+/// would cut.
+pub fn paths_without(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], passing: &HashSet<Place>) -> Paths {
+    searched(&Ground::new(audit, diagram, steps, passing), Limits::default())
+}
+
+/// The paths of an audited snapshot, within other limits.
 pub fn paths_within(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], limits: Limits) -> Paths {
-    let ground = Ground::new(audit, diagram, steps);
+    searched(&Ground::new(audit, diagram, steps, &HashSet::new()), limits)
+}
+
+fn searched(ground: &Ground<'_>, limits: Limits) -> Paths {
+    let (diagram, steps) = (ground.diagram, ground.steps);
     let arcs = ground.arcs();
     let classes = match limits.collapse {
         true => Classes::new(&ground.colours(), &arcs),
         false => Classes::alone(diagram.elements.len()),
     };
     let rules = Rules::new(steps);
-    let entries = entries(&ground, &classes);
-    let built = build(&ground, &rules, &classes, &entries);
-    let mut hops = Hops::new(&ground);
+    let entries = entries(ground, &classes);
+    let built = build(ground, &rules, &classes, &entries);
+    let mut hops = Hops::new(ground);
     let ids = vec![OnceCell::new(); classes.len()];
-    let search = list::Search { ground: &ground, rules: &rules, classes: &classes, arcs: &arcs, limits, ids };
+    let search = list::Search { ground, rules: &rules, classes: &classes, arcs: &arcs, limits, ids };
     let mut out = search.run(&entries, &built, &mut hops);
     out.entries = entries.iter().map(|e| state(&classes, *e)).collect();
-    out.exposure = exposure(&ground, &classes, &entries, &built, &mut hops);
+    out.exposure = exposure(ground, &classes, &entries, &built, &mut hops);
     out.graph = (0..built.taken.len() as u32).map(|edge| hops.hop(&classes, &built, edge)).collect();
     out.class_of = (0..diagram.elements.len()).map(|e| classes.first(classes.of(e))).collect();
     out
@@ -120,13 +132,12 @@ fn exposure(
             let (cost, node) = found?;
             let way = built.graph.way(&reached, node)?;
             let begin = way.first().map_or(node, |edge| built.graph.edges()[*edge as usize].from);
-            let certainty = way
-                .iter()
-                .map(|edge| hops.hop(classes, built, *edge).certainty)
-                .find(|c| !c.is_proven())
-                .unwrap_or(Certainty::Proven);
+            let taken: Vec<_> = way.iter().map(|edge| hops.hop(classes, built, *edge)).collect();
+            let assumes = taken.iter().any(|hop| hop.assumes);
+            let doubtful = taken.into_iter().map(|hop| hop.certainty).find(|c| !c.is_proven());
+            let certainty = doubtful.unwrap_or(Certainty::Proven);
             let entry = state(classes, built.nodes[begin as usize]);
-            Some(Exposure { entry, effort: graph::effort(cost), certainty, steps: graph::steps(cost) })
+            Some(Exposure { entry, effort: graph::effort(cost), certainty, assumes, steps: graph::steps(cost) })
         })
         .collect();
     (0..ground.diagram.elements.len()).map(|e| of_class[classes.of(e)].clone()).collect()

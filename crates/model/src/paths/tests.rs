@@ -18,7 +18,8 @@ fn graph(nodes: u32, edges: &[(u32, u32, u32, bool)]) -> Graph {
         graph.node();
     });
     for (from, to, effort, proven) in edges {
-        graph.edge(Edge { from: *from, to: *to, effort: *effort, proven: *proven });
+        let assumes = effort % 2 == 0;
+        graph.edge(Edge { from: *from, to: *to, effort: *effort, proven: *proven, assumes });
     }
     graph
 }
@@ -45,7 +46,7 @@ fn all_simple(graph: &Graph, from: u32, to: u32) -> Vec<Vec<u32>> {
     out
 }
 
-fn cost(graph: &Graph, path: &[u32]) -> u64 {
+fn cost(graph: &Graph, path: &[u32]) -> u128 {
     path.iter().map(|e| graph.edges()[*e as usize].cost()).sum()
 }
 
@@ -64,8 +65,8 @@ proptest! {
         let found = graph.cheapest(&reached, (0, 6), (most, usize::MAX), |_| true);
         let mut all = all_simple(&graph, 0, 6);
         all.sort_by_key(|path| cost(&graph, path));
-        let costs: Vec<u64> = found.paths.iter().map(|p| cost(&graph, p)).collect();
-        let wanted: Vec<u64> = all.iter().take(most).map(|p| cost(&graph, p)).collect();
+        let costs: Vec<u128> = found.paths.iter().map(|p| cost(&graph, p)).collect();
+        let wanted: Vec<u128> = all.iter().take(most).map(|p| cost(&graph, p)).collect();
         prop_assert_eq!(costs, wanted);
         prop_assert_eq!(found.more, all.len() > most);
         let distinct: BTreeSet<&Vec<u32>> = found.paths.iter().collect();
@@ -123,6 +124,7 @@ fn compiled() -> Vec<Step> {
         when: when.map(|(text, about)| predicate(text, about)),
         at: None,
         effort,
+        assumes: (id == "flaw").then(|| "a flaw in the service".into()),
         attack: "T1".into(),
         source: "a test".into(),
         cut: vec!["container/unprivileged".into()],
@@ -229,6 +231,8 @@ proptest! {
             let nodes: BTreeSet<State> = path.hops.iter().map(|h| h.to).chain([path.from]).collect();
             prop_assert_eq!(nodes.len(), path.hops.len() + 1);
             prop_assert_eq!(path.certainty.is_proven(), path.hops.iter().all(|h| h.certainty.is_proven()));
+            prop_assert_eq!(Some(path.basis()), path.hops.iter().map(seaworthy_core::step::Hop::basis).max());
+            prop_assert!(path.hops.iter().all(|h| h.assumes == (steps()[h.step].id == "flaw")));
             for hop in &path.hops {
                 let unknown = hop.facts.iter().any(|f| f.resolve(&world.snapshot).unwrap().1.value.is_unknown());
                 prop_assert!(hop.certainty.is_proven() != unknown);

@@ -1,6 +1,7 @@
 //! The greedy choice, apart from what is chosen between: paths with those who cut them, pairs, threats.
 
 use seaworthy_core::remedy::Safety;
+use seaworthy_core::step::Basis;
 
 /// Tiers of pairs: by the jewel's rank, from outside before from inside; the last is the host's availability.
 pub(super) const TIERS: usize = 9;
@@ -10,7 +11,7 @@ pub(super) const TIERS: usize = 9;
 pub(super) struct Line {
     /// Its pair.
     pub pair: usize,
-    pub proven: bool,
+    pub basis: Basis,
     pub effort: u32,
     /// The options each of which cuts it.
     pub cutters: Vec<usize>,
@@ -37,8 +38,9 @@ pub(super) struct Choice {
 
 /// What is known beyond the lines.
 pub(super) trait Beyond {
-    /// Whether a pair is connected still when some choices are taken; asked only of pairs with more paths than lines.
-    fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool;
+    /// Whether a pair is connected still, by what is at least so firm, when some choices are taken; asked only of pairs
+    /// with more paths than lines.
+    fn connected(&self, pair: usize, taken: &[bool], firm: Basis) -> bool;
     /// Whether a choice cuts something beyond the lines.
     fn cuts_more(&self, choice: usize) -> bool;
     /// Whether a threat is no longer open when some choices are taken.
@@ -49,37 +51,52 @@ pub(super) trait Beyond {
 
 /// What a choice gains, given those before it. The first difference decides:
 ///
-/// 1. the risk of the proven paths that it cuts ([`risk`]), of those that matter: one matters when no path of its pair
-///    that nothing cuts is as cheap, for then the attacker has to work harder;
+/// 1. the risk of the paths that it cuts and whose facts are known ([`risk`]), of those that matter: one matters when
+///    no path of its pair that nothing cuts is as cheap and as firm, for then the attacker has to work harder;
 /// 2. pairs of entry and jewel of which no proven path is left, by tier, then how many proven paths that matter;
-/// 3. pairs of which no path at all is left, then possible paths that matter, by tier;
-/// 4. threats that are no longer open, each with the weight of what is lost, times three if the remedy is safe, times
+/// 3. the same over paths whose facts are known, those that assume something among them;
+/// 4. pairs of which no path at all is left, then possible paths that matter, by tier;
+/// 5. threats that are no longer open, each with the weight of what is lost, times three if the remedy is safe, times
 ///    two if it is disruptive;
-/// 5. the host's availability, as 2 and 3, and paths that do not matter.
+/// 6. the host's availability, as 2 to 4, and paths that do not matter.
 ///
 /// A remedy that is described and not done counts only for paths that no other cuts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gain {
     pub risk: u64,
-    pub proven_pairs: [u32; TIERS - 1],
-    pub proven_paths: [u32; TIERS - 1],
-    pub pairs: [u32; TIERS - 1],
-    pub possible_paths: [u32; TIERS - 1],
+    /// By [`Basis`].
+    pub levels: [Level; 3],
     pub threats: u64,
-    pub comfort: [u32; 5],
+    pub comfort: [u32; 7],
 }
 
-/// What a proven path weighs: what it reaches (root and the engine 4, data and credentials 1), four times that where it
-/// begins outside, halved by each unit of its effort. A way that everybody knows thus goes before many that want a flaw
-/// to be found. In units of 2^-32; availability weighs nothing here.
-pub(super) fn risk(tier: usize, effort: u32) -> u64 {
+/// What is gained over paths that are at least so firm, by tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Level {
+    /// Pairs of which none is left.
+    pub pairs: [u32; TIERS - 1],
+    /// Paths of just this firmness that matter.
+    pub paths: [u32; TIERS - 1],
+}
+
+/// What a path whose facts are known weighs: what it reaches (root and the engine 4, data and credentials 1), four times
+/// that where it begins outside, halved by each unit of its effort, and once more where it assumes something that nobody
+/// read. A way that everybody knows thus goes before many that want a flaw to be found. An assumption alone does not send
+/// a path behind all that assume nothing: from a container in which a flaw must be found first the socket of the engine is
+/// still nearer than a password in the environment of another. In units of 2^-32; availability weighs nothing here.
+pub(super) fn risk(tier: usize, effort: u32, basis: Basis) -> u64 {
     let reached: u64 = match tier / 2 {
         0 | 1 => 4,
         2 | 3 => 1,
         _ => 0,
     };
     let begins = if tier.is_multiple_of(2) { 4 } else { 1 };
-    ((reached * begins) << 32) >> effort.min(40)
+    let halved = match basis {
+        Basis::Proven => effort,
+        Basis::Assumed => effort.saturating_add(1),
+        Basis::Possible => return 0,
+    };
+    ((reached * begins) << 32) >> halved.min(40)
 }
 
 impl Gain {
@@ -107,8 +124,8 @@ pub(super) struct Board<'a> {
     pub(super) taken: Vec<bool>,
     pub(super) live: Vec<bool>,
     pub(super) open: Vec<bool>,
-    /// For each pair its live lines, proven and all.
-    left: Vec<(u32, u32)>,
+    /// For each pair its live lines that are at least so firm.
+    left: Vec<[u32; 3]>,
     /// Gains that nothing has changed since they were worked out.
     known: Vec<Option<Gain>>,
     /// For each choice whether its gain rests on what is connected beyond the lines.
@@ -119,10 +136,33 @@ pub(super) struct Board<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Closed {
     pub pair: usize,
-    /// Every proven one.
-    pub proven: bool,
-    /// Every one.
-    pub all: bool,
+    /// Every one that is at least so firm, by [`Basis`].
+    pub gone: [bool; 3],
+}
+
+/// The cheapest of the lines of a pair that nothing cuts: proven ones, and those whose facts are known.
+#[derive(Clone, Copy, Debug, Default)]
+struct Free {
+    proven: Option<u32>,
+    known: Option<u32>,
+}
+
+impl Free {
+    fn add(&mut self, line: &Line) {
+        let cheaper = |known: Option<u32>| Some(known.map_or(line.effort, |e| e.min(line.effort)));
+        if line.basis == Basis::Proven {
+            self.proven = cheaper(self.proven);
+        }
+        if line.basis.facts_known() {
+            self.known = cheaper(self.known);
+        }
+    }
+
+    /// Whether cutting a line makes the attacker work harder, or with less to rely on.
+    fn matters(self, line: &Line) -> bool {
+        let free = if line.basis == Basis::Proven { self.proven } else { self.known };
+        free.is_none_or(|effort| line.effort < effort)
+    }
 }
 
 impl<'a> Board<'a> {
@@ -134,15 +174,13 @@ impl<'a> Board<'a> {
         beyond: &'a dyn Beyond,
     ) -> Self {
         let mut cuts = vec![Vec::new(); choices.len()];
-        let mut left = vec![(0, 0); pairs.len()];
-        let mut free: Vec<Option<u32>> = vec![None; pairs.len()];
+        let mut left = vec![[0; 3]; pairs.len()];
+        let mut free = vec![Free::default(); pairs.len()];
         for (i, line) in lines.iter().enumerate() {
             line.cutters.iter().for_each(|c| cuts[*c].push(i));
-            left[line.pair].0 += u32::from(line.proven);
-            left[line.pair].1 += 1;
-            if line.cutters.is_empty() && line.proven {
-                let cheapest = free[line.pair].map_or(line.effort, |e| e.min(line.effort));
-                free[line.pair] = Some(cheapest);
+            left[line.pair][line.basis as usize..].iter_mut().for_each(|n| *n += 1);
+            if line.cutters.is_empty() {
+                free[line.pair].add(line);
             }
         }
         let mut board = Self {
@@ -153,7 +191,7 @@ impl<'a> Board<'a> {
             cuts,
             answers: vec![Vec::new(); choices.len()],
             touched_by: vec![Vec::new(); threats],
-            matters: lines.iter().map(|l| free[l.pair].is_none_or(|e| l.effort < e)).collect(),
+            matters: lines.iter().map(|l| free[l.pair].matters(l)).collect(),
             done_by_edit: lines
                 .iter()
                 .map(|l| l.cutters.iter().any(|c| choices[*c].safety != Safety::Manual))
@@ -203,24 +241,24 @@ impl<'a> Board<'a> {
 
     /// The pairs that a choice would close now, by the lines that count for it.
     pub(super) fn closes(&mut self, choice: usize) -> Vec<Closed> {
-        let mut lines: Vec<(usize, bool)> =
-            self.counted(choice).map(|l| (self.lines[l].pair, self.lines[l].proven)).collect();
+        let mut lines: Vec<(usize, Basis)> =
+            self.counted(choice).map(|l| (self.lines[l].pair, self.lines[l].basis)).collect();
         lines.sort_unstable();
         let was = std::mem::replace(&mut self.taken[choice], true);
         let mut out = Vec::new();
         let mut asked = false;
         for of_pair in lines.chunk_by(|a, b| a.0 == b.0) {
             let pair = of_pair[0].0;
-            let sure = of_pair.iter().filter(|l| l.1).count() as u32;
-            let (left_sure, left_all) = self.left[pair];
-            let mut gone = |only| {
+            let gone = Basis::ALL.map(|firm| {
+                let cut = of_pair.iter().filter(|l| l.1 <= firm).count() as u32;
+                if cut == 0 || cut != self.left[pair][firm as usize] {
+                    return false;
+                }
                 asked |= self.pairs[pair].more;
-                !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, only)
-            };
-            let proven = sure > 0 && sure == left_sure && gone(true);
-            let all = of_pair.len() as u32 == left_all && gone(false);
-            if proven || all {
-                out.push(Closed { pair, proven, all });
+                !self.pairs[pair].more || !self.beyond.connected(pair, &self.taken, firm)
+            });
+            if gone.contains(&true) {
+                out.push(Closed { pair, gone });
             }
         }
         self.taken[choice] = was;
@@ -232,27 +270,26 @@ impl<'a> Board<'a> {
     pub(super) fn gain(&mut self, choice: usize) -> Gain {
         let mut gain = Gain::default();
         for line in self.counted(choice) {
-            let Line { pair, proven, effort, .. } = self.lines[line];
+            let Line { pair, basis, effort, .. } = self.lines[line];
             let tier = self.pairs[pair].tier;
-            if proven && self.matters[line] {
-                gain.risk += risk(tier, effort);
+            if self.matters[line] {
+                gain.risk += risk(tier, effort, basis);
             }
-            match (proven, tier == TIERS - 1, self.matters[line]) {
-                (true, false, true) => gain.proven_paths[tier] += 1,
-                (false, false, true) => gain.possible_paths[tier] += 1,
-                (true, true, _) => gain.comfort[2] += 1,
-                (true, false, false) => gain.comfort[3] += 1,
-                (false, ..) => gain.comfort[4] += 1,
+            match (basis, tier == TIERS - 1, self.matters[line]) {
+                (_, false, true) => gain.levels[basis as usize].paths[tier] += 1,
+                (Basis::Proven, true, _) => gain.comfort[3] += 1,
+                (Basis::Assumed, true, _) => gain.comfort[4] += 1,
+                (Basis::Proven | Basis::Assumed, false, false) => gain.comfort[5] += 1,
+                (Basis::Possible, ..) => gain.comfort[6] += 1,
             }
         }
-        for Closed { pair, proven, all } in self.closes(choice) {
+        for Closed { pair, gone } in self.closes(choice) {
             let tier = self.pairs[pair].tier;
-            if tier == TIERS - 1 {
-                gain.comfort[0] += u32::from(proven);
-                gain.comfort[1] += u32::from(all);
-            } else {
-                gain.proven_pairs[tier] += u32::from(proven);
-                gain.pairs[tier] += u32::from(all);
+            for (level, gone) in gone.into_iter().enumerate() {
+                match tier == TIERS - 1 {
+                    true => gain.comfort[level] += u32::from(gone),
+                    false => gain.levels[level].pairs[tier] += u32::from(gone),
+                }
             }
         }
         let ease = match self.choices[choice].safety {
@@ -286,9 +323,8 @@ impl<'a> Board<'a> {
         let mut touched_pairs = vec![false; self.pairs.len()];
         for line in &cut {
             self.live[*line] = false;
-            let Line { pair, proven, .. } = self.lines[*line];
-            self.left[pair].0 -= u32::from(proven);
-            self.left[pair].1 -= 1;
+            let Line { pair, basis, .. } = self.lines[*line];
+            self.left[pair][basis as usize..].iter_mut().for_each(|n| *n -= 1);
             touched_pairs[pair] = true;
         }
         for line in self.lines.iter().filter(|l| touched_pairs[l.pair]) {

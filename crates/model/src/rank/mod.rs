@@ -15,7 +15,7 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::diagram::Diagram;
 use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::docker;
-use seaworthy_core::step::{Cut, Path, Paths, Priority, State};
+use seaworthy_core::step::{Basis, Counted, Cut, Path, Paths, Priority, State};
 use seaworthy_core::threat::{Instance, Threat};
 
 use crate::judge::Judge;
@@ -65,8 +65,11 @@ pub fn rank_by(
         gains = best.is_some();
         let next = best.map(|(choice, _)| choice).or_else(|| idle.find(|c| !board.taken[*c]));
         let Some(choice) = next else { break };
-        let pairs: Vec<(State, State, bool)> =
-            board.closes(choice).iter().map(|c| (game.ends[c.pair].0, game.ends[c.pair].1, c.proven)).collect();
+        let closed = board.closes(choice).into_iter().filter_map(|c| {
+            let firmest = Basis::ALL.into_iter().rev().find(|b| c.gone[*b as usize])?;
+            Some((game.ends[c.pair].0, game.ends[c.pair].1, firmest))
+        });
+        let pairs: Vec<(State, State, Basis)> = closed.collect();
         let cuts: Vec<usize> = board.cuts(choice).collect();
         let answers = alike.members(board.answers(choice).iter().copied());
         let candidate = &candidates[choice];
@@ -74,7 +77,11 @@ pub fn rank_by(
         board.take(choice);
         threats_left -= answers.len();
         let gone = count(&game.lines, cuts.iter().copied());
-        paths_left = (paths_left.0 - gone.0, paths_left.1 - gone.1);
+        paths_left = Counted {
+            proven: paths_left.proven - gone.proven,
+            assumed: paths_left.assumed - gone.assumed,
+            possible: paths_left.possible - gone.possible,
+        };
         priorities.push(Priority {
             title: candidate.title.clone(),
             closes: candidate.closes.clone(),
@@ -84,7 +91,8 @@ pub fn rank_by(
             breaks: candidate.breaks.clone(),
             why,
             threats_left,
-            paths_left,
+            paths_left: (paths_left.proven + paths_left.assumed, paths_left.possible),
+            assumed_left: paths_left.assumed,
         });
     }
     let mut cut = smallest(paths, &game, &candidates);
@@ -103,12 +111,8 @@ fn idle(candidates: &[Candidate]) -> Vec<usize> {
     order
 }
 
-/// Proven and possible ones of some lines.
-fn count(lines: &[Line], of: impl Iterator<Item = usize>) -> (usize, usize) {
-    of.fold((0, 0), |(proven, possible), line| match lines[line].proven {
-        true => (proven + 1, possible),
-        false => (proven, possible + 1),
-    })
+fn count(lines: &[Line], of: impl Iterator<Item = usize>) -> Counted {
+    of.map(|line| lines[line].basis).collect()
 }
 
 fn choices(candidates: &[Candidate], alike: &Alike) -> Vec<Choice> {
@@ -135,10 +139,10 @@ struct Game<'a> {
     cutters: HashSet<usize>,
 }
 
-/// A hop of the graph: where it leads, whether it is proven, and the choices that cut it.
+/// A hop of the graph: where it leads, what it rests on, and the choices that cut it.
 struct Onward {
     to: usize,
-    proven: bool,
+    basis: Basis,
     cutters: Vec<usize>,
 }
 
@@ -161,8 +165,8 @@ impl<'a> Game<'a> {
                 pairs.len() - 1
             });
             let all: Vec<usize> = path.hops.iter().flat_map(|h| h.cut_by.iter().copied()).collect();
-            let (proven, effort) = (path.certainty.is_proven(), path.effort);
-            lines.push(Line { pair, proven, effort, cutters: cutters(&all) });
+            let (basis, effort) = (path.basis(), path.effort);
+            lines.push(Line { pair, basis, effort, cutters: cutters(&all) });
         }
         let mut states: HashMap<State, usize> = HashMap::new();
         let mut hops_at: Vec<Vec<Onward>> = Vec::new();
@@ -173,7 +177,7 @@ impl<'a> Game<'a> {
             };
             let (from, to) = (number(hop.from), number(hop.to));
             hops_at.resize_with(states.len().max(hops_at.len()), Vec::new);
-            let onward = Onward { to, proven: hop.certainty.is_proven(), cutters: cutters(&hop.cut_by) };
+            let onward = Onward { to, basis: hop.basis(), cutters: cutters(&hop.cut_by) };
             hops_at[from].push(onward);
         }
         let all = hops_at.iter().flatten().flat_map(|h| h.cutters.iter().copied()).collect();
@@ -182,7 +186,7 @@ impl<'a> Game<'a> {
 
     /// Whether a pair is connected over hops that no taken choice cuts. From one of a class to another of it the graph
     /// does not say, and the answer is yes.
-    fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool {
+    fn connected(&self, pair: usize, taken: &[bool], firm: Basis) -> bool {
         let (from, to) = self.ends[pair];
         let class = |s: State| self.paths.class_of.get(s.element).copied().unwrap_or(s.element);
         let kind = |s: State| self.diagram.elements.get(s.element).map(|e| e.kind);
@@ -197,7 +201,7 @@ impl<'a> Game<'a> {
                 return true;
             }
             for hop in &self.hops_at[state] {
-                let there = (hop.proven || !only_proven) && !hop.cutters.iter().any(|c| taken[*c]);
+                let there = hop.basis <= firm && !hop.cutters.iter().any(|c| taken[*c]);
                 if there && !std::mem::replace(&mut seen[hop.to], true) {
                     next.push(hop.to);
                 }
@@ -222,8 +226,8 @@ struct Host<'a> {
 }
 
 impl Beyond for Host<'_> {
-    fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool {
-        self.game.connected(pair, taken, only_proven)
+    fn connected(&self, pair: usize, taken: &[bool], firm: Basis) -> bool {
+        self.game.connected(pair, taken, firm)
     }
 
     fn cuts_more(&self, choice: usize) -> bool {
@@ -239,9 +243,9 @@ impl Beyond for Host<'_> {
     }
 }
 
-/// The fewest candidates that cut every proven path that can be cut; of those the safest.
+/// The fewest candidates that cut every path that can be cut and whose facts are known; of those the safest.
 fn smallest(paths: &Paths, game: &Game<'_>, candidates: &[Candidate]) -> Cut {
-    let proven = || game.lines.iter().enumerate().filter(|(_, line)| line.proven);
+    let proven = || game.lines.iter().enumerate().filter(|(_, line)| line.basis.facts_known());
     let sets: Vec<Vec<usize>> = proven().map(|(_, line)| line.cutters.clone()).collect();
     let cost = |c: &Candidate| {
         let harm = match c.safety {

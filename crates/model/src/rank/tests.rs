@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use seaworthy_core::remedy::Safety;
+use seaworthy_core::step::Basis;
 
 use super::board::{Beyond, Board, Choice, Gain, Line, Pair, TIERS, risk};
 use super::cut;
@@ -22,9 +23,9 @@ fn cut_by(line: &Line, taken: &[bool]) -> bool {
 }
 
 impl Beyond for World {
-    fn connected(&self, pair: usize, taken: &[bool], only_proven: bool) -> bool {
+    fn connected(&self, pair: usize, taken: &[bool], firm: Basis) -> bool {
         let all = self.lines.iter().chain(&self.hidden);
-        all.filter(|l| l.pair == pair && (l.proven || !only_proven)).any(|l| !cut_by(l, taken))
+        all.filter(|l| l.pair == pair && l.basis <= firm).any(|l| !cut_by(l, taken))
     }
 
     fn cuts_more(&self, choice: usize) -> bool {
@@ -49,8 +50,9 @@ struct Setting {
 
 fn settings() -> impl Strategy<Value = Setting> {
     let line = || {
-        (0..PAIRS, any::<bool>(), 1..12u32, prop::collection::btree_set(0..CHOICES, 0..4)).prop_map(
-            |(pair, proven, effort, cutters)| Line { pair, proven, effort, cutters: cutters.into_iter().collect() },
+        let basis = prop::sample::select(Basis::ALL.to_vec());
+        (0..PAIRS, basis, 1..12u32, prop::collection::btree_set(0..CHOICES, 0..4)).prop_map(
+            |(pair, basis, effort, cutters)| Line { pair, basis, effort, cutters: cutters.into_iter().collect() },
         )
     };
     let safety = prop_oneof![Just(Safety::Safe), Just(Safety::Disruptive), Just(Safety::Manual)];
@@ -83,33 +85,36 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
     let mut gain = Gain::default();
     for (p, pair) in pairs.iter().enumerate() {
         let live: Vec<&Line> = world.lines.iter().filter(|l| l.pair == p && !cut_by(l, before)).collect();
-        let free = world.lines.iter().filter(|l| l.pair == p && l.proven && l.cutters.is_empty());
-        let free = free.map(|l| l.effort).min().unwrap_or(u32::MAX);
         for line in live.iter().filter(|l| counts(l)) {
-            if line.proven && line.effort < free {
-                gain.risk += risk(pair.tier, line.effort);
+            // One that nothing cuts, is as cheap and rests on no less; what is only possible counts against nothing.
+            let instead = |free: &&Line| match line.basis {
+                Basis::Proven => free.basis == Basis::Proven,
+                Basis::Assumed | Basis::Possible => free.basis != Basis::Possible,
+            };
+            let free = world.lines.iter().filter(|l| l.pair == p && l.cutters.is_empty());
+            let matters = !free.filter(instead).any(|free| free.effort <= line.effort);
+            if matters && line.basis != Basis::Possible {
+                gain.risk += risk(pair.tier, line.effort, line.basis);
             }
-            match (line.proven, pair.tier == TIERS - 1, line.effort < free) {
-                (true, false, true) => gain.proven_paths[pair.tier] += 1,
-                (false, false, true) => gain.possible_paths[pair.tier] += 1,
-                (true, true, _) => gain.comfort[2] += 1,
-                (true, false, false) => gain.comfort[3] += 1,
-                (false, ..) => gain.comfort[4] += 1,
+            match (line.basis, pair.tier == TIERS - 1, matters) {
+                (_, false, true) => gain.levels[line.basis as usize].paths[pair.tier] += 1,
+                (Basis::Possible, ..) => gain.comfort[6] += 1,
+                (_, false, false) => gain.comfort[5] += 1,
+                (Basis::Assumed, true, _) => gain.comfort[4] += 1,
+                (Basis::Proven, true, _) => gain.comfort[3] += 1,
             }
         }
-        let closed = |only: bool| {
-            let mut of: Vec<&&Line> = live.iter().filter(|l| l.proven || !only).collect();
+        for firm in Basis::ALL {
+            let mut of: Vec<&&Line> = live.iter().filter(|l| l.basis <= firm).collect();
             let any = !of.is_empty();
+            // What counts for it must close it: at least one line of this firmness does.
             of.retain(|l| !counts(l));
-            any && of.is_empty() && !(pair.more && world.connected(p, &after, only))
-        };
-        let (proven, all) = (u32::from(closed(true)), u32::from(closed(false)));
-        if pair.tier == TIERS - 1 {
-            gain.comfort[0] += proven;
-            gain.comfort[1] += all;
-        } else {
-            gain.proven_pairs[pair.tier] += proven;
-            gain.pairs[pair.tier] += all;
+            let closed = any && of.is_empty() && !(pair.more && world.connected(p, &after, firm));
+            if pair.tier == TIERS - 1 {
+                gain.comfort[firm as usize] += u32::from(closed);
+            } else {
+                gain.levels[firm as usize].pairs[pair.tier] += u32::from(closed);
+            }
         }
     }
     let ease = [Safety::Manual, Safety::Disruptive, Safety::Safe].iter().position(|s| *s == choices[choice].safety);

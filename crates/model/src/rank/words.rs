@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use seaworthy_core::diagram::Diagram;
 use seaworthy_core::remedy::Safety;
-use seaworthy_core::step::{Paths, State};
+use seaworthy_core::step::{Basis, Paths, State};
 use seaworthy_core::threat::{Instance, Loss, Threat};
 
 use super::candidates::{Candidate, listed};
@@ -15,16 +15,16 @@ pub(super) struct Words<'a> {
     instances: &'a [Instance],
     diagram: &'a Diagram,
     paths: &'a Paths,
-    /// How many proven and possible paths there are to each goal.
-    totals: (Goals, Goals),
+    /// How many paths there are to each goal, by what they rest on.
+    totals: [Goals; 3],
 }
 
 /// Numbers of paths by the capability that they lead to.
 type Goals = BTreeMap<usize, usize>;
 
-fn by_goal(paths: &Paths, of: impl Iterator<Item = usize>, proven: bool) -> Goals {
+fn by_goal(paths: &Paths, of: impl Iterator<Item = usize>, basis: Basis) -> Goals {
     let mut by = Goals::new();
-    let wanted = of.map(|i| &paths.list[i]).filter(|path| path.certainty.is_proven() == proven);
+    let wanted = of.map(|i| &paths.list[i]).filter(|path| path.basis() == basis);
     wanted.for_each(|path| *by.entry(path.to.capability).or_default() += 1);
     by
 }
@@ -36,8 +36,8 @@ impl<'a> Words<'a> {
         diagram: &'a Diagram,
         paths: &'a Paths,
     ) -> Self {
-        let total = |proven| by_goal(paths, 0..paths.list.len(), proven);
-        Self { threats, instances, diagram, paths, totals: (total(true), total(false)) }
+        let totals = Basis::ALL.map(|basis| by_goal(paths, 0..paths.list.len(), basis));
+        Self { threats, instances, diagram, paths, totals }
     }
 }
 
@@ -45,7 +45,7 @@ impl Words<'_> {
     /// The terms of a rank, the one that weighs most first. Holds hostile names.
     pub(super) fn why(
         &self,
-        closed: &[(State, State, bool)],
+        closed: &[(State, State, Basis)],
         cuts: &[usize],
         answers: &[usize],
         candidate: &Candidate,
@@ -71,14 +71,18 @@ impl Words<'_> {
         state.capability().means.replace("{}", name)
     }
 
-    /// Pairs of which nothing is left, by jewel.
-    fn closed(&self, closed: &[(State, State, bool)], out: &mut Vec<String>) {
-        for proven in [true, false] {
+    /// Pairs of which nothing so firm is left, by jewel.
+    fn closed(&self, closed: &[(State, State, Basis)], out: &mut Vec<String>) {
+        for basis in Basis::ALL {
             let mut by_jewel: BTreeMap<(Option<u8>, State), Vec<State>> = BTreeMap::new();
-            for (from, to, _) in closed.iter().filter(|(.., p)| *p == proven) {
+            for (from, to, _) in closed.iter().filter(|(.., of)| *of == basis) {
                 by_jewel.entry((to.capability().jewel, *to)).or_default().push(*from);
             }
-            let word = if proven { "proven path" } else { "path" };
+            let word = match basis {
+                Basis::Proven => "proven path",
+                Basis::Assumed => "proven or assumed path",
+                Basis::Possible => "path",
+            };
             let total = by_jewel.len();
             for ((_, jewel), from) in by_jewel.into_iter().take(2) {
                 let names: Vec<String> = from.iter().take(4).map(|s| self.state(*s)).collect();
@@ -93,9 +97,9 @@ impl Words<'_> {
     }
 
     fn cut(&self, cuts: &[usize], out: &mut Vec<String>) {
-        for (proven, all) in [(true, &self.totals.0), (false, &self.totals.1)] {
-            let word = if proven { "proven" } else { "possible" };
-            let cut = by_goal(self.paths, cuts.iter().copied(), proven);
+        for (basis, all) in Basis::ALL.into_iter().zip(&self.totals) {
+            let word = basis.word();
+            let cut = by_goal(self.paths, cuts.iter().copied(), basis);
             for (capability, number) in cut {
                 let goal = match seaworthy_core::step::CAPABILITIES[capability].name {
                     "host-root" => "root on the host",

@@ -38,7 +38,7 @@ use std::cell::OnceCell;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Certainty, Diagram, Element, FactRef, Flow};
-use seaworthy_core::step::{CAPABILITIES, Exposure, Paths};
+use seaworthy_core::step::{Basis, CAPABILITIES, Exposure, Paths};
 use seaworthy_core::threat::{Instance, Loss, Rating, Stride, Subject, Term, Threat};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Severity;
@@ -265,7 +265,10 @@ impl<'a> Rater<'a> {
                 "{host}reached by {who} in {steps} step{}, effort {} ({})",
                 if steps == 1 { "" } else { "s" },
                 exposure.effort,
-                word(&certainty)
+                match Basis::of(&certainty, exposure.assumes) {
+                    Basis::Assumed => "assumed: a step of it takes for granted what no fact says".to_owned(),
+                    Basis::Proven | Basis::Possible => word(&certainty),
+                }
             ),
         };
         let mut facts = element.facts.clone();

@@ -34,7 +34,7 @@ fn paths(world: &World, exposed: &[(&str, u32, usize, bool)]) -> Paths {
     for (name, effort, steps, proven) in exposed {
         let certainty = if *proven { Certainty::Proven } else { Certainty::Possible("the filter is unknown".into()) };
         let entry = State { capability: internet, element: 0 };
-        exposure[at(world, name)] = Some(Exposure { entry, effort: *effort, certainty, steps: *steps });
+        exposure[at(world, name)] = Some(Exposure { entry, effort: *effort, certainty, assumes: false, steps: *steps });
     }
     let class_of = (0..exposure.len()).collect();
     Paths { exposure, class_of, ..Paths::default() }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use seaworthy_core::diff::{Component, Flow, Kinds, Mitigation, Moment, Path, Threat};
+use seaworthy_core::step::Basis;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::Verdict;
 use serde::Deserialize;
@@ -147,7 +148,7 @@ struct Decided {
 struct PathIn {
     from: State,
     to: State,
-    certainty: Certainty,
+    certainty: Basis,
     effort: u32,
     steps: Vec<Taken>,
     fingerprint: String,
@@ -273,7 +274,7 @@ impl<'r> Builder<'r> {
                 Path {
                     ends: (path.from.text.clone(), path.to.text.clone()),
                     pair: (held(&path.from), held(&path.to)),
-                    proven: path.certainty == Certainty::Proven,
+                    basis: path.certainty,
                     effort: path.effort,
                     kinds: [&path.from].into_iter().chain(gained).map(|s| self.kind(&s.element)).collect(),
                 },

@@ -1,6 +1,7 @@
 //! Changes in words, by section and way.
 
 use seaworthy_core::diff::{Change, Component, Diff, Flow, Kind, Mitigation, Path, Seen, Threat, Way};
+use seaworthy_core::step::Basis;
 use serde_json::{Value, json};
 
 use crate::clean::{bounded, one_line};
@@ -131,12 +132,15 @@ fn name(text: &str) -> String {
 }
 
 /// How certain something was, where it was there.
-fn certainty(before: Option<bool>, after: Option<bool>) -> String {
-    let word = |proven| if proven { "proven" } else { "possible" };
+fn certainty(before: Option<Basis>, after: Option<Basis>) -> String {
     match (before, after) {
-        (Some(before), Some(after)) if before != after => format!("was {}, is {}", word(before), word(after)),
-        (before, after) => after.or(before).map(word).unwrap_or_default().to_owned(),
+        (Some(before), Some(after)) if before != after => format!("was {}, is {}", before.word(), after.word()),
+        (before, after) => after.or(before).map(Basis::word).unwrap_or_default().to_owned(),
     }
+}
+
+fn of_flow(flow: &Flow) -> Basis {
+    if flow.proven { Basis::Proven } else { Basis::Possible }
 }
 
 impl Tell for Threat {
@@ -176,14 +180,14 @@ impl Tell for Path {
 
     fn detail(before: Option<&Self>, after: Option<&Self>) -> String {
         let effort = after.or(before).map_or(0, |p| p.effort);
-        format!("{}, effort {effort}", certainty(before.map(|p| p.proven), after.map(|p| p.proven)))
+        format!("{}, effort {effort}", certainty(before.map(|p| p.basis), after.map(|p| p.basis)))
     }
 
     fn json(&self) -> Value {
         json!({
             "from": one_line(&self.ends.0),
             "to": one_line(&self.ends.1),
-            "certainty": certainty(None, Some(self.proven)),
+            "certainty": self.basis.word(),
             "effort": self.effort,
         })
     }
@@ -196,7 +200,7 @@ impl Tell for Flow {
     }
 
     fn detail(before: Option<&Self>, after: Option<&Self>) -> String {
-        certainty(before.map(|f| f.proven), after.map(|f| f.proven))
+        certainty(before.map(of_flow), after.map(of_flow))
     }
 
     fn json(&self) -> Value {
@@ -205,7 +209,7 @@ impl Tell for Flow {
             "from": one_line(&self.ends.0),
             "to": one_line(&self.ends.1),
             "label": one_line(&self.label),
-            "certainty": certainty(None, Some(self.proven)),
+            "certainty": of_flow(self).word(),
         })
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use seaworthy_core::assessment::Assessment;
+use seaworthy_core::step::Basis;
 use seaworthy_core::threat::Status;
 use serde_json::{Value, json};
 
@@ -103,8 +104,11 @@ fn techniques<'m>(model: &'m Assessment<'_>) -> BTreeMap<&'m str, Uses> {
                 continue;
             }
             seen.push(id);
-            let (rank, word, score) =
-                if path.certainty.is_proven() { (1, "proven path", 100) } else { (3, "possible path", 50) };
+            let (rank, word, score) = match path.basis() {
+                Basis::Proven => (1, "proven path", 100),
+                Basis::Assumed => (2, "assumed path", 75),
+                Basis::Possible => (4, "possible path", 50),
+            };
             let text = || format!("{} to {}", bounded(&model.state(path.from), 80), bounded(&model.state(path.to), 80));
             out.entry(id).or_default().add(rank, word, score, text);
         }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use seaworthy_core::assessment::{Assessment, Told};
 use seaworthy_core::identity::fingerprint;
+use seaworthy_core::step::Counted;
 use seaworthy_core::threat::{Formula, Instance, Rating, Status};
 use seaworthy_core::verdict::{Severity, Verdict};
 use serde::Serialize;
@@ -67,7 +68,7 @@ impl Serialize for Document<'_> {
 
 fn project(model: &Assessment<'_>) -> Value {
     let targets: Vec<&str> = model.audit.snapshot.targets.iter().map(|t| t.name.as_str()).collect();
-    let (proven, possible) = model.paths_counted();
+    let Counted { proven, assumed, possible } = model.paths_counted();
     json!({
         "name": title(model),
         "id": format!("seaworthy-{}", fingerprint(&targets)),
@@ -75,6 +76,7 @@ fn project(model: &Assessment<'_>) -> Value {
         "attributes": {
             "benchmark": one_line(&model.audit.benchmark.id),
             "pathsProven": proven.to_string(),
+            "pathsAssumed": assumed.to_string(),
             "pathsPossible": possible.to_string(),
         },
     })

@@ -120,9 +120,9 @@ fn element(
     threats.sort_by_key(|(t, status)| (*status, *t));
     let open = threats.iter().filter(|(_, s)| *s == Status::Open).count();
     let exposure = node.members.iter().filter_map(|m| assessment.paths.exposure.get(*m)?.as_ref());
-    let exposure = exposure.min_by_key(|e| (!e.certainty.is_proven(), e.effort)).map(|e| {
+    let exposure = exposure.min_by_key(|e| (e.basis(), e.effort)).map(|e| {
         let (steps, entry) = (words::many(e.steps, "step"), name(&assessment.state(e.entry)));
-        format!("{steps} from {entry}, {} ({} effort)", e.certainty.word(), e.effort)
+        format!("{steps} from {entry}, {} ({} effort)", e.basis().word(), e.effort)
     });
     ElementView {
         index,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use seaworthy_core::assessment::Assessment;
-use seaworthy_core::step::Priority;
+use seaworthy_core::step::{Basis, Priority};
 use seaworthy_core::threat::Status;
 
 use super::text::{inline, name, sentence};
@@ -20,22 +20,24 @@ pub struct Standing {
     pub threats: Vec<(&'static str, String)>,
     /// Open ones by letter: letter, word, count.
     pub letters: Vec<(char, String, String)>,
-    /// Paths: proven, possible.
-    pub paths: (String, String),
+    /// Paths by what they rest on.
+    pub paths: [(&'static str, String); 3],
     /// The benchmark's title, and its controls by verdict.
     pub benchmark: (String, Vec<(&'static str, String)>),
 }
 
 /// How things stand.
 pub fn standing(assessment: &Assessment<'_>) -> Standing {
-    let proven = assessment.paths.list.iter().filter(|p| p.certainty.is_proven()).count();
+    let counted = assessment.paths_counted();
+    let paths = [counted.proven, counted.assumed, counted.possible].map(words::thousands);
+    let [proven, assumed, possible] = paths;
     let controls = words::counts(&assessment.audit.controls());
     let verdicts = words::VERDICTS.iter().map(|v| v.word()).zip(controls.map(words::thousands)).collect();
     let letters = assessment.open_by_letter();
     Standing {
         threats: Status::ALL.iter().map(|s| s.word()).zip(assessment.counted().map(words::thousands)).collect(),
         letters: letters.iter().map(|(l, n)| (l.letter(), title(*l), words::thousands(*n))).collect(),
-        paths: (words::thousands(proven), words::thousands(assessment.paths.list.len() - proven)),
+        paths: [(Basis::Proven.word(), proven), (Basis::Assumed.word(), assumed), (Basis::Possible.word(), possible)],
         benchmark: (sentence(&assessment.audit.benchmark.title), verdicts),
     }
 }
@@ -140,19 +142,16 @@ fn gain(assessment: &Assessment<'_>, of: &Priority) -> String {
     }
 }
 
-/// `4 threat instances open, 1 proven and 2 possible paths left`.
-pub fn left(of: &Priority) -> String {
-    let (proven, possible) = of.paths_left;
+/// `at most 4 threat instances open; of the attack paths 1 proven, 3 assumed, 2 possible left`.
+fn left(of: &Priority) -> String {
     format!(
-        "at most {} open, {} proven and {} possible attack {} of those listed left",
+        "at most {} open; of the attack paths {} left",
         words::many(of.threats_left, "threat instance"),
-        words::thousands(proven),
-        words::thousands(possible),
-        if proven + possible == 1 { "path" } else { "paths" },
+        words::paths(of.left())
     )
 }
 
-/// The smallest set of fixes that cuts every proven path, where it is not among the first ones.
+/// The smallest set of fixes that cuts every path whose facts are known, where it is not among the first ones.
 #[derive(Debug)]
 pub struct CutView {
     /// The fixes' titles.

@@ -25,8 +25,10 @@ pub struct PathView {
     pub from: String,
     /// What it reaches.
     pub to: String,
-    /// `proven` or `possible`.
+    /// `proven`, `assumed` or `possible`.
     pub word: &'static str,
+    /// What it takes for granted that no fact says.
+    pub assumes: Vec<String>,
     /// What would have to be known for it to be proven.
     pub possible: Option<String>,
     /// The sum of the efforts.
@@ -44,8 +46,10 @@ pub struct HopView {
     pub text: String,
     /// What he has then.
     pub gains: String,
-    /// `proven` or `possible`.
+    /// `proven`, `assumed` or `possible`.
     pub word: &'static str,
+    /// What it takes for granted that no fact says.
+    pub assumes: Option<String>,
     /// What is not known.
     pub possible: Option<String>,
     /// How hard it is.
@@ -120,7 +124,8 @@ fn path(assessment: &Assessment<'_>, index: usize, of: &Path) -> PathView {
         index,
         from: sentence(&assessment.state(of.from)),
         to: sentence(&assessment.state(of.to)),
-        word: of.certainty.word(),
+        word: of.basis().word(),
+        assumes: assessment.assumptions(of).iter().take(8).map(|a| sentence(a)).collect(),
         possible: possible(&of.certainty),
         effort: of.effort,
         stands_for,
@@ -140,7 +145,8 @@ fn hop(assessment: &Assessment<'_>, of: &Hop) -> HopView {
     HopView {
         text: sentence(&assessment.hop(of)),
         gains: sentence(&assessment.state(of.to)),
-        word: of.certainty.word(),
+        word: of.basis().word(),
+        assumes: assessment.assumption(of).map(sentence),
         possible: possible(&of.certainty),
         effort: step.effort,
         attack: name(&step.attack),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::{Certainty, FactRef};
 use seaworthy_core::fact::Fact;
-use seaworthy_core::step::{Hop, Path, Priority, State};
+use seaworthy_core::step::{Forecast, Hop, Path, Priority, State};
 use seaworthy_core::threat::{Instance, Rating, Status, Subject};
 use serde::{Serialize, Serializer};
 
@@ -278,6 +278,8 @@ struct PathOut<'r> {
     from: StateOut<'r>,
     to: StateOut<'r>,
     certainty: &'r str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    assumes: Vec<&'r str>,
     effort: u32,
     stands_for: (usize, usize),
     steps: Vec<HopRef<'r>>,
@@ -314,6 +316,8 @@ struct HopOut<'r> {
     certainty: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assumes: Option<&'r str>,
     facts: Vec<RestsOn<'r>>,
     cut_by: Vec<Decided<'r>>,
 }
@@ -327,8 +331,9 @@ fn hop<'r>(model: &'r Assessment<'r>, hop: &'r Hop) -> HopOut<'r> {
         attack: &step.attack,
         gains: state(model, hop.to),
         flow: hop.flow.and_then(|f| model.diagram.flows.get(f)).map(|f| f.id.as_str()),
-        certainty: hop.certainty.word(),
+        certainty: hop.basis().word(),
         reason: reason(&hop.certainty),
+        assumes: model.assumption(hop),
         facts: facts(model, &hop.facts),
         cut_by: decided(model, &hop.cut_by),
     }
@@ -379,7 +384,8 @@ fn path<'r>(model: &'r Assessment<'r>, places: &HashMap<Key, usize>, path: &'r P
     PathOut {
         from: state(model, path.from),
         to: state(model, path.to),
-        certainty: path.certainty.word(),
+        certainty: path.basis().word(),
+        assumes: model.assumptions(path),
         effort: path.effort,
         stands_for: path.stands_for,
         steps: path.hops.iter().map(refer).collect(),
@@ -412,6 +418,7 @@ struct PriorityOut<'r> {
     why: &'r [String],
     threats_left: usize,
     proven_paths_left: usize,
+    assumed_paths_left: usize,
     possible_paths_left: usize,
     command: String,
 }
@@ -421,6 +428,7 @@ fn priority<'r>(model: &'r Assessment<'r>, priority: &'r Priority) -> PriorityOu
     let mut remedy: Vec<&str> = priority.closes.iter().map(|i| audit.check(&audit.findings[*i]).id.as_str()).collect();
     remedy.sort_unstable();
     remedy.dedup();
+    let left = priority.left();
     PriorityOut {
         command: format!("seaworthy explain {}", remedy.first().copied().unwrap_or_default()),
         remedy,
@@ -432,8 +440,9 @@ fn priority<'r>(model: &'r Assessment<'r>, priority: &'r Priority) -> PriorityOu
         breaks: &priority.breaks,
         why: &priority.why,
         threats_left: priority.threats_left,
-        proven_paths_left: priority.paths_left.0,
-        possible_paths_left: priority.paths_left.1,
+        proven_paths_left: left.proven,
+        assumed_paths_left: left.assumed,
+        possible_paths_left: left.possible,
     }
 }
 
@@ -454,6 +463,37 @@ pub struct ModelSummary<'r> {
     open_by_letter: std::collections::BTreeMap<char, usize>,
     paths: PathsCounted<'r>,
     smallest_cut: CutOut<'r>,
+    /// What is left where the first priorities are carried out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forecast: Option<ForecastOut>,
+}
+
+#[derive(Serialize)]
+struct ForecastOut {
+    /// How many priorities.
+    priorities: usize,
+    threats: Counted,
+    instances: Counted,
+    paths: seaworthy_core::step::Counted,
+    pairs: seaworthy_core::step::Counted,
+    more: bool,
+    controls: super::Counts,
+    failing: usize,
+}
+
+impl ForecastOut {
+    fn new((priorities, of): &(usize, Forecast)) -> Self {
+        Self {
+            priorities: *priorities,
+            threats: Counted(of.threats),
+            instances: Counted(of.instances),
+            paths: of.paths,
+            pairs: of.pairs,
+            more: of.more,
+            controls: super::Counts(of.controls),
+            failing: of.failing,
+        }
+    }
 }
 
 struct Counted([usize; 4]);
@@ -466,8 +506,8 @@ impl Serialize for Counted {
 
 #[derive(Serialize)]
 struct PathsCounted<'r> {
-    proven: usize,
-    possible: usize,
+    #[serde(flatten)]
+    counted: seaworthy_core::step::Counted,
     /// Pairs of which more paths exist than are listed.
     more: Vec<More<'r>>,
     /// Pairs of which no path is listed although there is one.
@@ -499,7 +539,6 @@ struct FixOut<'r> {
 impl<'r> ModelSummary<'r> {
     /// Counts a model.
     pub fn new(model: &'r Assessment<'r>) -> Self {
-        let (proven, possible) = model.paths_counted();
         let more = model.paths.more.iter();
         let more =
             more.map(|(from, to, listed)| More { from: state(model, *from), to: state(model, *to), listed: *listed });
@@ -508,8 +547,7 @@ impl<'r> ModelSummary<'r> {
             instances: Counted(Status::ALL.map(|s| model.threats.iter().filter(|t| t.status == s).count())),
             open_by_letter: model.open_by_letter().into_iter().map(|(s, open)| (s.letter(), open)).collect(),
             paths: PathsCounted {
-                proven,
-                possible,
+                counted: model.paths_counted(),
                 more: more.collect(),
                 unlisted: model.paths.unlisted,
                 unsearched: model.paths.unsearched.iter().map(|s| state(model, *s)).collect(),
@@ -524,6 +562,7 @@ impl<'r> ModelSummary<'r> {
                 smallest: model.cut.smallest,
                 uncut: model.cut.uncut.iter().map(|i| model.paths.list[*i].fingerprint.as_str()).collect(),
             },
+            forecast: model.forecast.as_ref().map(ForecastOut::new),
         }
     }
 }

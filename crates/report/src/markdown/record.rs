@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use seaworthy_core::assessment::{Assessment, Told};
 use seaworthy_core::diagram::{Certainty, FactRef, Flow};
-use seaworthy_core::step::{Path, Priority};
+use seaworthy_core::step::{Counted, Path, Priority};
 use seaworthy_core::threat::{Instance, Rating, Status, Stride, Surface};
 use seaworthy_core::verdict::Verdict;
 
@@ -56,14 +56,14 @@ struct Record<'r> {
 impl Record<'_> {
     fn summary(&self, out: &mut dyn Write) -> io::Result<()> {
         let [open, undetermined, accepted, answered] = self.model.counted();
-        let (proven, possible) = self.model.paths_counted();
+        let Counted { proven, assumed, possible } = self.model.paths_counted();
         let controls = self.model.audit.controls();
         let [pass, fail, unknown, manual, _] = words::counts(&controls);
         writeln!(
             out,
             "Of the {} threats that this host can have, {} are open, {} are undetermined because a fact could not be \
-             read, {} are accepted and {} are answered. Of the paths to what an attacker is after {} are proven and {} are \
-             possible. Of the benchmark's controls {pass} pass, {fail} fail, {unknown} are unknown and {manual} are \
+             read, {} are accepted and {} are answered. Of the paths to what an attacker is after {} are proven, {} \
+             assume what nobody read, such as a flaw in a service, and {} are possible. Of the benchmark's controls {pass} pass, {fail} fail, {unknown} are unknown and {manual} are \
              for a person to judge. A statement without evidence is not made: what could not be read is listed at \
              the end.\n",
             open + undetermined + accepted + answered,
@@ -72,6 +72,7 @@ impl Record<'_> {
             accepted,
             answered,
             words::thousands(proven),
+            words::thousands(assumed),
             words::thousands(possible),
         )
     }
@@ -310,13 +311,16 @@ impl Record<'_> {
             n => format!(" (and {} like it)", n - 1),
         };
         writeln!(out, "### Path {number}: {from}{like} to {to}\n")?;
-        writeln!(out, "{}, effort {}.\n", sentence(path.certainty.word()).trim_end_matches('.'), path.effort)?;
+        writeln!(out, "{}, effort {}.\n", sentence(path.basis().word()).trim_end_matches('.'), path.effort)?;
         for (i, hop) in path.hops.iter().enumerate() {
             let step = &self.model.steps[hop.step];
             let attack = if step.attack.is_empty() { String::new() } else { format!(" ({})", escape(&step.attack)) };
             writeln!(out, "{}. {}{attack}", i + 1, sentence(&self.model.hop(hop)))?;
             if let Certainty::Possible(reason) = &hop.certainty {
                 writeln!(out, "   - Possible only: {}", sentence(reason))?;
+            }
+            if let Some(assumed) = self.model.assumption(hop) {
+                writeln!(out, "   - Assumes {}.", escape(assumed))?;
             }
             for fact in hop.facts.iter().take(FACTS) {
                 if let Some((component, name, fact)) = self.model.fact(*fact) {
@@ -343,19 +347,20 @@ impl Record<'_> {
         for (i, priority) in chosen.iter().enumerate() {
             self.priority(i + 1, priority, out)?;
         }
-        if let Some(last) = chosen.last() {
-            let (proven, possible) = last.paths_left;
+        if let Some((taken, forecast)) = &self.model.forecast {
             writeln!(
                 out,
-                "After these, at most {} are open, and of the paths listed {proven} proven and {possible} possible ones are left.\n",
-                words::count(last.threats_left, "threat instance")
+                "Forecast after {}: {}. It is computed anew over the facts as they would then be, with everything that \
+                 follows from them; what comes true is seen by collecting again.\n",
+                if *taken == 1 { "this".to_owned() } else { format!("these {taken}") },
+                words::forecast(forecast)
             )?;
         }
         let cut = &self.model.cut;
         if !cut.fixes.is_empty() {
             let titles: Vec<String> = cut.fixes.iter().map(|(t, _)| escape(&one_line(t))).collect();
             let those = if cut.smallest { "The fewest fixes" } else { "The fewest fixes found" };
-            writeln!(out, "{those} that cut every proven path: {}.\n", titles.join("; "))?;
+            writeln!(out, "{those} that cut every path proven or assumed: {}.\n", titles.join("; "))?;
         }
         Ok(())
     }
@@ -474,15 +479,16 @@ impl Record<'_> {
         }
         let counts = |m: &Assessment<'_>| {
             let [open, undetermined, _, answered] = m.counted();
-            let (proven, possible) = m.paths_counted();
+            let Counted { proven, assumed, possible } = m.paths_counted();
             let [pass, fail, unknown, ..] = words::counts(&m.audit.controls());
-            [open, undetermined, answered, proven, possible, pass, fail, unknown]
+            [open, undetermined, answered, proven, assumed, possible, pass, fail, unknown]
         };
         let names = [
             "Threats open",
             "Threats undetermined",
             "Threats answered",
             "Paths proven",
+            "Paths assumed",
             "Paths possible",
             "Controls that pass",
             "Controls that fail",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::Certainty;
 use seaworthy_core::identity;
-use seaworthy_core::step::{Capability, Path, State};
+use seaworthy_core::step::{Basis, Capability, Path, State};
 use seaworthy_core::threat::{Status, Subject, Threat};
 use seaworthy_core::verdict::Severity;
 
@@ -155,14 +155,15 @@ fn located<'r>(run: &Run<'r>, model: &'r Assessment<'r>, element: usize) -> Loca
 pub fn path<'r>(run: &Run<'r>, model: &'r Assessment<'r>, i: usize) -> ResultOut<'r> {
     let Path { from, to, .. } = model.paths.list[i];
     let mut ways: Vec<&Path> = model.paths.list.iter().filter(|p| (p.from, p.to) == (from, to)).collect();
-    ways.sort_by_key(|p| !p.certainty.is_proven());
-    let proven = ways.first().is_some_and(|p| p.certainty.is_proven());
+    ways.sort_by_key(|p| p.basis());
+    let firmest = ways.first().map_or(Basis::Possible, |p| p.basis());
+    let known = firmest.facts_known();
     let jewel = to.capability();
-    let word = if proven { "proven" } else { "possible" };
+    let word = firmest.word();
     let (begin, end) = (said(model, from), said(model, to));
     let mut text = format!("{begin}: {word}: {} to {end}.", words::count(ways.len(), "way"));
     if let Some(first) = ways.first() {
-        text.push_str(&format!(" The first: {}.", way(first)));
+        text.push_str(&format!(" The first: {}.", way(model, first)));
         for (number, of) in [(first.stands_for.0, &begin), (first.stands_for.1, &end)] {
             if number > 1 {
                 text.push_str(&format!(" {of} stands for {} equal ones.", words::thousands(number)));
@@ -173,14 +174,14 @@ pub fn path<'r>(run: &Run<'r>, model: &'r Assessment<'r>, i: usize) -> ResultOut
         text.push_str(&format!(" {WAYS} of them are shown; a report as JSON has all."));
     }
     let flow = |path: &&'r Path| CodeFlow {
-        message: Message { text: literal(&way(path)) },
+        message: Message { text: literal(&way(model, path)) },
         thread_flows: [ThreadFlow { locations: steps(run, model, path) }],
     };
     ResultOut {
         rule_id: path_rule(jewel).into(),
         rule_index: run.rules.index(Item::Path(i)),
-        kind: if proven { "fail" } else { "open" },
-        level: if proven { level(severity(jewel)) } else { "none" },
+        kind: if known { "fail" } else { "open" },
+        level: if known { level(severity(jewel)) } else { "none" },
         message: Message { text: literal(&text) },
         locations: [located(run, model, to.element)],
         partial_fingerprints: fingerprints(&identity::fingerprint(&[&held(model, from), &held(model, to)])),
@@ -200,12 +201,16 @@ fn held(model: &Assessment<'_>, state: State) -> String {
     format!("{} at {element}", state.capability().name)
 }
 
-/// `proven, 2 steps, effort 5`.
-fn way(path: &Path) -> String {
+/// `assumed, 2 steps, effort 5; it assumes a flaw in the service behind the port`.
+fn way(model: &Assessment<'_>, path: &Path) -> String {
     let mut text =
-        format!("{}, {}, effort {}", path.certainty.word(), words::count(path.hops.len(), "step"), path.effort);
+        format!("{}, {}, effort {}", path.basis().word(), words::count(path.hops.len(), "step"), path.effort);
     if let Certainty::Possible(reason) = &path.certainty {
         text.push_str(&format!("; it would be proven if this were known: {}", one_line(reason.trim_end_matches('.'))));
+    }
+    let assumed: Vec<_> = model.assumptions(path).into_iter().map(one_line).collect();
+    if !assumed.is_empty() {
+        text.push_str(&format!("; it assumes {}", assumed.join(", and ")));
     }
     text
 }
@@ -224,6 +229,9 @@ fn steps<'r>(run: &Run<'r>, model: &'r Assessment<'r>, path: &'r Path) -> Vec<St
         let mut text = format!("{}: gains {}.", bounded(&model.hop(hop), NAME), bounded(&gained, NAME));
         if let Certainty::Possible(reason) = &hop.certainty {
             text.push_str(&format!(" Only possible: {}.", one_line(reason.trim_end_matches('.'))));
+        }
+        if let Some(assumed) = model.assumption(hop) {
+            text.push_str(&format!(" Assumes {}.", one_line(assumed)));
         }
         for (component, name, fact) in hop.facts.iter().take(STEP_FACTS).filter_map(|f| model.fact(*f)) {
             let (component, source) = (bounded(component, 80), shown(&fact.source, 200));

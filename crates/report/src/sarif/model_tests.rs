@@ -108,7 +108,8 @@ fn the_ways_of_a_pair_are_one_result() {
     assert_eq!(paths.len(), 2);
     let text = paths[1]["message"]["text"].as_str().unwrap();
     assert!(text.starts_with(
-        "anybody on the internet: proven: 6 ways to root on the host. The first: proven, 4 steps, effort 19."
+        "anybody on the internet: assumed: 6 ways to root on the host. The first: assumed, 4 steps, effort 19; it assumes a flaw in \
+         the service behind the port."
     ));
     assert!(text.ends_with("3 of them are shown; a report as JSON has all."), "{text}");
     assert_eq!((&paths[1]["kind"], paths[1]["codeFlows"].as_array().unwrap().len()), (&"fail".into(), 3));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::diagram::{Certainty, Element, FlowKind, Shape};
-use seaworthy_core::step::Hop;
+use seaworthy_core::step::{Basis, Hop};
 use seaworthy_core::threat::{Status, Subject};
 
 pub use super::zones::Area;
@@ -68,8 +68,8 @@ pub struct Edge {
 pub struct Route {
     /// The path, by position in the list.
     pub path: usize,
-    /// Whether it is proven.
-    pub proven: bool,
+    /// What it rests on.
+    pub basis: Basis,
     /// The arrows in order, each with whether it is walked against its direction.
     pub legs: Vec<(usize, bool)>,
     /// Where it begins, and where it ends.
@@ -187,7 +187,7 @@ impl Scene {
             let legs = path.hops.iter().filter_map(|hop| self.leg(hop, &by_flow, &mut by_ends)).collect();
             let node = |element: usize| self.node_of.get(element).copied();
             let (Some(from), Some(to)) = (node(path.from.element), node(path.to.element)) else { continue };
-            self.routes.push(Route { path: p, proven: path.certainty.is_proven(), legs, ends: (from, to) });
+            self.routes.push(Route { path: p, basis: path.basis(), legs, ends: (from, to) });
         }
     }
 
@@ -227,11 +227,11 @@ impl Scene {
     }
 }
 
-/// The cheapest path from each kind of entry to each jewel, the dearest jewels first, proven before possible ones.
+/// The cheapest path from each kind of entry to each jewel, the dearest jewels first, the firm before the less so.
 fn telling(assessment: &Assessment<'_>, most: usize) -> Vec<usize> {
     let list = &assessment.paths.list;
     let mut seen = BTreeSet::new();
-    let ends = |p: &usize| (list[*p].to.capability, list[*p].certainty.is_proven(), list[*p].from.capability);
+    let ends = |p: &usize| (list[*p].to.capability, list[*p].basis(), list[*p].from.capability);
     let mut cheapest: Vec<usize> = (0..list.len()).filter(|p| seen.insert(ends(p))).collect();
     let mut of_jewel: BTreeMap<usize, usize> = BTreeMap::new();
     let turn = |p: &usize| {
@@ -239,7 +239,7 @@ fn telling(assessment: &Assessment<'_>, most: usize) -> Vec<usize> {
         *turn += 1;
         *turn
     };
-    cheapest.sort_by_key(|p| !list[*p].certainty.is_proven());
+    cheapest.sort_by_key(|p| list[*p].basis());
     let turns: Vec<usize> = cheapest.iter().map(turn).collect();
     let mut order: Vec<(usize, usize)> = turns.into_iter().zip(cheapest).collect();
     let rank = |p: usize| list[p].to.capability().jewel.unwrap_or(u8::MAX);

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use seaworthy_core::diagram::Certainty;
-use seaworthy_core::step::{Path, Priority};
+use seaworthy_core::step::{Basis, Path, Priority};
 use seaworthy_core::threat::Status;
 
 use super::Model;
@@ -65,21 +64,23 @@ impl Model<'_, '_> {
         self.text.page.paragraph(out, "  Paths      ", LABEL, &text)
     }
 
-    /// `root on the host is 1 step from anybody on the host's networks (web) and 2 from code in api`.
+    /// `root on the host is 1 step from code in api, 4 from anybody on the host's networks (assuming a flaw in the service
+    /// behind the port)`.
     fn nearest(&self, paths: &[&Path]) -> String {
         let Some(first) = paths.first() else { return String::new() };
         let jewel = one_line(&self.model.state(first.to));
-        let proven = paths.iter().any(|p| p.certainty.is_proven());
-        // The nearest of each kind of entry, those of actors before those of code in a container.
+        let known = paths.iter().any(|p| p.certainty.is_proven());
+        // The firmest and then nearest of each kind of entry.
         let mut nearest: Vec<&Path> = Vec::new();
-        for path in paths.iter().filter(|p| p.certainty.is_proven() == proven) {
+        let rank = |p: &Path| (p.basis(), p.hops.len());
+        for path in paths.iter().filter(|p| p.certainty.is_proven() == known) {
             match nearest.iter_mut().find(|n| n.from.capability == path.from.capability) {
-                Some(known) if known.hops.len() > path.hops.len() => *known = path,
+                Some(other) if rank(other) > rank(path) => *other = path,
                 Some(_) => {}
                 None => nearest.push(path),
             }
         }
-        nearest.sort_by_key(|p| (p.hops.len(), p.effort));
+        nearest.sort_by_key(|p| (p.basis(), p.hops.len(), p.effort));
         let parts = nearest.iter().take(3).enumerate().map(|(i, path)| {
             let steps = path.hops.len();
             let unit = if i > 0 {
@@ -91,13 +92,17 @@ impl Model<'_, '_> {
             };
             let (many, _) = path.stands_for;
             let others = if many > 1 { format!(" and {} like it", many - 1) } else { String::new() };
-            format!("{steps}{unit} from {}{others}", bounded(&self.model.state(path.from), 60))
+            let assumed = match (path.basis(), self.model.assumptions(path).first()) {
+                (Basis::Assumed, Some(what)) => format!(" (assuming {})", bounded(what, 60)),
+                _ => String::new(),
+            };
+            format!("{steps}{unit} from {}{others}{assumed}", bounded(&self.model.state(path.from), 60))
         });
         let parts: Vec<String> = parts.collect();
-        let verb = if proven { "is" } else { "may be" };
-        let (all, possible) = self.model.paths_counted();
+        let verb = if known { "is" } else { "may be" };
+        let counts = words::paths(self.model.paths_counted());
         let more = if self.model.paths.more.is_empty() { "" } else { " and more" };
-        format!("{jewel} {verb} {} · {all} proven, {possible} possible{more}", parts.join(", "))
+        format!("{jewel} {verb} {} · {counts}{more}", parts.join(", "))
     }
 
     fn first(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -119,18 +124,9 @@ impl Model<'_, '_> {
         for (i, priority) in self.model.priorities[..shown].iter().enumerate() {
             self.priority(i + 1, digits, priority, out)?;
         }
-        let last = &self.model.priorities[shown - 1];
-        let (proven, possible) = last.paths_left;
-        let left = if proven + possible == 0 {
-            "no path".to_owned()
-        } else {
-            format!("{proven} proven and {possible} possible paths")
-        };
-        let those = if shown == 1 { "this".to_owned() } else { format!("these {shown}") };
-        let line = format!(
-            "  After {those}: at most {} open, {left} of those listed left.",
-            words::count(last.threats_left, "threat instance")
-        );
+        let Some((taken, forecast)) = &self.model.forecast else { return Ok(()) };
+        let those = if *taken == 1 { "this".to_owned() } else { format!("these {taken}") };
+        let line = format!("  After {those}, as forecast: {}.", words::forecast(forecast));
         self.text.page.paragraph(out, "", 4, &line)
     }
 
@@ -190,7 +186,7 @@ impl Model<'_, '_> {
         format!("seaworthy explain {}", one_line(check))
     }
 
-    /// The smallest set of fixes that cuts every proven path, where it is not what was shown above.
+    /// The smallest set of fixes that cuts every path whose facts are known, where it is not what was shown above.
     fn smallest(&self, out: &mut dyn Write) -> io::Result<()> {
         let cut = &self.model.cut;
         let shown = self.model.priorities.iter().take(self.text.options.top);
@@ -210,7 +206,7 @@ impl Model<'_, '_> {
             1 => "; one path has no fix in the catalogue".to_owned(),
             n => format!("; {n} paths have no fix in the catalogue"),
         };
-        let line = format!("{those} that cut every proven path: {}{uncut}.", titles.join("; "));
+        let line = format!("{those} that cut every path proven or assumed: {}{uncut}.", titles.join("; "));
         writeln!(out)?;
         self.text.page.paragraph(out, "  ", 4, &line)
     }
@@ -221,14 +217,6 @@ impl Model<'_, '_> {
         let mut all: Vec<String> = findings.iter().map(|i| words::component(audit, &audit.findings[*i])).collect();
         all.dedup();
         names(all.iter(), most)
-    }
-}
-
-/// `proven`, or `possible` with the reason.
-pub(super) fn certainty(certainty: &Certainty) -> String {
-    match certainty {
-        Certainty::Proven => "proven".to_owned(),
-        Certainty::Possible(reason) => format!("possible: {}", one_line(reason)),
     }
 }
 

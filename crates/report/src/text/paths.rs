@@ -6,7 +6,6 @@ use seaworthy_core::diagram::Certainty;
 use seaworthy_core::step::{Hop, Path};
 
 use super::Model;
-use super::assess::certainty;
 use crate::clean::{self, bounded, one_line};
 use crate::layout::Edge;
 use crate::words;
@@ -46,7 +45,7 @@ impl Model<'_, '_> {
         let like = |many: usize| if many > 1 { format!(" (and {} like it)", many - 1) } else { String::new() };
         let title =
             format!("{}{} → {}{}", one_line(&from), like(path.stands_for.0), one_line(&to), like(path.stands_for.1));
-        let right = format!("{} · effort {}", path.certainty.word(), path.effort);
+        let right = format!("{} · effort {}", path.basis().word(), path.effort);
         writeln!(out)?;
         page.columns(out, &format!("  {number:>2}  "), 6, &title, (&right, false))?;
         for (i, hop) in path.hops.iter().enumerate() {
@@ -60,8 +59,11 @@ impl Model<'_, '_> {
         let step = &self.model.steps[hop.step];
         let title = format!("{number}. {}", one_line(&self.model.hop(hop)));
         page.columns(out, "      ", 6, &title, (&one_line(&step.attack), true))?;
-        if let Certainty::Possible(_) = hop.certainty {
-            page.paragraph(out, "         ", 9, &certainty(&hop.certainty))?;
+        if let Certainty::Possible(reason) = &hop.certainty {
+            page.paragraph(out, "         ", 9, &format!("possible: {}", one_line(reason)))?;
+        }
+        if let Some(assumed) = self.model.assumption(hop) {
+            page.paragraph(out, "         ", 9, &format!("assumes {}", one_line(assumed)))?;
         }
         let indent = 9;
         for fact in hop.facts.iter().take(FACTS) {

@@ -10,9 +10,10 @@ use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::diff::{Moment, diff};
 use seaworthy_core::snapshot::Snapshot;
+use seaworthy_core::step::Forecast;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
-use seaworthy_report::{Baseline, Options, Report, View, render};
+use seaworthy_report::{Baseline, Format, Options, Report, View, render};
 
 use crate::arguments::{AuditArguments, FailOn};
 use crate::config::Config;
@@ -63,6 +64,10 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
     }
     let mut model = (view != View::Audit).then(|| judge.model(&audit));
     if let Some(model) = &mut model {
+        // The page begins with what to harden first, whatever was asked for.
+        if view == View::Assess || pairs.iter().any(|(format, _)| *format == Format::Html) {
+            model.forecast = judge.forecast(&audit, model, arguments.top);
+        }
         narrow(model, paths, known.as_ref())?;
     }
     let older = arguments.since.as_deref().map(|path| judge.derived(input::read(path)?)).transpose()?;
@@ -148,10 +153,23 @@ impl<'a> Judge<'a> {
     where
         'a: 's,
     {
-        let Catalog { threats, steps, blanks, .. } = self.catalog;
-        let knowledge = seaworthy_model::Knowledge { threats, steps, blanks };
-        let exposure = seaworthy_model::Exposure { internet: self.config.exposure.internet.clone() };
+        let (knowledge, exposure) = self.known();
         seaworthy_model::assess(audit, knowledge, &exposure)
+    }
+
+    /// What is left when the first priorities of a model are carried out; none where there are none.
+    fn forecast(&self, audit: &Audit<'_>, model: &Assessment<'_>, top: usize) -> Option<(usize, Forecast)> {
+        let first = &model.priorities[..model.priorities.len().min(top)];
+        let closed: Vec<usize> = first.iter().flat_map(|p| p.closes.iter().copied()).collect();
+        let (knowledge, exposure) = self.known();
+        (!first.is_empty()).then(|| (first.len(), seaworthy_model::forecast(audit, knowledge, &exposure, &closed)))
+    }
+
+    /// What the model knows beside findings: the catalogue, and what the user declares.
+    pub fn known(&self) -> (seaworthy_model::Knowledge<'a>, seaworthy_model::Exposure) {
+        let Catalog { threats, steps, blanks, .. } = self.catalog;
+        let exposure = seaworthy_model::Exposure { internet: self.config.exposure.internet.clone() };
+        (seaworthy_model::Knowledge { threats, steps, blanks }, exposure)
     }
 }
 

@@ -195,6 +195,9 @@ fn explain_step(step: &Step, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     writeln!(out, "effort     {}", step.effort)?;
+    if let Some(assumed) = &step.assumes {
+        writeln!(out, "assumes    {assumed}")?;
+    }
     writeln!(out, "ATT&CK     {}", step.attack)?;
     writeln!(out, "source     {}", step.source)?;
     for (i, check) in step.cut.iter().enumerate() {

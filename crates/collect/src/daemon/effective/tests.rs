@@ -22,6 +22,7 @@ fn file(text: &str, changed: bool) -> ConfigFile {
         path: "/etc/docker/daemon.json".into(),
         real: None,
         state: config::parse(text.as_bytes(), 29).map_or_else(State::Refused, State::Read),
+        digest: None,
         changed_at: Some(1),
         changed_since_start: changed.then(|| "daemon.json changed after dockerd started".into()),
     }

@@ -39,6 +39,10 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
         let owner = labels.clone().map(|labels| owner(labels, names));
         sheet.read(fact, "Config.Labels", owner);
     }
+    let task = labels.map(|labels| labels.contains_key("com.docker.swarm.task.id"));
+    sheet.read("swarm_task", "Config.Labels", task);
+    let wait = c.config.get("StopTimeout");
+    sheet.read("stop_timeout", "Config.StopTimeout", if wait.is_unset() { Ok(None) } else { wait.int().map(Some) });
     sheet.read("command", "Path, Args", command(c.doc).map(|words| c.ctx.redactor.argv(&words)));
     sheet.read("restarts", "RestartCount", c.doc.get("RestartCount").int());
     sheet.read("auto_remove", "HostConfig.AutoRemove", c.host.get("AutoRemove").bool());

@@ -7,7 +7,7 @@ use super::super::sheet::Sheet;
 use super::Reading;
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
-    let memory = || Ok(Some(c.host.get("Memory").int()?).filter(|bytes| *bytes > 0));
+    let memory = || Ok(sized(c.host.get("Memory").int()?));
     c.effect(sheet, "memory_limit", ("cgroup memory limit", |o| &o.memory_limit), ("HostConfig.Memory", memory));
     c.effect(
         sheet,
@@ -34,13 +34,17 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     sheet.read("ulimits", "HostConfig.Ulimits", ulimits(c.host.get("Ulimits")));
 }
 
+/// A limit in bytes. `docker update` lifts one only by a number that no machine has, such as 2^63 less a page.
+fn sized(bytes: i64) -> Option<i64> {
+    (1..1 << 60).contains(&bytes).then_some(bytes)
+}
+
 /// Memory and swap together: -1 is no limit, 0 twice the memory where that is limited.
 fn memory_swap(host: Node<'_>) -> Read<Option<i64>> {
     let memory = host.get("Memory").int()?;
     Ok(match host.get("MemorySwap").int()? {
-        0 if memory > 0 => Some(memory.saturating_mul(2)),
-        both if both > 0 => Some(both),
-        _ => None,
+        0 => sized(memory.saturating_mul(2)),
+        both => sized(both),
     })
 }
 
@@ -126,6 +130,10 @@ mod tests {
         assert_eq!(swap(64, 0), Ok(Some(128)));
         assert_eq!(swap(64, -1), Ok(None));
         assert_eq!(swap(64, 64), Ok(Some(64)));
+        // As a limit that was taken back is left behind.
+        const LIFTED: i64 = 9_223_372_036_854_771_712;
+        assert_eq!((swap(LIFTED, LIFTED), swap(LIFTED, -1), swap(LIFTED, 0)), (Ok(None), Ok(None), Ok(None)));
+        assert_eq!((sized(LIFTED), sized(0), sized(64)), (None, None, Some(64)));
         assert!(memory_swap(Node::of(&json!({"Memory": 1}))).is_err());
     }
 

@@ -51,6 +51,7 @@ kind! {
     DAEMON = "docker.daemon", "The daemon that serves the engine's API, with its settings in effect.", &[
     fact("engine", STR, "docker, podman or another", "GET /version", ENGINE),
     fact("version", STR, "the engine's version", "GET /version", ENGINE),
+    fact("engine_id", STR, "a fingerprint of the engine's own id and its data directory: the same for the same engine", "GET /info ID, DockerRootDir", ENGINE),
     fact("api_version", STR, "the newest API that it speaks", "GET /version", ENGINE),
     fact("package_version", OPT_STR, "the version of the package that owns the daemon's executable; null when none does", "dpkg, apk or rpm database", "the database could not be read"),
     fact("containerd_version", STR, "containerd's version", "GET /version Components", ENGINE),
@@ -63,6 +64,8 @@ kind! {
     fact("uid", INT, "the user it runs as", "/proc/PID/status", "it is not on this machine or could not be found"),
     fact("arguments", STRINGS, "its arguments, secrets taken out", "/proc/PID/cmdline", "it is not on this machine or could not be found"),
     fact("config_file", OPT_STR, "the daemon.json that it uses; null when there is none", "its arguments", "it could not be found"),
+    fact("config_digest", OPT_STR, "a fingerprint of what daemon.json holds: 16 hexadecimal digits; null when there is none", "daemon.json", "it could not be read"),
+    fact("config_keys", STRINGS, "names of the settings that daemon.json holds, also of those without effect", "daemon.json", "it could not be read, or the engine would refuse it"),
     fact("config_changed_since_start", BOOL, "whether daemon.json changed after the daemon started", "mtime and ctime against the start", "the file or the daemon's start could not be read"),
     fact("configured_not_active", Type::List(&Type::Object(DIFFERENCE)), "settings that are configured otherwise than they are in effect", "daemon.json, arguments, GET /info", EFFECT),
     fact("rootless", BOOL, "whether it runs without root's rights on the host", "GET /info SecurityOptions", ENGINE),

@@ -32,6 +32,7 @@ const LISTENER: &[Field] = &[
 kind! {
     /// The host beneath an engine.
     HOST = "docker.host", "The machine that the engine and its containers run on.", &[
+    fact("machine", STR, "a fingerprint of the machine's id: the same for the same installation", "/etc/machine-id", REMOTE),
     fact("os", OPT_STR, "the distribution and its version, as it calls itself", "/etc/os-release", REMOTE),
     fact("kernel", STR, "the kernel's release", "/proc/sys/kernel/osrelease; GET /info KernelVersion", REMOTE),
     fact("kernel_flaws", FLAWS, "known container escapes that this kernel version still has", "kernel against the catalogue's table", "the version or the table's date does not allow an answer").derived(),
@@ -50,6 +51,7 @@ kind! {
     fact("data_root_separate", BOOL, "whether the data directory lies on a file system of its own", "device ids of the directory and its parent", REMOTE),
     fact("layers_separate", BOOL, "whether the image layers lie on a file system of their own", "device ids of the directory and its parent", REMOTE),
     fact("docker_group", BOOL, "whether a group docker exists", "/etc/group", REMOTE),
+    fact("docker_group_gid", OPT_INT, "its number; null when it does not exist", "/etc/group", REMOTE),
     fact("docker_group_members", STRINGS, "users who are in group docker, by supplementary and by primary group, root apart", "/etc/group, /etc/passwd", "a file could not be read, or accounts come from further sources and none was found in the files"),
     fact("account_sources", STRINGS, "sources of accounts beyond the files", "/etc/nsswitch.conf", REMOTE),
     fact("socket_group_members", STRINGS, "users who may command the engine through the group that owns its socket, root apart", "/etc/group, /etc/passwd, the socket", REMOTE),
@@ -61,6 +63,7 @@ kind! {
     fact("ssh_keys", Type::List(&Type::Object(KEYS)), "who has keys", "authorized_keys of each user", "a home could not be read"),
     fact("listeners", Type::List(&Type::Object(LISTENER)), "TCP sockets that listen in the host's network namespace", "/proc/net/tcp, /proc/net/tcp6", REMOTE),
     fact("audit_enabled", BOOL, "whether the kernel records audit events", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
+    fact("audit_immutable", BOOL, "whether the kernel's rules can be changed by a reboot alone", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("audit_rules", OPT_INT, "rules that the kernel holds", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("images_total", INT, "images on the host", "GET /images/json", "the engine did not say"),
     fact("images_unused", INT, "images that no container uses", "GET /images/json, GET /containers/json", "the engine did not say"),

@@ -63,7 +63,7 @@ pub fn rollback(arguments: &SettleArguments) -> Result<Exit> {
     let store = Store::at(&arguments.state.state);
     needs_root(&store)?;
     let open = |record: &Record| !record.is_settled();
-    let place = chosen(&store, arguments.id.as_deref(), open, "is neither confirmed nor taken back")?;
+    let place = chosen(&store, arguments.id.as_deref(), open, "is open")?;
     let plan = place.plan().map_err(failed)?;
     let live = live(&plan);
     let site = Site { store: &store, root: Path::new("/"), eyes: Some(&live) };
@@ -279,7 +279,7 @@ fn state(record: &Record) -> (&'static str, String) {
             let by = clock(*until);
             ("awaiting", format!("awaits confirmation for {left}, by {by}: seaworthy harden confirm {id}"))
         }
-        Phase::Applying | Phase::Awaiting { .. } if record.place.is_guarded() => {
+        Phase::Applying | Phase::Awaiting { .. } | Phase::RollingBack if is_at_work(record) => {
             ("working", "is at work, or is being taken back".to_owned())
         }
         Phase::Applying | Phase::Awaiting { .. } => {
@@ -292,6 +292,11 @@ fn state(record: &Record) -> (&'static str, String) {
             ("rolled-back", format!("taken back, but for {} that others changed", left.len()))
         }
     }
+}
+
+/// Whether somebody is at work on it, or will be in a moment.
+fn is_at_work(record: &Record) -> bool {
+    record.place.is_guarded() || record.place.store().is_locked()
 }
 
 fn record_json(record: &Record) -> Value {
