@@ -7,6 +7,7 @@
 //! Nobody is locked out: after the change there must be an account that can log in and is or becomes root without the
 //! group, as far as the host's files prove it ([`super::people`]); and whoever applies over ssh does not leave himself.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::LeaveGroup;
@@ -103,6 +104,12 @@ impl Act for LeaveGroup {
             (true, true) => Undone::Restored,
             (true, false) => Undone::Nothing,
         })
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        let size = |path: &PathBuf| std::fs::symlink_metadata(path).map(|meta| meta.len().min(files::LARGEST));
+        let files = [GROUP, GSHADOW].map(|path| host.path(path));
+        files.into_iter().filter_map(|path| size(&path).ok().map(|size| (path, size))).collect()
     }
 }
 

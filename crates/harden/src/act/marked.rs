@@ -78,6 +78,21 @@ impl Marked {
         files::replace(&path, digest.as_deref(), &content)
     }
 
+    /// The file and about the most bytes that it will have.
+    pub(super) fn room(host: &Host, path: &str, parts: &[Part]) -> (PathBuf, u64) {
+        let path = host.path(path);
+        let size = fs::symlink_metadata(&path).map_or(0, |meta| meta.len().min(files::LARGEST));
+        let lines: usize = parts.iter().flat_map(|part| &part.lines).map(|line| line.len() + 1).sum();
+        // Each block has its two comments.
+        let comments = 200 * parts.len();
+        (path, size.saturating_add((lines + comments) as u64))
+    }
+
+    /// The same of what was worked out.
+    pub(super) fn takes(&self, host: &Host) -> (PathBuf, u64) {
+        Self::room(host, &self.path, &self.parts)
+    }
+
     /// Whether all of the blocks are in the file as they were put there.
     pub(super) fn stands(&self, host: &Host) -> Result<bool, Failure> {
         let path = host.path(&self.path);

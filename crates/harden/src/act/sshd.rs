@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::Sshd;
@@ -143,6 +144,12 @@ impl Act for Sshd {
             server.reload(host)?;
         }
         Ok(undone)
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        let server = installed(host).and_then(|server| Ok((whole(host, &server, &self.set)?, server)));
+        let marked = server.and_then(|(set, server)| place::find(host, &server.main, &set));
+        marked.map(|marked| marked.takes(host)).into_iter().collect()
     }
 }
 

@@ -26,7 +26,10 @@ pub(super) fn sshd(world: &World<'_>, settings: &BTreeMap<String, Setting>) -> R
     if settings.contains_key("PasswordAuthentication") {
         let root = with_keys.contains("root") && !matches!(text(host, "ssh_root")?, "no" | "forced-commands-only");
         if !others && !root {
-            return Err("nobody who may log in has a key, so that without passwords all are locked out: install one first".into());
+            return Err(
+                "nobody who may log in has a key, so that without passwords all are locked out: install one first"
+                    .into(),
+            );
         }
         out.breaks.push("whoever logs in by password, keyboard-interactive among them, is locked out".into());
         out.breaks.push(format!("keys are there for {}", with_keys.into_iter().take(8).collect::<Vec<_>>().join(", ")));
@@ -43,9 +46,7 @@ pub(super) fn sshd(world: &World<'_>, settings: &BTreeMap<String, Setting>) -> R
 pub(super) fn locks_out(world: &World<'_>, settings: &BTreeMap<String, String>) -> bool {
     let no = |name: &str| settings.get(name).is_some_and(|v| v == "no");
     let Ok(keys) = world.host().and_then(|h| list(h, "ssh_keys")) else { return false };
-    let others = keys
-        .iter()
-        .any(|k| part(k, "user") != "root" && k.field("count").and_then(Value::as_int) > Some(0));
+    let others = keys.iter().any(|k| part(k, "user") != "root" && k.field("count").and_then(Value::as_int) > Some(0));
     no("PasswordAuthentication") && no("PermitRootLogin") && !others
 }
 
@@ -56,7 +57,10 @@ pub(super) fn leave(draft: &Draft<'_>, check: &str, group: &str) -> Result<Resol
         let socket = draft.world.target.of(&docker::FILE).find(|f| f.value("role").as_str() == Some("docker-socket"));
         let owner = text(socket.ok_or("the engine's socket was not looked at")?, "group")?;
         if owner != group {
-            return Err(format!("the socket belongs to group {owner}: name its members there, or change the socket's group").into());
+            return Err(format!(
+                "the socket belongs to group {owner}: name its members there, or change the socket's group"
+            )
+            .into());
         }
         texts(host, "socket_group_members")?
     } else {
@@ -78,7 +82,9 @@ pub(super) fn leave(draft: &Draft<'_>, check: &str, group: &str) -> Result<Resol
             return Err(format!("{user} is no member of group {group}").into());
         }
         out.pieces.push(Piece::Leave { group: group.to_owned(), user: user.to_owned() });
-        out.breaks.push(format!("{user} commands the engine no more, from his next login on; sessions that he has keep the group"));
+        out.breaks.push(format!(
+            "{user} commands the engine no more, from his next login on; sessions that he has keep the group"
+        ));
     }
     out.in_part = !members.iter().all(|m| leaving.split(',').any(|l| l == *m));
     Ok(out)
@@ -133,7 +139,13 @@ pub(super) fn ending(draft: &Draft<'_>, at: usize, check: &str) -> Option<(Strin
             let socket = draft.world.target.address.strip_prefix("unix://")?;
             let url = format!("http://localhost/exec/{id}/json");
             let command = argv(&["curl", "--silent", "--unix-socket", socket, &url]);
-            Some((format!("Shows the process of `{}` as Pid; ask whose it is, then end it by kill", part(exec, "command")), command))
+            Some((
+                format!(
+                    "Shows the process of `{}` as Pid; ask whose it is, then end it by kill",
+                    part(exec, "command")
+                ),
+                command,
+            ))
         }
         _ => None,
     }

@@ -43,12 +43,8 @@ pub(super) fn needs_restart(world: &World<'_>, keys: &BTreeMap<String, SetKey>) 
 /// What making settings take effect comes to; an error where it may not be done, with the reason.
 pub(super) fn outlook(world: &World<'_>, keys: &BTreeMap<String, SetKey>) -> Known<Outlook> {
     if !needs_restart(world, keys)? {
-        let activate = Activate {
-            how: Activation::Reload,
-            returns: Vec::new(),
-            started_again: Vec::new(),
-            stop_all: false,
-        };
+        let activate =
+            Activate { how: Activation::Reload, returns: Vec::new(), started_again: Vec::new(), stop_all: false };
         return Ok(Outlook { activate, stops: Vec::new(), seconds: None, warnings: Vec::new() });
     }
     if let Some(why) = world.target.incomplete.get(docker::CONTAINER.name) {
@@ -167,4 +163,3 @@ pub(super) fn needs(container: &Component) -> Vec<&str> {
     let linked = links.map(|link| link.split(':').next().unwrap_or(link).trim_start_matches('/'));
     joined.chain(linked).collect()
 }
-

@@ -13,7 +13,8 @@ pub(super) fn refused(world: &World<'_>, keys: &BTreeMap<String, SetKey>) -> Opt
         match will_be(world, keys, "iptables", "iptables") {
             Ok(true) => {}
             Ok(false) => {
-                let line = "dockerd does not start with icc off while it does not manage the packet filter (iptables false)";
+                let line =
+                    "dockerd does not start with icc off while it does not manage the packet filter (iptables false)";
                 return Some(("icc", format!("{line}; plan docker/daemon/iptables-managed too")));
             }
             Err(why) => return Some(("icc", why)),

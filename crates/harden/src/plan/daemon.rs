@@ -87,7 +87,9 @@ pub(super) fn key(world: &World<'_>, key: &str, wanted: &Setting) -> Result<Reso
     file(world)?;
     let keys = texts(daemon, "config_keys")?;
     if let Some(argument) = flag(&texts(daemon, "arguments")?, key) {
-        let line = format!("dockerd is given {argument} as an argument, and does not start with {key} in its file too; change it in its unit (systemctl edit docker), then plan again");
+        let line = format!(
+            "dockerd is given {argument} as an argument, and does not start with {key} in its file too; change it in its unit (systemctl edit docker), then plan again"
+        );
         return Err(line.into());
     }
     let mut after = Some(json(wanted));
@@ -115,9 +117,13 @@ pub(super) fn key(world: &World<'_>, key: &str, wanted: &Setting) -> Result<Reso
 fn loopback(daemon: &Component) -> Result<Value, Not> {
     let present = known(daemon, "metrics_address")?.as_str();
     let Some(present) = present else {
-        return Err("what is served to the network is not the metrics but the diagnostics: take network-diagnostic-port away".into());
+        return Err(
+            "what is served to the network is not the metrics but the diagnostics: take network-diagnostic-port away"
+                .into(),
+        );
     };
-    let port = present.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).ok_or("its address has no port")?;
+    let port =
+        present.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok()).ok_or("its address has no port")?;
     Ok(format!("127.0.0.1:{port}").into())
 }
 
@@ -203,7 +209,8 @@ pub(super) fn published(world: &World<'_>) -> Vec<String> {
     let mut out = Vec::new();
     for container in world.containers.values().filter(|c| truth(c, "running") == Ok(true)) {
         for port in list(container, "ports").unwrap_or_default() {
-            let line = format!("{} {}", container.name, port.field("host_port").map_or("?".into(), ToString::to_string));
+            let line =
+                format!("{} {}", container.name, port.field("host_port").map_or("?".into(), ToString::to_string));
             if part(port, "protocol") == "tcp" && !out.contains(&line) && out.len() < 8 {
                 out.push(line);
             }

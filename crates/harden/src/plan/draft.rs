@@ -243,9 +243,12 @@ impl<'a> Draft<'a> {
             if access::locks_out(self.world, &ledger.sshd())
                 && self.leave(|taken| {
                     let root = |p: &Piece| matches!(p, Piece::Sshd(name, _) if name == "PermitRootLogin");
-                    taken.how.pieces.iter().any(root).then(|| {
-                        "without passwords and without root nobody who has a key could log in".to_owned()
-                    })
+                    taken
+                        .how
+                        .pieces
+                        .iter()
+                        .any(root)
+                        .then(|| "without passwords and without root nobody who has a key could log in".to_owned())
                 })
             {
                 continue;
@@ -342,10 +345,8 @@ impl<'a> Draft<'a> {
         self.left_out.sort_by_key(|(finding, _)| *finding);
         done.left_out =
             self.left_out.iter().map(|(f, why)| LeftOut { finding: self.closed(*f), why: why.clone() }).collect();
-        done.expects = expects
-            .into_iter()
-            .map(|(finding, pending)| Expected { finding: self.closed(finding), pending })
-            .collect();
+        done.expects =
+            expects.into_iter().map(|(finding, pending)| Expected { finding: self.closed(finding), pending }).collect();
     }
 }
 

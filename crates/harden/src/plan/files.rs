@@ -8,7 +8,12 @@ use super::piece::{Not, Piece, Resolved, argv};
 use super::world::{self, Known, World, list, maybe, number, text, texts, truth};
 
 /// The mode that a file may have at most, or its owner.
-pub(super) fn rights(world: &World<'_>, file: &Component, mode: Option<&str>, owner: Option<&str>) -> Result<Resolved, Not> {
+pub(super) fn rights(
+    world: &World<'_>,
+    file: &Component,
+    mode: Option<&str>,
+    owner: Option<&str>,
+) -> Result<Resolved, Not> {
     let (path, what, before) = as_it_is(file)?;
     let within = mode.map(|m| octal(m)).transpose()?;
     if within.is_some() {
@@ -52,7 +57,9 @@ fn no_acl(file: &Component, path: &str) -> Result<(), Not> {
     }
     let entries = texts(file, "acl")?.join(", ");
     Err(Not::Hand {
-        what: format!("Its access control list ({entries}) grants more than its mode does. See who needs that, then take it away and plan again"),
+        what: format!(
+            "Its access control list ({entries}) grants more than its mode does. See who needs that, then take it away and plan again"
+        ),
         command: argv(&["setfacl", "--remove-all", path]),
     })
 }
@@ -63,7 +70,9 @@ pub(super) fn of_user(client: &Component) -> Not {
     let path = text(client, "config").unwrap_or("~/.docker/config.json");
     let user = text(client, "user").unwrap_or("that user");
     Not::Hand {
-        what: format!("As {user}: its directory is theirs, and root changing it by its path could be led to another file"),
+        what: format!(
+            "As {user}: its directory is theirs, and root changing it by its path could be led to another file"
+        ),
         command: argv(&["chmod", "0600", path]),
     }
 }
@@ -147,7 +156,9 @@ pub(super) fn socket(
 pub(super) fn watch(world: &World<'_>, file: &Component, permissions: &str) -> Result<Resolved, Not> {
     let host = world.host()?;
     if !truth(host, "audit_enabled")? {
-        return Err("the kernel records no audit events at all: start auditd first (auditctl -e 1), then plan again".into());
+        return Err(
+            "the kernel records no audit events at all: start auditd first (auditctl -e 1), then plan again".into()
+        );
     }
     let path = text(file, "path")?;
     let watch = Watch {

@@ -8,10 +8,10 @@ use seaworthy_core::plan::{
 };
 use serde_json::Value;
 
+use super::daemon;
 use super::draft::{Taken, compose};
 use super::piece::Piece;
 use super::world::{World, named};
-use super::daemon;
 
 /// What is changed as one; ordered as a plan carries it out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,7 +159,9 @@ impl Entry {
     }
 
     fn group(&self) -> String {
-        self.each(|p| if let Piece::Leave { group, .. } = p { Some(group.clone()) } else { None }).pop().unwrap_or_default()
+        self.each(|p| if let Piece::Leave { group, .. } = p { Some(group.clone()) } else { None })
+            .pop()
+            .unwrap_or_default()
     }
 
     fn drop_in(&self) -> DropIn {
@@ -252,7 +254,11 @@ fn joined(old: &mut Piece, new: &Piece) -> Result<bool, String> {
             _ => clash(&old.key),
         },
         (Piece::Limit(_, old), Piece::Limit(_, new)) if old.field == new.field => {
-            if old.after == new.after { Ok(true) } else { clash(&old.field) }
+            if old.after == new.after {
+                Ok(true)
+            } else {
+                clash(&old.field)
+            }
         }
         (Piece::Spec(_, old), Piece::Spec(_, new)) if old.option == new.option => {
             if SINGLE.contains(&old.option.as_str()) && old.add != new.add {
@@ -269,10 +275,18 @@ fn joined(old: &mut Piece, new: &Piece) -> Result<bool, String> {
             Ok(true)
         }
         (Piece::Sshd(name, old), Piece::Sshd(n, new)) | (Piece::Env(name, old), Piece::Env(n, new)) if name == n => {
-            if old == new { Ok(true) } else { clash(name) }
+            if old == new {
+                Ok(true)
+            } else {
+                clash(name)
+            }
         }
         (Piece::Swarm(name, _, old), Piece::Swarm(n, _, new)) if name == n => {
-            if old == new { Ok(true) } else { clash(name) }
+            if old == new {
+                Ok(true)
+            } else {
+                clash(name)
+            }
         }
         (Piece::Leave { user, .. }, Piece::Leave { user: u, .. }) if user == u => Ok(true),
         _ => Ok(false),

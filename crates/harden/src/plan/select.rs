@@ -28,11 +28,7 @@ pub struct Selection {
 
 impl Selection {
     fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
-            && self.top.is_none()
-            && self.checks.is_empty()
-            && self.threats.is_empty()
-            && !self.safe
+        self.numbers.is_empty() && self.top.is_none() && self.checks.is_empty() && self.threats.is_empty() && !self.safe
     }
 }
 

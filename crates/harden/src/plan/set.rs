@@ -96,7 +96,10 @@ mod tests {
     fn values_are_read_with_their_units_and_wrong_ones_refused() {
         let set = Set::parse("we:ird:memory=512m").unwrap();
         assert_eq!((set.of.as_str(), set.field.as_str(), size(&set.value)), ("we:ird", "memory", Some(512 << 20)));
-        assert_eq!((size("2G"), size("64b"), size("0"), size("-1"), size("m")), (Some(2 << 30), Some(64), None, None, None));
+        assert_eq!(
+            (size("2G"), size("64b"), size("0"), size("-1"), size("m")),
+            (Some(2 << 30), Some(64), None, None, None)
+        );
         assert_eq!((millicpus("1.5"), millicpus("0.25"), millicpus("2")), (Some(1500), Some(250), Some(2000)));
         assert_eq!((millicpus("-1"), millicpus("0"), millicpus("1.2345"), millicpus(".")), (None, None, None, None));
         for (wrong, says) in [

@@ -57,7 +57,9 @@ impl Asked<'_> {
 pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolved, Not> {
     let (name, container) = (asked.name(), asked.container);
     if truth(container, "swarm_task")? {
-        return Err(format!("swarm makes {name} anew from its service: change it there by docker service update").into());
+        return Err(
+            format!("swarm makes {name} anew from its service: change it there by docker service update").into()
+        );
     }
     if truth(container, "auto_remove")? {
         return Err(format!("{name} was started with --rm: the engine removes it, with its anonymous volumes, when it stops, so that there is no way back; start it anew yourself").into());
@@ -73,7 +75,10 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
         .map(|c| &*c.name)
         .collect();
     if let Some(first) = joined.first() {
-        return Err(format!("{first} is in a namespace of {name}, and would be in none when that is made anew: make both anew yourself").into());
+        return Err(format!(
+            "{first} is in a namespace of {name}, and would be in none when that is made anew: make both anew yourself"
+        )
+        .into());
     }
     if !draft.settings.recreate {
         return Err(format!("needs --recreate (re-creates {name})").into());
@@ -82,13 +87,18 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
     out.lasting.push(match super::world::maybe(container, "changed_files") {
         Ok(Some(0)) => String::new(),
         Ok(Some(n)) => format!("{n} changed files in its writable layer are not in the new one (docker diff {name})"),
-        _ => format!("what it changed in its writable layer is not in the new one (docker diff {name}, or plan with --deep)"),
+        _ => format!(
+            "what it changed in its writable layer is not in the new one (docker diff {name}, or plan with --deep)"
+        ),
     });
     out.lasting.retain(|l| !l.is_empty());
     let linked: Vec<&str> =
         draft.world.containers.values().filter(|c| needs(c).contains(&name)).map(|c| &*c.name).take(5).collect();
     if !linked.is_empty() {
-        out.breaks.push(format!("{} reach it by a legacy link, which is made for the container that it is now", linked.join(", ")));
+        out.breaks.push(format!(
+            "{} reach it by a legacy link, which is made for the container that it is now",
+            linked.join(", ")
+        ));
     }
     Ok(out)
 }
@@ -116,7 +126,11 @@ pub(super) fn option(draft: &Draft<'_>, asked: &Asked<'_>, option: &str, wanted:
         ("image", _) if proposed => image(draft, asked),
         ("user" | "network" | "tmpfs", _) if proposed => own(draft, asked, option),
         ("env" | "command" | "label" | "log-opt", _) if proposed => Err(Not::Hand {
-            what: format!("A secret stands in {} of {}: change it where it comes from, give the new one as a file, and make the container anew", what_of(option), asked.name()),
+            what: format!(
+                "A secret stands in {} of {}: change it where it comes from, give the new one as a file, and make the container anew",
+                what_of(option),
+                asked.name()
+            ),
             command: Vec::new(),
         }),
         ("health-cmd", _) if proposed => Err(Not::Hand {
@@ -155,7 +169,9 @@ fn what_of(option: &str) -> &'static str {
 fn breaks(asked: &Asked<'_>, option: &str) -> Option<String> {
     let name = asked.name();
     Some(match option {
-        "privileged" => format!("what {name} does with the host's devices, kernel settings or capabilities beyond the default fourteen fails"),
+        "privileged" => format!(
+            "what {name} does with the host's devices, kernel settings or capabilities beyond the default fourteen fails"
+        ),
         "read-only" => format!("{name} writes nowhere but in its mounts"),
         _ => return None,
     })
@@ -256,7 +272,10 @@ fn devices(asked: &Asked<'_>) -> Result<Resolved, Not> {
                 rules.push(path.to_owned());
             }
         } else {
-            return Err(Not::Left(format!("{path} is given by a request for devices, which has to be taken away where {} is made", asked.name())));
+            return Err(Not::Left(format!(
+                "{path} is given by a request for devices, which has to be taken away where {} is made",
+                asked.name()
+            )));
         }
     }
     if !paths.is_empty() {
@@ -357,7 +376,9 @@ fn image(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolved, Not> {
         });
     };
     let mut out = asked.spec("image", Vec::new(), vec![(*digest).to_owned()]);
-    out.breaks.push(format!("{name} stays at this image until its digest is changed: newer ones of its tag reach it no more"));
+    out.breaks.push(format!(
+        "{name} stays at this image until its digest is changed: newer ones of its tag reach it no more"
+    ));
     Ok(out)
 }
 
@@ -371,7 +392,9 @@ fn own(draft: &Draft<'_>, asked: &Asked<'_>, option: &str) -> Result<Resolved, N
     let Some(value) = draft.set_for(name, option) else {
         let (why, example) = match option {
             "user" => ("as which user it can work depends on who may write its data", "10001:10001"),
-            "network" => ("which containers it must reach decides on its network: make one (docker network create app)", "app"),
+            "network" => {
+                ("which containers it must reach decides on its network: make one (docker network create app)", "app")
+            }
             _ => ("where it writes is not known (docker diff shows it)", "/tmp,/run"),
         };
         return Err(Not::Left(format!("{why}; then say it: --set {name}:{option}={example}")));

@@ -74,7 +74,9 @@ impl<'a> World<'a> {
         let (host, daemon) = (self.host()?, self.daemon()?);
         match text(daemon, "engine")? {
             "docker" => {}
-            other => return Err(format!("the engine is {other}, whose settings lie elsewhere; only Docker is hardened")),
+            other => {
+                return Err(format!("the engine is {other}, whose settings lie elsewhere; only Docker is hardened"));
+            }
         }
         if truth(daemon, "rootless")? {
             return Err("the engine is rootless: its settings belong to its user, and are changed by him".into());

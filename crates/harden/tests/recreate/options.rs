@@ -113,8 +113,15 @@ fn things() -> Vec<Case> {
             json!({ "PortBindings": {
                 "80/tcp": [bound("", "18080"), bound("127.0.0.1", "18081")], "53/udp": [bound("", "10053")],
             } }),
-            vec![set("publish", &["0.0.0.0:18080:80/tcp", "[::]:18080:80/tcp", ":::10053:53/udp"], &["127.0.0.1:18080:80/tcp"])],
-            vec![("/HostConfig/PortBindings", json!({ "80/tcp": [bound("127.0.0.1", "18081"), bound("127.0.0.1", "18080")] }))],
+            vec![set(
+                "publish",
+                &["0.0.0.0:18080:80/tcp", "[::]:18080:80/tcp", ":::10053:53/udp"],
+                &["127.0.0.1:18080:80/tcp"],
+            )],
+            vec![(
+                "/HostConfig/PortBindings",
+                json!({ "80/tcp": [bound("127.0.0.1", "18081"), bound("127.0.0.1", "18080")] }),
+            )],
         ),
         case(
             json!({ "LogConfig": { "Type": "json-file", "Config": { "env": "SECRET", "max-size": "1g" } } }),
@@ -145,7 +152,11 @@ fn things() -> Vec<Case> {
         config(
             json!({ "Env": ["TOKEN=abc", "A=1"], "Labels": { "password": "x", "kept": "y" } }),
             vec![set("env", &["TOKEN"], &["B=2"]), set("label", &["password"], &[])],
-            vec![("/Config/Env/0", json!("A=1")), ("/Config/Env/1", json!("B=2")), ("/Config/Labels", json!({ "kept": "y" }))],
+            vec![
+                ("/Config/Env/0", json!("A=1")),
+                ("/Config/Env/1", json!("B=2")),
+                ("/Config/Labels", json!({ "kept": "y" })),
+            ],
         ),
         config(
             json!({ "Healthcheck": { "Test": ["NONE"] } }),
@@ -226,7 +237,11 @@ fn try_case(daemon: &Daemon, case: Case, db: &str) {
         let empty = is.as_array().is_some_and(Vec::is_empty) || is == "" || is.is_null();
         let none = value.as_array().is_some_and(Vec::is_empty) || value == "" || value.is_null();
         let some = value == "*" && !empty;
-        assert!(some || is == filled(&value, db) || (empty && none), "{:?}: {pointer} is {is}, not {value}", recreate.set);
+        assert!(
+            some || is == filled(&value, db) || (empty && none),
+            "{:?}: {pointer} is {is}, not {value}",
+            recreate.set
+        );
     }
     assert_eq!(recreate.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
     let after = inspect();
@@ -250,7 +265,8 @@ fn engine29_each_option_is_changed_and_given_back() {
 fn what_means_nothing_is_refused_and_what_is_not_there_is_stale() {
     let Some(daemon) = engine(Version::V20) else { return };
     daemon.build("labelled:test", "FROM busybox:test\nLABEL vendor=x\nENV TOKEN=abc", &[]);
-    let id = daemon.create("it", &json!({ "Image": "labelled:test", "HostConfig": { "LogConfig": { "Type": "none" } } }));
+    let id =
+        daemon.create("it", &json!({ "Image": "labelled:test", "HostConfig": { "LogConfig": { "Type": "none" } } }));
     let host = host(&daemon);
     let check = |change: SpecChange| action(&id, "it", vec![change]).check(&host);
     for refused in [
