@@ -9,25 +9,25 @@ use seaworthy_harden::files::Keep;
 
 use crate::machine::{append, host, inside, is_as_before, listed, of, run, well, write};
 
-const PROGRAMS: [&str; 6] = ["sshd", "ssh", "ssh-keygen", "useradd", "sudo", "ip"];
-const MAIN: &str = "/etc/ssh/sshd_config";
+pub const PROGRAMS: [&str; 6] = ["sshd", "ssh", "ssh-keygen", "useradd", "sudo", "ip"];
+pub const MAIN: &str = "/etc/ssh/sshd_config";
 const HASH: &str = "$y$j9T$abcdefghijklmnop$0123456789abcdefghijklmnopqrstuvwxyz0123456";
 
-fn sshd(set: &[(&str, &str)]) -> Action {
+pub fn sshd(set: &[(&str, &str)]) -> Action {
     Action::Sshd(Sshd { set: set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect() })
 }
 
-fn no_passwords() -> Action {
+pub fn no_passwords() -> Action {
     sshd(&[("PasswordAuthentication", "no"), ("KbdInteractiveAuthentication", "no")])
 }
 
-fn keep() -> Keep {
+pub fn keep() -> Keep {
     std::fs::create_dir_all("/run/keep").unwrap();
     Keep::at("/run/keep".as_ref())
 }
 
 /// ann may become root by sudo, bob may nothing; both have passwords, nobody a key.
-fn people() {
+pub fn people() {
     for name in ["ann", "bob"] {
         well(&["useradd", "-m", "-s", "/bin/sh", "-p", HASH, name]);
     }
@@ -36,7 +36,7 @@ fn people() {
     well(&["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/run/keys/id"]);
 }
 
-fn give_key(user: &str, home: &str) {
+pub fn give_key(user: &str, home: &str) {
     write(&format!("{home}/.ssh/authorized_keys"), &std::fs::read_to_string("/run/keys/id.pub").unwrap());
     well(&["chown", "-R", &format!("{user}:"), &format!("{home}/.ssh")]);
 }
@@ -55,7 +55,7 @@ fn start() {
     panic!("sshd did not start");
 }
 
-fn client(user: &str, more: &[&str]) -> Command {
+pub fn client(user: &str, more: &[&str]) -> Command {
     let mut command = Command::new("ssh");
     command.args(["-F", "/dev/null", "-i", "/run/keys/id", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
     command.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-l", user]);
@@ -64,7 +64,7 @@ fn client(user: &str, more: &[&str]) -> Command {
 }
 
 /// What the server offers to somebody without credentials.
-fn offered(user: &str) -> Vec<String> {
+pub fn offered(user: &str) -> Vec<String> {
     let none = ["-o", "PreferredAuthentications=none", "-o", "PubkeyAuthentication=no"];
     let output = client(user, &none).arg("true").output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();

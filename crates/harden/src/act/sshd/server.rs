@@ -13,6 +13,8 @@ use crate::{At as _, Failure, Host, files, program};
 
 /// Host keys on a slow disk, a name service that does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a unit may take from one state to another.
+const SETTLING: Duration = Duration::from_secs(20);
 const SERVERS: [&str; 4] = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"];
 const CONFIGS: [&str; 2] = ["/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config"];
 /// Where distributions keep the arguments that sshd is started with, and under which name.
@@ -127,7 +129,7 @@ impl Server {
                 let told = program::run(&["systemctl", "show", "-p", "ActiveState,MainPID", unit], PATIENCE)?;
                 let pid = told.stdout.lines().find_map(|l| l.strip_prefix("MainPID=")?.parse::<i32>().ok());
                 if told.stdout.lines().any(|line| line == "ActiveState=active")
-                    && let Some(pid) = pid.filter(|pid| *pid > 1)
+                    && let Some(pid) = pid.filter(|pid| is_sshd(*pid))
                 {
                     return Ok(Some(Running { pid, unit: Some(unit.to_owned()), boot }));
                 }
@@ -187,7 +189,15 @@ impl Server {
     /// can tell that from one that somebody stopped: it is started where it has ended `just_now`.
     pub(super) fn revive(&self, host: &Host, was: &Running, just_now: bool) -> Result<(), Failure> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        if boot.trim() != was.boot || self.running(host)?.is_some() {
+        if boot.trim() != was.boot {
+            return Ok(());
+        }
+        // systemd takes a moment to see that it has ended.
+        let began = Instant::now();
+        while was.unit.as_ref().is_some_and(|unit| !is_settled(unit)) && began.elapsed() < SETTLING {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if self.running(host)?.is_some() {
             return Ok(());
         }
         match &was.unit {
@@ -229,6 +239,18 @@ fn make_run_directory() -> Result<(), Failure> {
         Ok(()) => fs::set_permissions(PATH, fs::Permissions::from_mode(0o755)).at(doing),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error).at(doing),
+    }
+}
+
+/// Whether a unit runs, with a process that lives, or does not, and is not on the way to either.
+fn is_settled(unit: &str) -> bool {
+    let Ok(told) = program::run(&["systemctl", "show", "-p", "ActiveState,MainPID", unit], PATIENCE) else {
+        return true;
+    };
+    let of = |name: &str| told.stdout.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    match of("ActiveState=") {
+        "active" => of("MainPID=").parse().is_ok_and(is_sshd),
+        state => !matches!(state, "activating" | "deactivating" | "reloading"),
     }
 }
 
