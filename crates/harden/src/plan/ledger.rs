@@ -125,7 +125,7 @@ impl Entry {
         match slot {
             Slot::Rights(_) => Action::Rights(self.rights().unwrap_or_else(nothing)),
             Slot::Socket => Action::DropIn(self.drop_in()),
-            Slot::Audit => Action::Audit(AuditRules { watches: self.each(|p| as_watch(p)) }),
+            Slot::Audit => Action::Audit(AuditRules { watches: self.each(|p| as_watch(p)), enable: false }),
             Slot::Profile => Action::ProfileEnv(ProfileEnv { set: self.each(|p| as_pair(p)) }),
             Slot::Sshd => Action::Sshd(Sshd { set: self.each(|p| as_pair(p)) }),
             Slot::Leave(user) => Action::LeaveGroup(LeaveGroup { group: self.group(), user: user.clone() }),
@@ -145,7 +145,12 @@ impl Entry {
                 let mut set: Vec<SpecChange> =
                     self.each(|p| if let Piece::Spec(_, change) = p { Some(change.clone()) } else { None });
                 set.sort_by(|a, b| a.option.cmp(&b.option));
-                Action::Recreate(Recreate { container: reference(world, *at, name), compose: compose(world, *at), set })
+                Action::Recreate(Recreate {
+                    container: reference(world, *at, name),
+                    compose: compose(world, *at),
+                    set,
+                    accept_lost_changes: false,
+                })
             }
         }
     }

@@ -59,7 +59,13 @@ fn text(plan: &Plan, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     }
     for (i, change) in told.changes.iter().enumerate() {
         let indent = digits + 4;
-        page.columns(out, &format!("  {:>digits$}  ", i + 1), indent, &change.title, (change.safety.word(), change.safety == Safety::Safe))?;
+        page.columns(
+            out,
+            &format!("  {:>digits$}  ", i + 1),
+            indent,
+            &change.title,
+            (change.safety.word(), change.safety == Safety::Safe),
+        )?;
         lines(&page, indent, &change.lines, out)?;
     }
     for section in &told.sections {

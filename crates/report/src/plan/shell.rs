@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn what_is_shown_is_what_a_shell_reads() {
-        for argument in ["plain-1", "", "a b", "it's", "$(id)", "`id`", "a\nb", "\u{1b}[2J1f", "x\u{202e}y'\\z", "-n", "ü箱"] {
+        for argument in
+            ["plain-1", "", "a b", "it's", "$(id)", "`id`", "a\nb", "\u{1b}[2J1f", "x\u{202e}y'\\z", "-n", "ü箱"]
+        {
             let shown = quoted(&["printf".into(), "%s".into(), argument.into()]);
             assert!(!shown.chars().any(is_harmful), "{shown:?}");
             let read = Command::new("bash").args(["-c", &shown]).output().unwrap();

@@ -6,7 +6,12 @@ use crate::clean::is_harmful;
 use crate::{Format, Options};
 
 fn closed(check: &str, component: &str) -> Closed {
-    Closed { check: check.into(), kind: "docker.container".into(), component: component.into(), fingerprint: "f".into() }
+    Closed {
+        check: check.into(),
+        kind: "docker.container".into(),
+        component: component.into(),
+        fingerprint: "f".into(),
+    }
 }
 
 fn plan(name: &str) -> Plan {
@@ -48,13 +53,21 @@ fn plan(name: &str) -> Plan {
                 lasting: Vec::new(),
             },
         ],
-        by_hand: vec![ByHand { finding: closed("docker/container/no-ssh-server", name), what: name.into(), command: vec!["kill".into(), name.into()] }],
+        by_hand: vec![ByHand {
+            finding: closed("docker/container/no-ssh-server", name),
+            what: name.into(),
+            command: vec!["kill".into(), name.into()],
+        }],
         left_out: vec![
             LeftOut { finding: closed("docker/container/unprivileged", name), why: "needs --recreate".into() },
             LeftOut { finding: closed("docker/container/seccomp", name), why: "needs --recreate".into() },
         ],
         expects: vec![Expected { finding: closed("docker/container/memory-limited", name), pending: None }],
-        interruption: Interruption { restarts: vec!["dockerd".into()], stops: vec![container], seconds: Some((12, name.into())) },
+        interruption: Interruption {
+            restarts: vec!["dockerd".into()],
+            stops: vec![container],
+            seconds: Some((12, name.into())),
+        },
         warnings: vec![name.into()],
         forecast: Some(Forecast { threats_open: (17, 6), ..Forecast::default() }),
     }

@@ -145,7 +145,9 @@ fn edits(action: &Action) -> Vec<Line> {
         }
         Action::Sshd(sshd) => settings(&sshd.set, "in front of sshd's other settings"),
         Action::ProfileEnv(env) => settings(&env.set, "exported by login shells"),
-        Action::LeaveGroup(leave) => vec![pair(format!("{} leaves {}", one_line(&leave.user), one_line(&leave.group)), "/etc/group")],
+        Action::LeaveGroup(leave) => {
+            vec![pair(format!("{} leaves {}", one_line(&leave.user), one_line(&leave.group)), "/etc/group")]
+        }
         Action::Activate(activate) => {
             let mut lines = Vec::new();
             if activate.how == Activation::Restart {
@@ -284,7 +286,8 @@ fn passing(checks: usize) -> String {
 }
 
 fn forecast(forecast: &Forecast) -> Vec<Line> {
-    let line = |(before, after): (usize, usize), what: &str| Line::Pair(format!("{what}  {before} → {after}"), String::new());
+    let line =
+        |(before, after): (usize, usize), what: &str| Line::Pair(format!("{what}  {before} → {after}"), String::new());
     vec![
         line(forecast.threats_open, "open threats"),
         line(forecast.paths_proven, "proven paths"),
