@@ -12,7 +12,6 @@ mod people;
 mod profile;
 pub mod recreate;
 pub mod rights;
-mod socket;
 mod sshd;
 pub mod swarm;
 pub mod update;
