@@ -13,7 +13,7 @@ use strict;
 use warnings;
 use Fcntl;
 use IO::Handle;
-use POSIX qw(:sys_wait_h);
+use POSIX qw(:sys_wait_h setsid);
 
 my $PIECE = 65536;
 my $port;
@@ -44,14 +44,18 @@ sub start {
     my ($in, $out, $err) = @$files;
     my $pid = fork;
     return $pid if !defined $pid || $pid;
-    setsid();
-    POSIX::dup2(fileno $in, 0);
-    POSIX::dup2(fileno $out, 1);
-    POSIX::dup2(fileno $err, 2);
-    POSIX::close($_) for 3 .. 63;
-    chdir '/';
-    $SIG{PIPE} = 'DEFAULT';
-    { no warnings 'exec'; exec { $argv[0] } @argv }
+    # Whatever happens, this process must not go on as if it were the agent.
+    eval {
+        setsid();
+        POSIX::dup2(fileno $in, 0);
+        POSIX::dup2(fileno $out, 1);
+        POSIX::dup2(fileno $err, 2);
+        POSIX::close($_) for 3 .. 63;
+        chdir '/';
+        $SIG{PIPE} = 'DEFAULT';
+        no warnings 'exec';
+        exec { $argv[0] } @argv;
+    };
     syswrite STDERR, "$argv[0]: $!\n";
     POSIX::_exit(127);
 }
@@ -133,7 +137,8 @@ sub attend {
     # The kernel's module for the ports may still be coming up.
     until (sysopen $port, $path, O_RDWR) { select undef, undef, undef, 0.02 }
     while (1) {
-        my ($id, $limit, $letter, @texts) = unpack 'NNa(N/a*)*', take(unpack 'N', take(4));
+        my ($id, $limit, $letter, $rest) = unpack 'NNaa*', take(unpack 'N', take(4));
+        my @texts = length $rest ? unpack '(N/a*)*', $rest : ();
         eval { serve($id, $limit, $letter, @texts); 1 } or answer($id, 'f', $@);
     }
 }

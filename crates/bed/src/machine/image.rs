@@ -1,6 +1,5 @@
 //! The machine's disk and kernel: what they are made from, and whether they are there.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -110,8 +109,10 @@ impl Image {
     }
 }
 
-/// Whether this process may use KVM at all; whether a kernel runs under it is another question.
-pub(super) fn kvm_is_open() -> bool {
-    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm");
-    device.is_ok() && env::var_os("SEAWORTHY_NO_KVM").is_none()
+/// Whether KVM might do here; whether a kernel runs under it is another question. What offers it on a processor without
+/// the extensions (a paravirtual host) does not get far.
+pub(super) fn kvm_might_do() -> bool {
+    let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let extensions = processor.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm"));
+    extensions && fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
 }

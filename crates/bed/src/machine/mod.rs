@@ -122,7 +122,7 @@ impl Machine {
         let at = |path: PathBuf| move |error: std::io::Error| format!("{}: {error}", path.display());
         let mut machine = Self::prepare(Image::unproven(dir)?)?;
         let disk = machine.image.disk();
-        machine.image.kvm = image::kvm_is_open();
+        machine.image.kvm = image::kvm_might_do();
         if let Err(why) = machine.begin(&disk, Begin::Off) {
             if !machine.image.kvm {
                 return Err(why);
