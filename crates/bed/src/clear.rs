@@ -1,7 +1,7 @@
 //! Taking away what an engine leaves: processes, mounts, control groups, shim sockets, files.
 //!
 //! Everything here works from the bed's folder alone, so that a bed whose test process was killed can be cleared by the
-//! next one. A process counts as the bed's when it is one of the engine's programs *and* names the folder on its
+//! next one. A process counts as the bed's when it is one of these programs *and* names the folder on its
 //! command line, or descends from one that does; clients and tests that merely name the folder are left alone.
 
 use std::collections::HashMap;
@@ -19,8 +19,9 @@ use crate::lock;
 /// Folders of beds begin so; the process and a counter follow.
 pub(crate) const PREFIX: &str = "swbed-";
 
-/// The engine's programs, as `/proc/PID/comm` (15 bytes) has them.
-const PROGRAMS: [&str; 7] = ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr"];
+/// The programs of engines and machines, as `/proc/PID/comm` (15 bytes) has them.
+const PROGRAMS: [&str; 8] =
+    ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr", "qemu-system-x86"];
 
 /// Where beds are made: `TMPDIR` where it is short enough for sockets in it (108 bytes), else `/tmp`.
 pub(crate) fn base() -> PathBuf {
