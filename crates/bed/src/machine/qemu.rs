@@ -60,12 +60,7 @@ pub(super) enum Begin {
 
 impl Qemu {
     /// Starts a machine in `dir` on a disk and waits for its agent.
-    pub(super) fn start(
-        image: &Image,
-        dir: &Path,
-        disk: &Path,
-        begin: Begin,
-    ) -> Result<(Self, Vec<Channel>), String> {
+    pub(super) fn start(image: &Image, dir: &Path, disk: &Path, begin: Begin) -> Result<(Self, Vec<Channel>), String> {
         let kvm = image.kvm;
         let mut command = Command::new(&image.qemu);
         command.current_dir(dir).args(HARDWARE).args(["-append", KERNEL]);

@@ -128,7 +128,7 @@ impl Hand {
     pub(super) fn start(&self, keep: Option<&Keep>) -> Result<(), Failure> {
         let kept = keep.zip(self.environment.as_ref());
         let environment = match kept {
-            Some((keep, kept)) => split(&keep.copy(kept)?.unwrap_or_default()),
+            Some((keep, kept)) => split(&keep.bytes(kept)?.unwrap_or_default()),
             None => return Err(Failure::new("start dockerd: it has ended, and its environment is not at hand")),
         };
         let mut namespaces = Vec::new();
