@@ -97,6 +97,7 @@ fn kill_all(dir: &Path) {
         }
         for pid in doomed {
             kill(pid, Signal::KILL);
+            thaw(pid);
         }
         sleep(Duration::from_millis(20));
     }
@@ -105,6 +106,21 @@ fn kill_all(dir: &Path) {
 fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Lets a process of a paused container go on: before that it does not even end.
+fn thaw(pid: i32) {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(hierarchy), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let group = Path::new("/sys/fs/cgroup").join(hierarchy).join(path.trim_start_matches('/'));
+        match hierarchy {
+            "freezer" => drop(fs::write(group.join("freezer.state"), "THAWED")),
+            "" if path != "/" => drop(fs::write(group.join("cgroup.freeze"), "0")),
+            _ => {}
+        }
     }
 }
 

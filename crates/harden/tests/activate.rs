@@ -91,6 +91,24 @@ impl Ship {
     }
 }
 
+impl Drop for Ship {
+    /// The bed ends the engine that it started itself; the one that came after it is ours to end.
+    fn drop(&mut self) {
+        let number = fs::read_to_string(self.bed.dir().join("docker.pid")).unwrap_or_default();
+        let number = number.trim();
+        let there = || !number.is_empty() && fs::read(format!("/proc/{number}/cmdline")).is_ok_and(|l| !l.is_empty());
+        if there() {
+            let _ = Command::new("kill").args(["-TERM", number]).status();
+        }
+        for _ in 0..600 {
+            if !there() {
+                break;
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+}
+
 fn policy(name: &str) -> Value {
     json!({ "HostConfig": { "RestartPolicy": { "Name": name } } })
 }
