@@ -115,6 +115,14 @@ pub trait Act {
         Vec::new()
     }
 
+    /// Puts back what it may have left half-way, where a reboot has undone all else of it.
+    ///
+    /// # Errors
+    /// Where that cannot be done now.
+    fn rebooted(&self, _: &Host, _: &Value) -> Result<Undone, Failure> {
+        Ok(Undone::Nothing)
+    }
+
     /// When it can be undone after a reboot.
     fn stage(&self) -> Stage {
         Stage::Files

@@ -141,6 +141,13 @@ impl Act for Activate {
         undo::undo(self, &Before::read(undo)?, keep)
     }
 
+    fn rebooted(&self, _: &Host, undo: &Value) -> Result<Undone, Failure> {
+        Ok(match reload::recover(&Before::read(undo)?)? {
+            Some(file) => Undone::Drifted(vec![file]),
+            None => Undone::Nothing,
+        })
+    }
+
     fn stage(&self) -> Stage {
         Stage::Activation
     }

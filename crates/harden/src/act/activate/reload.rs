@@ -120,9 +120,9 @@ impl<'a> Aside<'a> {
         let held = beside(path, "seaworthy-held");
         let doing = || format!("put {} aside", path.display());
         let existed = settings.content.is_some();
-        // The file itself, by a second name: with all its attributes. Where there is none, a mark says so.
+        // The file itself, under another name: with all its attributes. Where there is none, a mark says so.
         if existed {
-            fs::hard_link(path, &held).at(doing)?;
+            fs::rename(path, &held).at(doing)?;
         } else {
             fs::File::options().write(true).create_new(true).open(beside(path, "seaworthy-none")).at(doing)?;
         }
@@ -130,9 +130,8 @@ impl<'a> Aside<'a> {
         sync_directory(parent)?;
         let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         let owner = settings.content.clone().unwrap_or(Content { bytes: Vec::new(), uid, gid, mode: 0o600 });
-        let now = settings.content.as_ref().map(Content::digest);
         let aside = Self { path, held, existed };
-        if let Err(failure) = files::replace(path, now.as_deref(), &Content { bytes: explicit, ..owner }) {
+        if let Err(failure) = files::replace(path, None, &Content { bytes: explicit, ..owner }) {
             aside.give_back()?;
             return Err(failure);
         }
@@ -142,9 +141,7 @@ impl<'a> Aside<'a> {
     fn give_back(&self) -> Result<(), Failure> {
         let doing = || format!("put {} back", self.path.display());
         if self.existed {
-            // Two names of one file: renaming one to the other would leave both.
-            let same = files::read(self.path)?.map(|c| c.digest()) == files::read(&self.held)?.map(|c| c.digest());
-            if same { fs::remove_file(&self.held).at(doing)? } else { fs::rename(&self.held, self.path).at(doing)? }
+            fs::rename(&self.held, self.path).at(doing)?;
         } else {
             remove(self.path).at(doing)?;
             remove(&beside(self.path, "seaworthy-none")).at(doing)?;
@@ -173,7 +170,8 @@ pub(super) fn recover(before: &Before) -> Result<Option<String>, Failure> {
     let missing: Vec<String> = before.taken.iter().filter(|key| original.get(key).is_none()).cloned().collect();
     let explicit = original.explicit(&missing).map(|bytes| digest(&bytes));
     let now = files::read(&real)?.map(|c| c.digest());
-    if now == explicit || now == original.content.as_ref().map(Content::digest) {
+    // None lies there where a crash came between the two steps.
+    if now.is_none() || now == explicit || now == original.content.as_ref().map(Content::digest) {
         Aside { path: &real, held: beside(&real, "seaworthy-held"), existed }.give_back()?;
         return Ok(None);
     }
