@@ -23,9 +23,6 @@ pub(super) fn limit(draft: &Draft<'_>, at: usize, field: &str, wanted: &Setting)
     if truth(container, "swarm_task")? {
         return Err(format!("swarm makes {name} anew from its service: set it there by docker service update").into());
     }
-    if !truth(container, "running")? {
-        return Err(format!("{name} does not run, and limits are set on running containers alone").into());
-    }
     let own = draft.set_for(name, field);
     let set = match field {
         "memory" => memory(draft, container, own)?,
@@ -56,6 +53,21 @@ fn ask(name: &str, field: &str, example: &str, why: &str) -> String {
     format!("{why}; say it yourself: --set {name}:{field}={example}")
 }
 
+/// What a container uses now; one that does not run uses nothing.
+fn in_use(container: &Component, fact: &str) -> Known<i64> {
+    if !truth(container, "running")? {
+        return Ok(0);
+    }
+    maybe(container, fact)?.ok_or_else(|| format!("{fact} of {} is not known", container.name))
+}
+
+fn no_peak(container: &Component) -> &'static str {
+    match truth(container, "running") {
+        Ok(false) => "it does not run, so that no peak was observed to propose a limit from",
+        _ => "the kernel kept no peak to propose a limit from",
+    }
+}
+
 fn by_user() -> String {
     "as you set it".to_owned()
 }
@@ -63,15 +75,14 @@ fn by_user() -> String {
 fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<SetField> {
     let name = &*container.name;
     let before = maybe(container, "memory_limit")?;
-    let used = maybe(container, "memory_used")?
-        .ok_or_else(|| format!("memory in use of {name} is not known, and a limit beneath it would end it"))?;
+    let used = in_use(container, "memory_used")?;
     let (after, why) = match (own.and_then(size), before) {
         (Some(bytes), _) => (bytes, by_user()),
         // Only its swap is without a bound.
         (None, Some(limit)) => (limit, "its present limit, with swap bounded by it".to_owned()),
         (None, None) => {
             let peak = maybe(container, "memory_peak")?
-                .ok_or_else(|| ask(name, "memory", "512m", "the kernel kept no peak to propose a limit from"))?;
+                .ok_or_else(|| ask(name, "memory", "512m", no_peak(container)))?;
             let why = format!("peak {} observed since it started, with half as much again", shown(peak));
             (round(peak.max(used).saturating_add(peak.max(used) / 2)), why)
         }
@@ -105,12 +116,12 @@ fn round(bytes: i64) -> i64 {
 
 fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
     let name = &*container.name;
-    let used = maybe(container, "pids_used")?.ok_or_else(|| format!("how many processes {name} has is not known"))?;
+    let used = in_use(container, "pids_used")?;
     let (after, why) = match own.and_then(|n| n.parse::<i64>().ok()) {
         Some(most) => (most, by_user()),
         None => {
             let peak = maybe(container, "pids_peak")?
-                .ok_or_else(|| ask(name, "pids-limit", "200", "the kernel kept no peak to propose a limit from"))?;
+                .ok_or_else(|| ask(name, "pids-limit", "200", no_peak(container)))?;
             let peak = peak.max(used);
             let after = peak.saturating_mul(2).saturating_add(31) / 32 * 32;
             let least = if after < LEAST_PIDS { ", and no less than 64" } else { "" };

@@ -79,6 +79,9 @@ pub struct PlanArguments {
     /// Also plan what needs containers to be re-created
     #[arg(long, help_heading = "How")]
     pub recreate: bool,
+    /// Yes to losing what a container wrote into its own layer when it is made anew
+    #[arg(long, requires = "recreate", help_heading = "How")]
+    pub accept_lost_changes: bool,
     /// The engine or snapshot.
     #[command(flatten)]
     pub source: SourceArguments,
