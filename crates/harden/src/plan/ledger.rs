@@ -139,7 +139,7 @@ impl Entry {
             Slot::Update(name, at) => {
                 let mut set = self.each(|p| if let Piece::Limit(_, field) = p { Some(field.clone()) } else { None });
                 set.sort_by(|a, b| a.field.cmp(&b.field));
-                Action::Update(Update { container: reference(world, *at, name), set })
+                Action::Update(Update { container: reference(world, *at, name), compose: compose(world, *at), set })
             }
             Slot::Recreate(name, at) => {
                 let mut set: Vec<SpecChange> =

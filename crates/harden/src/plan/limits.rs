@@ -49,8 +49,9 @@ pub(super) fn limit(draft: &Draft<'_>, at: usize, field: &str, wanted: &Setting)
     Ok(out)
 }
 
-fn ask(name: &str, field: &str, example: &str, why: &str) -> String {
-    format!("{why}; say it yourself: --set {name}:{field}={example}")
+/// The same line for every container, so that what is left out of many is told once.
+fn ask(field: &str, example: &str, why: &str) -> String {
+    format!("{why}; say it yourself: --set CONTAINER:{field}={example}")
 }
 
 /// What a container uses now; one that does not run uses nothing.
@@ -82,7 +83,7 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
         (None, Some(limit)) => (limit, "its present limit, with swap bounded by it".to_owned()),
         (None, None) => {
             let peak = maybe(container, "memory_peak")?
-                .ok_or_else(|| ask(name, "memory", "512m", no_peak(container)))?;
+                .ok_or_else(|| ask("memory", "512m", no_peak(container)))?;
             let why = format!("peak {} observed since it started, with half as much again", shown(peak));
             (round(peak.max(used).saturating_add(peak.max(used) / 2)), why)
         }
@@ -98,7 +99,7 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
         let total = number(draft.world.host()?, "memory_total")?;
         if after > total {
             let why = format!("its peak with half as much again ({}) is more than the machine has", shown(after));
-            return Err(ask(name, "memory", "512m", &why));
+            return Err(ask("memory", "512m", &why));
         }
     }
     Ok(SetField { field: "memory".into(), before: before.map_or(Value::Null, Value::from), after: after.into(), why })
@@ -121,7 +122,7 @@ fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
         Some(most) => (most, by_user()),
         None => {
             let peak = maybe(container, "pids_peak")?
-                .ok_or_else(|| ask(name, "pids-limit", "200", no_peak(container)))?;
+                .ok_or_else(|| ask("pids-limit", "200", no_peak(container)))?;
             let peak = peak.max(used);
             let after = peak.saturating_mul(2).saturating_add(31) / 32 * 32;
             let least = if after < LEAST_PIDS { ", and no less than 64" } else { "" };
@@ -137,9 +138,8 @@ fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
 }
 
 fn cpus(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<SetField> {
-    let name = &*container.name;
     let Some(after) = own.and_then(millicpus) else {
-        return Err(ask(name, "cpus", "1.5", "CPU time has no peak that a limit could be proposed from"));
+        return Err(ask("cpus", "1.5", "CPU time has no peak that a limit could be proposed from"));
     };
     let there = number(draft.world.host()?, "cpus")?;
     if after > there.saturating_mul(1000) {

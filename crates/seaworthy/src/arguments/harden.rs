@@ -125,6 +125,9 @@ pub struct ExportArguments {
     /// For which tool
     #[arg(short, long, value_name = "FORMAT", value_enum)]
     pub format: Exported,
+    /// Of several Compose projects the one that the override is for
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
     /// The file, - for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
