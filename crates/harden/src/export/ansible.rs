@@ -74,13 +74,22 @@ fn of_action(tasks: &mut Vec<Yaml>, title: &str, action: &Action, plan: &Plan) {
             let lines: String = sshd.set.iter().map(|(n, v)| format!("{n} {v}\n")).collect();
             let register = vec![("register", Yaml::text("seaworthy_sshd"))];
             tasks.push(copy(title, "/etc/ssh/sshd_config.d/00-seaworthy.conf", "0600", lines, register));
-            tasks.push(command("sshd takes its settings", words(&["sshd", "-t"]), [("changed_when", Yaml::Plain("false".into()))]));
+            tasks.push(command(
+                "sshd takes its settings",
+                words(&["sshd", "-t"]),
+                [("changed_when", Yaml::Plain("false".into()))],
+            ));
             let reload = Yaml::map([
                 ("name", template("{{ 'ssh' if ansible_facts['os_family'] == 'Debian' else 'sshd' }}")),
                 ("state", Yaml::text("reloaded")),
             ]);
             let when = [("when", Yaml::Template("seaworthy_sshd is changed".into()))];
-            tasks.push(task("The SSH server reads its settings again", "ansible.builtin.systemd_service", reload, when));
+            tasks.push(task(
+                "The SSH server reads its settings again",
+                "ansible.builtin.systemd_service",
+                reload,
+                when,
+            ));
         }
         Action::LeaveGroup(leave) => {
             let argv = ["gpasswd", "--delete", &leave.user, &leave.group];
@@ -136,14 +145,20 @@ fn rights(title: &str, change: &Rights) -> Yaml {
 fn daemon_json(tasks: &mut Vec<Yaml>, title: &str, file: &DaemonJson) {
     let more = [
         ("register", Yaml::text("seaworthy_daemon_json")),
-        ("failed_when", Yaml::Template("seaworthy_daemon_json is failed and 'not found' not in seaworthy_daemon_json.msg".into())),
+        (
+            "failed_when",
+            Yaml::Template("seaworthy_daemon_json is failed and 'not found' not in seaworthy_daemon_json.msg".into()),
+        ),
     ];
     let slurp = Yaml::map([("src", Yaml::text(file.path.clone()))]);
     tasks.push(task("daemon.json is read", "ansible.builtin.slurp", slurp, more));
     let set = file.set.iter().filter_map(|s| s.after.as_ref().map(|v| (s.key.clone(), Yaml::json(v))));
     let gone = file.set.iter().filter(|s| s.after.is_none()).map(|s| s.key.clone());
     let vars = Yaml::map([
-        ("seaworthy_present", template("{{ (seaworthy_daemon_json.content | default('e30=') | b64decode | from_json) }}")),
+        (
+            "seaworthy_present",
+            template("{{ (seaworthy_daemon_json.content | default('e30=') | b64decode | from_json) }}"),
+        ),
         ("seaworthy_set", Yaml::map(set)),
         ("seaworthy_gone", Yaml::texts(gone)),
     ]);

@@ -35,7 +35,10 @@ pub fn compose(plan: &Plan, project: Option<&str>) -> Result<String, Failure> {
     let wanted = match (project, projects.first()) {
         (Some(named), _) if projects.contains(named) => named,
         (Some(named), Some(_)) => {
-            return Err(Failure(format!("the plan changes nothing of project {named}; it does of {}", listed(&projects))));
+            return Err(Failure(format!(
+                "the plan changes nothing of project {named}; it does of {}",
+                listed(&projects)
+            )));
         }
         (_, None) => return Err(Failure::new("the plan changes no container of Docker Compose")),
         (None, Some(one)) if projects.len() == 1 => *one,
@@ -169,7 +172,8 @@ impl Service {
         }
         // Each on its own line, whatever is in a name.
         let lines: Vec<String> = self.remove.iter().map(|r| format!("  {}", comment(r))).collect();
-        let text = format!("To be taken out of the service's own file, which no override can do:\n{}", lines.join("\n"));
+        let text =
+            format!("To be taken out of the service's own file, which no override can do:\n{}", lines.join("\n"));
         Yaml::Comment(text, Box::new(map))
     }
 }

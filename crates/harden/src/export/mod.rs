@@ -28,7 +28,8 @@ pub fn daemon_json(plan: &Plan) -> Result<String, Failure> {
 }
 
 fn patch(plan: &Plan) -> Option<Value> {
-    let file = plan.changes.iter().find_map(|c| if let Action::DaemonJson(file) = &c.action { Some(file) } else { None })?;
+    let file =
+        plan.changes.iter().find_map(|c| if let Action::DaemonJson(file) = &c.action { Some(file) } else { None })?;
     let set = file.set.iter().map(|s| (s.key.clone(), s.after.clone().unwrap_or(Value::Null)));
     Some(Value::Object(set.collect::<Map<_, _>>()))
 }
@@ -52,7 +53,9 @@ fn head(plan: &Plan) -> Vec<String> {
     let when = plan.made_at;
     vec![
         format!("Plan {} of seaworthy {}, for {} ({}),", plan.id, plan.tool, plan.target.name, plan.target.address),
-        format!("from facts of {when} seconds since 1970. Read it before you run it: it is carried out as it stands, without"),
+        format!(
+            "from facts of {when} seconds since 1970. Read it before you run it: it is carried out as it stands, without"
+        ),
         "the proof in effect, the guard and the way back that seaworthy harden apply has.".to_owned(),
     ]
 }
@@ -64,15 +67,22 @@ fn to_do(plan: &Plan) -> Vec<(String, Vec<String>)> {
         if let Action::Recreate(recreate) = &change.action {
             let options = recreate.set.iter().map(|s| {
                 let without: Vec<String> = s.remove.iter().map(|v| format!("without {v}")).collect();
-                let with: Vec<String> = s.add.iter().map(|v| format!("with {}", if v.is_empty() { "the default" } else { v })).collect();
+                let with: Vec<String> =
+                    s.add.iter().map(|v| format!("with {}", if v.is_empty() { "the default" } else { v })).collect();
                 format!("--{} {}", s.option, without.into_iter().chain(with).collect::<Vec<_>>().join(", "))
             });
             let options: Vec<String> = options.collect();
-            out.push((format!("Make {} anew where it is defined: {}", recreate.container.name, options.join("; ")), Vec::new()));
+            out.push((
+                format!("Make {} anew where it is defined: {}", recreate.container.name, options.join("; ")),
+                Vec::new(),
+            ));
         }
     }
     for hand in &plan.by_hand {
-        out.push((format!("{} on {}: {}", hand.finding.check, hand.finding.component, hand.what), hand.command.clone()));
+        out.push((
+            format!("{} on {}: {}", hand.finding.check, hand.finding.component, hand.what),
+            hand.command.clone(),
+        ));
     }
     out
 }

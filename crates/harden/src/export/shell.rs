@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use seaworthy_core::plan::{Action, Activate, Activation, AuditRules, ContainerRef, DropIn, Plan, Rights, Sshd, Update};
+use seaworthy_core::plan::{
+    Action, Activate, Activation, AuditRules, ContainerRef, DropIn, Plan, Rights, Sshd, Update,
+};
 use serde_json::Value;
 
 use super::{comment, head, patch, to_do, update_options};
@@ -99,13 +101,19 @@ pub fn shell(plan: &Plan) -> String {
     if let Some(host) = &plan.target.host {
         out.push_str("# The machine that it was planned for, by a fingerprint of its id.\n");
         out.push_str("here=$({ printf 'seaworthy machine\\000'; tr -d '[:space:]' < /etc/machine-id; } | sha256sum | cut -c1-16)\n");
-        let _ = writeln!(out, "if [ \"$here\" != {} ]; then fail 'it was planned for another machine'; fi", quoted(host));
+        let _ =
+            writeln!(out, "if [ \"$here\" != {} ]; then fail 'it was planned for another machine'; fi", quoted(host));
     }
     out.push_str("mkdir -p -- \"$backup\"\n");
     let _ = writeln!(out, "DOCKER_HOST={}\nexport DOCKER_HOST", quoted(&plan.target.address));
     for (i, change) in plan.changes.iter().enumerate() {
         let _ = writeln!(out, "\n# {}. {} ({})", i + 1, comment(&change.title), change.safety.word());
-        for line in change.breaks.iter().map(|b| format!("May break: {b}")).chain(change.lasting.iter().map(|l| format!("Cannot be undone: {l}"))) {
+        for line in change
+            .breaks
+            .iter()
+            .map(|b| format!("May break: {b}"))
+            .chain(change.lasting.iter().map(|l| format!("Cannot be undone: {l}")))
+        {
             let _ = writeln!(out, "# {}", comment(&line));
         }
         action(&mut out, plan, &change.action);
@@ -130,16 +138,29 @@ fn action(out: &mut String, plan: &Plan, action: &Action) {
         Action::Rights(change) => rights(out, change),
         Action::DaemonJson(file) => {
             let text = patch(plan).unwrap_or(Value::Null).to_string();
-            out.push_str("command -v python3 >/dev/null || fail 'daemon.json is edited by python3, which is not there'\n");
+            out.push_str(
+                "command -v python3 >/dev/null || fail 'daemon.json is edited by python3, which is not there'\n",
+            );
             let end = delimiter(PATCH);
             let digest = file.digest.as_deref().unwrap_or_default();
             let _ = writeln!(out, "status=0");
             let arguments = [file.path.as_str(), digest].map(quoted).join(" ");
-            let _ = writeln!(out, "python3 - {arguments} \"$backup\" {} <<'{end}' || status=$?\n{PATCH}{end}", quoted(&text));
-            let _ = writeln!(out, "case $status in 0) say {} ;; 9) changed=1; say {} ;; *) exit 1 ;; esac",
-                quoted(&format!("{}: as wanted already", file.path)), quoted(&format!("{}: written", file.path)));
+            let _ = writeln!(
+                out,
+                "python3 - {arguments} \"$backup\" {} <<'{end}' || status=$?\n{PATCH}{end}",
+                quoted(&text)
+            );
+            let _ = writeln!(
+                out,
+                "case $status in 0) say {} ;; 9) changed=1; say {} ;; *) exit 1 ;; esac",
+                quoted(&format!("{}: as wanted already", file.path)),
+                quoted(&format!("{}: written", file.path))
+            );
             let path = quoted(&file.path);
-            let _ = writeln!(out, "# Engines from 23.0 on test their configuration.\nif dockerd --help 2>/dev/null | grep -q -e '--validate'; then dockerd --validate --config-file={path}; fi");
+            let _ = writeln!(
+                out,
+                "# Engines from 23.0 on test their configuration.\nif dockerd --help 2>/dev/null | grep -q -e '--validate'; then dockerd --validate --config-file={path}; fi"
+            );
         }
         Action::DropIn(drop_in) => self::drop_in(out, drop_in),
         Action::Audit(rules) => audit(out, rules),
@@ -147,10 +168,14 @@ fn action(out: &mut String, plan: &Plan, action: &Action) {
         Action::LeaveGroup(leave) => {
             let (user, group) = (quoted(&leave.user), quoted(&leave.group));
             out.push_str("keep /etc/group\nkeep /etc/gshadow\n");
-            let _ = writeln!(out, "if id -nG -- {user} | tr ' ' '\\n' | grep -qxF -e {group}; then gpasswd --delete {user} {group}; fi");
+            let _ = writeln!(
+                out,
+                "if id -nG -- {user} | tr ' ' '\\n' | grep -qxF -e {group}; then gpasswd --delete {user} {group}; fi"
+            );
         }
         Action::ProfileEnv(env) => {
-            let lines: String = env.set.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+            let lines: String =
+                env.set.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
             put(out, "/etc/profile.d/seaworthy.sh", "0644", &lines);
         }
         Action::Activate(activate) => self::activate(out, activate),
@@ -195,8 +220,12 @@ fn audit(out: &mut String, rules: &AuditRules) {
     }
     for watch in rules.watches.iter().filter(|w| w.kernel) {
         let (path, permissions) = (quoted(&watch.path), quoted(&watch.permissions));
-        let _ = writeln!(out, "auditctl -w {path} -p {permissions} -k seaworthy 2>/dev/null || auditctl -l | grep -qF -e {} || fail {}",
-            quoted(&format!("-w {} -p ", watch.path)), quoted(&format!("the kernel does not take the rule for {}", watch.path)));
+        let _ = writeln!(
+            out,
+            "auditctl -w {path} -p {permissions} -k seaworthy 2>/dev/null || auditctl -l | grep -qF -e {} || fail {}",
+            quoted(&format!("-w {} -p ", watch.path)),
+            quoted(&format!("the kernel does not take the rule for {}", watch.path))
+        );
     }
 }
 
@@ -215,13 +244,16 @@ fn activate(out: &mut String, activate: &Activate) {
         Activation::Reload => out.push_str("  systemctl kill --signal=HUP --kill-who=main docker.service\n"),
         Activation::Restart => {
             if activate.stop_all {
-                out.push_str("  docker ps --quiet --no-trunc | while read -r id; do docker stop \"$id\" >/dev/null; done\n");
+                out.push_str(
+                    "  docker ps --quiet --no-trunc | while read -r id; do docker stop \"$id\" >/dev/null; done\n",
+                );
             }
             out.push_str("  systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n");
             out.push_str("  systemctl restart docker.service\n");
             out.push_str("  tries=0; until docker version >/dev/null 2>&1; do tries=$((tries + 1)); if [ \"$tries\" -gt 90 ]; then fail 'the engine does not answer'; fi; sleep 1; done\n");
             for container in &activate.started_again {
-                let _ = writeln!(out, "  docker start {} >/dev/null # {}", reference(container), comment(&container.name));
+                let _ =
+                    writeln!(out, "  docker start {} >/dev/null # {}", reference(container), comment(&container.name));
             }
         }
     }

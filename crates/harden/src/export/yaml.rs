@@ -171,7 +171,11 @@ fn quoted(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() || super::is_invisible(c) || u32::from(c) > 0xffff || matches!(u32::from(c), 0xfff9..=0xffff) => {
+            c if c.is_control()
+                || super::is_invisible(c)
+                || u32::from(c) > 0xffff
+                || matches!(u32::from(c), 0xfff9..=0xffff) =>
+            {
                 let code = u32::from(c);
                 let _ = if code > 0xffff { write!(out, "\\U{code:08x}") } else { write!(out, "\\u{code:04x}") };
             }

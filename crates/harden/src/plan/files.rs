@@ -5,8 +5,8 @@ use seaworthy_core::plan::{Owned, Pending, Watch};
 use seaworthy_core::remedy::Setting;
 
 use super::piece::{Not, Piece, Resolved, argv};
-use crate::act::audit::{fades, noise};
 use super::world::{self, Known, World, list, maybe, number, text, texts, truth};
+use crate::act::audit::{fades, noise};
 
 /// The mode that a file may have at most, or its owner.
 pub(super) fn rights(

@@ -10,8 +10,7 @@ use seaworthy_core::plan::{Pending, Plan};
 #[must_use]
 pub fn closed(audit: &Audit<'_>, plan: &Plan) -> Vec<usize> {
     let waits = |e: &&seaworthy_core::plan::Expected| e.pending != Some(Pending::Recreation);
-    let expected: BTreeSet<&str> =
-        plan.expects.iter().filter(waits).map(|e| e.finding.fingerprint.as_str()).collect();
+    let expected: BTreeSet<&str> = plan.expects.iter().filter(waits).map(|e| e.finding.fingerprint.as_str()).collect();
     let is = |i: &usize| expected.contains(audit.fingerprint(&audit.findings[*i]).as_str());
     (0..audit.findings.len()).filter(is).collect()
 }

@@ -82,8 +82,7 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
         // Only its swap is without a bound.
         (None, Some(limit)) => (limit, "its present limit, with swap bounded by it".to_owned()),
         (None, None) => {
-            let peak = maybe(container, "memory_peak")?
-                .ok_or_else(|| ask("memory", "512m", no_peak(container)))?;
+            let peak = maybe(container, "memory_peak")?.ok_or_else(|| ask("memory", "512m", no_peak(container)))?;
             let why = format!("peak {} observed since it started, with half as much again", shown(peak));
             (round(peak.max(used).saturating_add(peak.max(used) / 2)), why)
         }
@@ -121,8 +120,7 @@ fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
     let (after, why) = match own.and_then(|n| n.parse::<i64>().ok()) {
         Some(most) => (most, by_user()),
         None => {
-            let peak = maybe(container, "pids_peak")?
-                .ok_or_else(|| ask("pids-limit", "200", no_peak(container)))?;
+            let peak = maybe(container, "pids_peak")?.ok_or_else(|| ask("pids-limit", "200", no_peak(container)))?;
             let peak = peak.max(used);
             let after = peak.saturating_mul(2).saturating_add(31) / 32 * 32;
             let least = if after < LEAST_PIDS { ", and no less than 64" } else { "" };

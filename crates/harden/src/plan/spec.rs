@@ -81,8 +81,12 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
             return Err(format!("{n} files in the writable layer of {name} would be lost (docker diff {name}); needs --accept-lost-changes").into());
         }
         Ok(Some(n)) => Some(format!("{n} changed files in its writable layer are not in the new one")),
-        _ if accepted => Some(format!("what it changed in its writable layer is not in the new one (docker diff {name})")),
-        _ => Some(format!("what it changed in its writable layer would not be in the new one: apply refuses where there is any (docker diff {name}), unless planned with --accept-lost-changes")),
+        _ if accepted => {
+            Some(format!("what it changed in its writable layer is not in the new one (docker diff {name})"))
+        }
+        _ => Some(format!(
+            "what it changed in its writable layer would not be in the new one: apply refuses where there is any (docker diff {name}), unless planned with --accept-lost-changes"
+        )),
     };
     Ok(Resolved { lasting: lost.into_iter().collect(), ..Resolved::default() })
 }

@@ -25,7 +25,8 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
     let set = set.collect::<Result<Vec<_>, _>>().map_err(|why| anyhow!("{}", one_line(&why)))?;
     let (catalog, config) = crate::commands::settings(&arguments.common)?;
     let selection = selection(arguments, &catalog)?;
-    let judge = Judge { catalog: &catalog, config: &config, benchmark: benchmark(&catalog, &config, &arguments.benchmark)? };
+    let judge =
+        Judge { catalog: &catalog, config: &config, benchmark: benchmark(&catalog, &config, &arguments.benchmark)? };
     let skipped = chosen_or_none(&catalog, config.skip.iter())?;
 
     let target = TargetArguments { paths: Vec::new(), source: arguments.source.clone() };
@@ -46,11 +47,8 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
     plan.forecast = foresee(&judge, &audit, &plan);
     let plan = plan.sealed();
 
-    let options = Options {
-        width: output::width(),
-        colour: output::colour(arguments.common.no_color),
-        ..Options::default()
-    };
+    let options =
+        Options { width: output::width(), colour: output::colour(arguments.common.no_color), ..Options::default() };
     for (format, path) in &writes {
         let plain = Options { colour: options.colour && path.is_none(), ..options.clone() };
         output::write(*path, |out| render_plan(*format, &plan, &plain, out))?;
@@ -95,18 +93,16 @@ fn writes(arguments: &PlanArguments) -> Result<Vec<(Format, Option<&Path>)>> {
             _ => Format::Json,
         };
         let file = |path: &'_ std::path::PathBuf| path.as_os_str() != "-";
-        let mut all: Vec<(Format, Option<&Path>)> = arguments
-            .output
-            .iter()
-            .map(|path| (named(path), Some(path.as_path()).filter(|_| file(path))))
-            .collect();
+        let mut all: Vec<(Format, Option<&Path>)> =
+            arguments.output.iter().map(|path| (named(path), Some(path.as_path()).filter(|_| file(path)))).collect();
         if !quiet && all.iter().all(|(_, path)| path.is_some()) {
             all.push((Format::Text, None));
         }
         all
     } else {
         let pairs = output::pairs(&arguments.format, &arguments.output)?;
-        let place = |at: usize| arguments.output.get(at).map(std::path::PathBuf::as_path).filter(|p| p.as_os_str() != "-");
+        let place =
+            |at: usize| arguments.output.get(at).map(std::path::PathBuf::as_path).filter(|p| p.as_os_str() != "-");
         pairs.iter().enumerate().map(|(i, (format, _))| (*format, place(i))).collect()
     };
     for (format, _) in &pairs {

@@ -15,11 +15,7 @@ pub fn run(arguments: &ShowArguments) -> Result<Exit> {
         bail!("-f {} tells reports; a plan is told as text, json or markdown", format.name());
     }
     let plan = super::read(&arguments.plan)?;
-    let options = Options {
-        width: output::width(),
-        colour: output::colour(arguments.no_color),
-        ..Options::default()
-    };
+    let options = Options { width: output::width(), colour: output::colour(arguments.no_color), ..Options::default() };
     for (format, path) in &pairs {
         let plain = Options { colour: options.colour && path.is_none(), ..options.clone() };
         output::write(path.as_deref(), |out| render_plan(*format, &plan, &plain, out))?;
