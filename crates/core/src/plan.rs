@@ -274,6 +274,9 @@ pub struct ContainerRef {
 pub struct Update {
     /// Which one.
     pub container: ContainerRef,
+    /// Its Compose project and service, where it has them.
+    #[serde(default)]
+    pub compose: Option<(String, String)>,
     /// The fields.
     pub set: Vec<SetField>,
 }

@@ -4,8 +4,11 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use seaworthy_catalog::Catalog;
-use seaworthy_core::assessment::Assessment;
+use seaworthy_core::audit::Audit;
 use seaworthy_core::plan::{Forecast, Plan};
+use seaworthy_core::step;
+use seaworthy_core::threat::Status;
+use seaworthy_core::verdict::Verdict;
 use seaworthy_harden::plan::{Selection, Set, Settings, Unplanned, forecast, plan};
 use seaworthy_report::{Format, Options, one_line, render_plan};
 
@@ -33,6 +36,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
     let settings = Settings {
         set,
         recreate: arguments.recreate,
+        accept_lost_changes: arguments.accept_lost_changes,
         demo: arguments.source.demo,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
@@ -40,7 +44,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
         Unplanned::Usage(line) => anyhow!("{line}"),
         Unplanned::Refused(line) => Refused(line).into(),
     })?;
-    plan.forecast = foresee(&model, &plan);
+    plan.forecast = foresee(&judge, &audit, &plan);
     let plan = plan.sealed();
 
     let options =
@@ -62,14 +66,21 @@ fn refusal(plan: &Plan) -> String {
     }
 }
 
-/// What is left to do afterwards.
-fn foresee(model: &Assessment<'_>, plan: &Plan) -> Option<Forecast> {
+/// What is left to do afterwards, by the same measure before and after.
+fn foresee(judge: &Judge<'_>, audit: &Audit<'_>, plan: &Plan) -> Option<Forecast> {
     if plan.changes.is_empty() {
         return None;
     }
-    let closed = forecast::closed(model.audit, plan);
-    let controls_failing = forecast::controls(model.audit, &closed);
-    Some(Forecast { controls_failing, ..Forecast::default() })
+    let (before, after) = (judge.closing(audit, &[]), judge.closing(audit, &forecast::closed(audit, plan)));
+    let open = Status::ALL.iter().position(|s| *s == Status::Open).unwrap_or_default();
+    let fail = Verdict::ALL.iter().position(|v| *v == Verdict::Fail).unwrap_or_default();
+    let possible = |of: &step::Forecast| of.paths.all() - of.paths.proven;
+    Some(Forecast {
+        threats_open: (before.threats[open], after.threats[open]),
+        paths_proven: (before.paths.proven, after.paths.proven),
+        paths_possible: (possible(&before), possible(&after)),
+        controls_failing: (before.controls[fail], after.controls[fail]),
+    })
 }
 
 /// Where the plan goes, and as what. A file alone is the plan, and the text then goes to standard output.
