@@ -3,7 +3,7 @@
 use seaworthy_core::plan;
 use serde_json::{Map, Value};
 
-use super::json::{field, id_of, is_empty, is_running, items, name_of, object, text};
+use super::json::{Object, field, id_of, inner, is_empty, is_running, items, name_of, object, text};
 use super::spec::Spec;
 use super::{Intent, change, layer, refuse, seen::Seen};
 use crate::act::Undone;
@@ -113,9 +113,10 @@ impl Way<'_> {
         if let Err(why) = kept {
             self.left.push(format!("{}: limits that were set since could not be kept: {why}", intent.name));
         }
-        let (is, made) = (&now["RestartPolicy"], &made.host["RestartPolicy"]);
-        let held = change::same_policy(is, &change::held());
-        Ok(if held || change::same_policy(is, made) { intent.restart.clone() } else { is.clone() })
+        let policy = |of: &Object| Value::Object(inner(of, "RestartPolicy"));
+        let (is, made) = (policy(&now), policy(&made.host));
+        let held = change::same_policy(&is, &change::held());
+        Ok(if held || change::same_policy(&is, &made) { intent.restart.clone() } else { is })
     }
 
     /// Gives the old one its name back. A stop of it may be on its way in the engine still: it is waited for.
