@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use seaworthy_core::plan;
 use serde_json::Value;
 
-use super::json::{flag, id_of, is_running, items, name_of, object, text};
+use super::json::{flag, id_of, is_running, items, name_of, text};
 use super::mounts::settled;
 use super::spec::Spec;
 use super::{Intent, change, process, steps, undo};
@@ -30,11 +30,10 @@ pub(super) fn verify(
 ) -> Result<Effect, Failure> {
     let name = &intent.name;
     let old = steps::old(host, engine, &intent.id)?;
-    let policy = object(&old.inspect, "/HostConfig/RestartPolicy");
     if name_of(&old.inspect) != intent.before || is_running(&old.inspect) {
         return Err(Failure(format!("the old {name} is not stopped and set aside as {}", intent.before)));
     }
-    if !change::same_policy(&policy.into(), &change::held()) {
+    if !change::same_policy(&change::policy(&old.inspect), &change::held()) {
         return Err(Failure(format!("the restart policy of {} is not held", intent.before)));
     }
     let new = undo::ours(engine, intent, name)?.ok_or_else(|| Failure(format!("the new {name} is not there")))?;
