@@ -182,7 +182,16 @@ impl Sshd {
     }
 
     fn match_settings(&self) -> Vec<MatchSetting> {
-        let conditional = self.parsed.directives.iter().filter(|directive| directive.criteria.is_some());
+        // Of several blocks that a connection meets the first counts: after one for all, none does.
+        let mut settled = std::collections::BTreeSet::new();
+        let conditional = self.parsed.directives.iter().filter(|directive| {
+            let Some(criteria) = directive.criteria.as_deref() else { return false };
+            let counts = !settled.contains(&directive.keyword);
+            if criteria == "all" {
+                settled.insert(directive.keyword.clone());
+            }
+            counts
+        });
         let told = conditional.map(|directive| {
             let outside = self.setting(&directive.keyword);
             let looser = match (config::looseness(&directive.keyword, &directive.value), outside.value()) {

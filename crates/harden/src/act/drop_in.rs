@@ -1,5 +1,6 @@
 //! Settings of a systemd unit, in a drop-in of ours that is read last.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::{DropIn, Rights};
@@ -9,7 +10,7 @@ use serde_json::Value;
 use super::block::{Part, Spot};
 use super::marked::Marked;
 use super::people::Accounts;
-use super::{Act, Effect, Refusal, Undone, socket};
+use super::{Act, Effect, Refusal, Undone};
 use crate::files::Keep;
 use crate::{At as _, Failure, Host, program};
 
@@ -21,7 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// What stands in the journal.
 #[derive(Debug, Serialize, Deserialize)]
 struct Undo {
+    /// The drop-in.
     file: Marked,
+    /// What the change of the live socket needs, where there is one.
+    socket: Option<Value>,
 }
 
 impl Undo {
@@ -49,28 +53,29 @@ impl Act for DropIn {
         if let Some(rights) = &self.socket {
             is_its_socket(self, host, rights)?;
         }
-        let (path, _) = place::find(host, self)?;
-        Marked::plan(host, &path, parts(self))?;
-        Ok(())
+        let path = place::find(host, self)?;
+        Ok(Marked::plan(host, &path, parts(self))?.0.check(host)?)
     }
 
-    fn prepare(&self, host: &Host, _: &mut Keep) -> Result<Value, Failure> {
-        let (path, _) = place::find(host, self)?;
+    fn prepare(&self, host: &Host, keep: &mut Keep) -> Result<Value, Failure> {
+        let path = place::find(host, self)?;
         let (file, _) = Marked::plan(host, &path, parts(self))?;
-        serde_json::to_value(Undo { file }).at(|| "write the journal of a drop-in".to_owned())
+        let socket = self.socket.as_ref().map(|rights| rights.prepare(host, keep)).transpose()?;
+        serde_json::to_value(Undo { file, socket }).at(|| "write the journal of a drop-in".to_owned())
     }
 
     fn apply(&self, host: &Host, undo: &Value) -> Result<(), Failure> {
-        Undo::of(undo)?.file.apply(host)?;
+        let Undo { file, socket } = Undo::of(undo)?;
+        file.apply(host)?;
         reload(host)?;
-        match &self.socket {
-            Some(rights) => socket::apply(&host.path(&rights.path), rights),
-            None => Ok(()),
+        match (&self.socket, &socket) {
+            (Some(rights), Some(undo)) => rights.apply(host, undo),
+            _ => Ok(()),
         }
     }
 
     fn verify(&self, host: &Host, undo: &Value) -> Result<Effect, Failure> {
-        let file = Undo::of(undo)?.file;
+        let Undo { file, socket } = Undo::of(undo)?;
         if !file.stands(host)? {
             return Err(Failure(format!("{}: it does not hold what was written", file.path)));
         }
@@ -82,33 +87,31 @@ impl Act for DropIn {
                 is_in_effect(&self.unit, name, value)?;
             }
         }
-        if let Some(rights) = &self.socket {
-            match socket::rights(&host.path(&rights.path))? {
-                Some(now) if now == rights.after => {}
-                Some(now) => {
-                    let (is, wanted) = (socket::shown(now), socket::shown(rights.after));
-                    return Err(Failure(format!("{}: it is {is} and not {wanted}", rights.path)));
-                }
-                None => return Err(Failure(format!("{}: it is gone", rights.path))),
-            }
+        if let (Some(rights), Some(undo)) = (&self.socket, &socket) {
+            rights.verify(host, undo)?;
         }
         Ok(Effect::InEffect)
     }
 
-    fn undo(&self, host: &Host, _: &Keep, undo: &Value) -> Result<Undone, Failure> {
-        let file = Undo::of(undo)?.file.undo(host)?;
+    fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure> {
+        let Undo { file, socket } = Undo::of(undo)?;
+        let file = file.undo(host)?;
         // Also where the file is back already: a crash may have come between the two.
         reload(host)?;
-        let live = match &self.socket {
-            Some(rights) => socket::undo(&host.path(&rights.path), rights)?,
-            None => Undone::Nothing,
+        let live = match (&self.socket, &socket) {
+            (Some(rights), Some(undo)) => rights.undo(host, keep, undo)?,
+            _ => Undone::Nothing,
         };
         Ok(both(file, live))
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        place::find(host, self).map(|path| Marked::room(host, &path, &parts(self))).into_iter().collect()
     }
 }
 
 /// What two parts of an undoing come to.
-pub(super) fn both(one: Undone, other: Undone) -> Undone {
+fn both(one: Undone, other: Undone) -> Undone {
     match (one, other) {
         (Undone::Drifted(one), Undone::Drifted(other)) => Undone::Drifted([one, other].concat()),
         (drifted @ Undone::Drifted(_), _) | (_, drifted @ Undone::Drifted(_)) => drifted,
@@ -210,14 +213,7 @@ fn is_its_socket(drop_in: &DropIn, host: &Host, rights: &Rights) -> Result<(), R
             return Err(Refusal::Refused(format!("{unit} does not hold {}; {}", rights.path, instead(drop_in))));
         }
     }
-    match socket::rights(&host.path(&rights.path))? {
-        Some(now) if now == rights.before || now == rights.after => Ok(()),
-        Some(now) => {
-            let (is, was) = (socket::shown(now), socket::shown(rights.before));
-            Err(Refusal::Stale(format!("{} is {is} and was {was}: plan again", rights.path)))
-        }
-        None => Err(Refusal::Stale(format!("{} is gone: plan again", rights.path))),
-    }
+    rights.check(host)
 }
 
 /// Has systemd read its files again.

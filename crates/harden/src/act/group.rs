@@ -7,6 +7,7 @@
 //! Nobody is locked out: after the change there must be an account that can log in and is or becomes root without the
 //! group, as far as the host's files prove it ([`super::people`]); and whoever applies over ssh does not leave himself.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::LeaveGroup;
@@ -91,6 +92,7 @@ impl Act for LeaveGroup {
         let _lock = lock::take(host)?;
         let (mut restored, mut drifted) = (false, Vec::new());
         for (path, all) in [(GROUP, &undo.group), (GSHADOW, &undo.gshadow)] {
+            files::sweep(&host.path(path))?;
             let now = read(host, path)?;
             let gone = all.iter().filter(|left| !now.lines().any(|line| left.is_its_line(line)));
             drifted.extend(gone.map(|left| format!("{path}: {}", left.group())));
@@ -102,6 +104,12 @@ impl Act for LeaveGroup {
             (true, true) => Undone::Restored,
             (true, false) => Undone::Nothing,
         })
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        let size = |path: &PathBuf| std::fs::symlink_metadata(path).map(|meta| meta.len().min(files::LARGEST));
+        let files = [GROUP, GSHADOW].map(|path| host.path(path));
+        files.into_iter().filter_map(|path| size(&path).ok().map(|size| (path, size))).collect()
     }
 }
 
@@ -185,6 +193,10 @@ fn may_leave(leave: &LeaveGroup, host: &Host, accounts: &Accounts, caller: &Call
             "{user} applies this over ssh and does not leave {group} himself: have another administrator apply it, or \
              do it at the console"
         ));
+    }
+    files::replaceable(&host.path(GROUP))?;
+    if host.path(GSHADOW).exists() {
+        files::replaceable(&host.path(GSHADOW))?;
     }
     let mut after = accounts.clone();
     for entry in after.groups.iter_mut().filter(|other| other.gid == entry.gid) {

@@ -20,8 +20,6 @@ pub(super) struct Marked {
     id: String,
     /// The fingerprint of what was there; none where there was no file.
     before: Option<String>,
-    /// The fingerprint of what it becomes.
-    after: String,
     /// Whether the file goes with its last block.
     new_file: bool,
     /// Whether the directory goes with it.
@@ -41,43 +39,58 @@ impl Marked {
             file: now.is_none() || known.file,
             directory: (now.is_none() && !directory(&real).is_dir()) || known.directory,
         };
-        let id = block::free_id(&text, &host.transaction);
-        let new = with(&text, &id, made, &parts);
+        // Several changes of one transaction may have blocks in one file, and are told apart by what they say.
+        let lines: Vec<&str> = parts.iter().flat_map(|part| &part.lines).map(String::as_str).collect();
+        let said = files::digest(lines.join("\n").as_bytes());
         let marked = Self {
             path: path.to_owned(),
-            id,
+            id: format!("{}.{}", host.transaction, said.get(..8).unwrap_or_default()),
             before: now.map(|content| content.digest()),
-            after: files::digest(new.as_bytes()),
             new_file: made.file,
             new_directory: made.directory,
             parts,
         };
+        let new = marked.with(&text);
         Ok((marked, new))
     }
 
-    /// Puts the blocks in, where what is there is what was there.
+    /// Whether the file can be written.
+    pub(super) fn check(&self, host: &Host) -> Result<(), Failure> {
+        files::replaceable(&host.path(&self.path))
+    }
+
+    /// Puts the blocks in, unless they are in already. What stands around them may have changed meanwhile: other changes
+    /// of the same plan write into the same file.
     pub(super) fn apply(&self, host: &Host) -> Result<(), Failure> {
         let path = host.path(&self.path);
         let now = files::read(&path)?;
-        let digest = now.as_ref().map(Content::digest);
-        if digest.as_deref() == Some(&self.after) {
+        let text = now.as_ref().map_or(Ok(String::new()), |content| text(&path, content))?;
+        if block::remove(&text, &self.id, &self.lines()).found {
             return Ok(());
         }
-        if digest != self.before {
-            return Err(Failure(format!("write {}: it has changed meanwhile", path.display())));
-        }
-        let text = now.as_ref().map_or(Ok(String::new()), |content| text(&path, content))?;
-        let made = Made { file: self.new_file, directory: self.new_directory };
-        let bytes = with(&text, &self.id, made, &self.parts).into_bytes();
+        let bytes = self.with(&text).into_bytes();
         make_directory(directory(&path))?;
+        let digest = now.as_ref().map(Content::digest);
         let content = match now {
             Some(now) => Content { bytes, ..now },
-            None => {
-                let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-                Content { bytes, uid, gid, mode: 0o644 }
-            }
+            None => Content::own(bytes, 0o644),
         };
         files::replace(&path, digest.as_deref(), &content)
+    }
+
+    /// The file and about the most bytes that it will have.
+    pub(super) fn room(host: &Host, path: &str, parts: &[Part]) -> (PathBuf, u64) {
+        let path = host.path(path);
+        let size = fs::symlink_metadata(&path).map_or(0, |meta| meta.len().min(files::LARGEST));
+        let lines: usize = parts.iter().flat_map(|part| &part.lines).map(|line| line.len() + 1).sum();
+        // Each block has its two comments.
+        let comments = 200 * parts.len();
+        (path, size.saturating_add((lines + comments) as u64))
+    }
+
+    /// The same of what was worked out.
+    pub(super) fn takes(&self, host: &Host) -> (PathBuf, u64) {
+        Self::room(host, &self.path, &self.parts)
     }
 
     /// Whether all of the blocks are in the file as they were put there.
@@ -93,6 +106,8 @@ impl Marked {
     /// Takes the blocks out, and the file and its directory where they were made for them and nothing else is in them.
     pub(super) fn undo(&self, host: &Host) -> Result<Undone, Failure> {
         let path = host.path(&self.path);
+        // What a crash left beside it would keep the directory.
+        files::sweep(&path)?;
         let Some(now) = files::read(&path)? else {
             self.clear_directory(&path)?;
             return Ok(Undone::Nothing);
@@ -120,6 +135,11 @@ impl Marked {
         Ok(Undone::Drifted(without.foreign.iter().map(|name| named(name)).collect()))
     }
 
+    fn with(&self, text: &str) -> String {
+        let made = Made { file: self.new_file, directory: self.new_directory };
+        self.parts.iter().fold(text.to_owned(), |text, part| block::insert(&text, &self.id, made, part))
+    }
+
     fn lines(&self) -> Vec<String> {
         self.parts.iter().flat_map(|part| part.lines.clone()).collect()
     }
@@ -141,10 +161,6 @@ impl Marked {
             Err(error) => Err(error).at(|| format!("remove {}", directory.display())),
         }
     }
-}
-
-fn with(text: &str, id: &str, made: Made, parts: &[Part]) -> String {
-    parts.iter().fold(text.to_owned(), |text, part| block::insert(&text, id, made, part))
 }
 
 /// What a file holds, where it is text.
@@ -240,14 +256,28 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_since_is_not_written_over_and_later_edits_survive() {
+    fn two_changes_of_one_transaction_that_were_prepared_together_both_stand_and_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let host = host(dir.path(), "aaaaaaaaaaaa");
+        let (one, _) = Marked::plan(&host, "/d/f.conf", part("A=1")).unwrap();
+        let (two, _) = Marked::plan(&host, "/d/f.conf", part("B=1")).unwrap();
+        one.apply(&host).unwrap();
+        two.apply(&host).unwrap();
+        assert!(one.stands(&host).unwrap() && two.stands(&host).unwrap());
+        assert_eq!(two.undo(&host).unwrap(), Undone::Restored);
+        assert!(one.stands(&host).unwrap());
+        assert_eq!(one.undo(&host).unwrap(), Undone::Restored);
+        assert!(!dir.path().join("d").exists());
+    }
+
+    #[test]
+    fn what_others_wrote_meanwhile_and_later_survives() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f.conf");
         let host = host(dir.path(), "aaaaaaaaaaaa");
         let (marked, _) = Marked::plan(&host, "/f.conf", part("A=1")).unwrap();
+        // Written by somebody between the two.
         fs::write(&path, "B=1\n").unwrap();
-        assert!(marked.apply(&host).unwrap_err().0.contains("changed meanwhile"));
-        let (marked, _) = Marked::plan(&host, "/f.conf", part("A=1")).unwrap();
         marked.apply(&host).unwrap();
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}C=3\n").replace("A=1", "A=7")).unwrap();

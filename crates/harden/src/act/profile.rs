@@ -1,5 +1,6 @@
 //! Variables that login shells export, in `/etc/profile.d`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::ProfileEnv;
@@ -51,8 +52,7 @@ impl Act for ProfileEnv {
         if host.is_real() && self.set.iter().any(|(name, _)| name == TRUST) {
             is_honoured()?;
         }
-        Marked::plan(host, FILE, parts(self))?;
-        Ok(())
+        Ok(Marked::plan(host, FILE, parts(self))?.0.check(host)?)
     }
 
     fn prepare(&self, host: &Host, _: &mut Keep) -> Result<Value, Failure> {
@@ -78,6 +78,10 @@ impl Act for ProfileEnv {
 
     fn undo(&self, host: &Host, _: &Keep, undo: &Value) -> Result<Undone, Failure> {
         Undo::of(undo)?.file.undo(host)
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        vec![Marked::room(host, FILE, &parts(self))]
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use seaworthy_core::plan::Sshd;
@@ -81,7 +82,7 @@ impl Act for Sshd {
             server.test(&self.set)?;
         }
         let set = whole(host, &server, &self.set)?;
-        place::find(host, &server.main, &set)?;
+        place::find(host, &server.main, &set)?.check(host)?;
         if host.is_real() {
             guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&Accounts::read(host)?))?;
         }
@@ -98,12 +99,18 @@ impl Act for Sshd {
     }
 
     fn apply(&self, host: &Host, undo: &Value) -> Result<(), Failure> {
-        Undo::of(undo)?.file.apply(host)?;
+        let Undo { file, running, .. } = Undo::of(undo)?;
+        file.apply(host)?;
         if host.is_real() {
             let server = installed(host)?;
             // A server that reads what it does not take would end: it is not told then.
             server.test(&[])?;
-            server.reload(host)?;
+            if let Err(why) = server.reload(host) {
+                // It may have ended all the same, for an address or a key: nobody comes in until it is back.
+                file.undo(host)?;
+                let back = running.map_or(Ok(()), |was| server.revive(host, &was, true));
+                return Err(back.err().map_or(why.clone(), |not| Failure(format!("{why}; {not}"))));
+            }
         }
         Ok(())
     }
@@ -132,11 +139,17 @@ impl Act for Sshd {
         {
             server.test(&[])?;
             if let Some(was) = &running {
-                server.revive(host, was)?;
+                server.revive(host, was, false)?;
             }
             server.reload(host)?;
         }
         Ok(undone)
+    }
+
+    fn room(&self, host: &Host) -> Vec<(PathBuf, u64)> {
+        let server = installed(host).and_then(|server| Ok((whole(host, &server, &self.set)?, server)));
+        let marked = server.and_then(|(set, server)| place::find(host, &server.main, &set));
+        marked.map(|marked| marked.takes(host)).into_iter().collect()
     }
 }
 

@@ -4,4 +4,5 @@ mod bed;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
+mod machine;
 mod sitting;

@@ -94,6 +94,23 @@ fn match_blocks_loosen_and_a_block_for_all_is_in_effect() {
 }
 
 #[test]
+fn what_comes_after_a_block_for_all_does_not_count() {
+    let text = "Include sshd_config.d/*.conf\nPasswordAuthentication yes\nMatch User x\n  PasswordAuthentication yes\n\
+                PermitRootLogin yes\n";
+    let first =
+        "PasswordAuthentication no\nMatch User y\nPasswordAuthentication yes\nMatch all\n  PasswordAuthentication no\n";
+    let sshd = read(&[("/etc/ssh/sshd_config", text), ("/etc/ssh/sshd_config.d/00-a.conf", first)]);
+    let told: Vec<_> =
+        sshd.matches.iter().map(|m| (m.criteria.as_str(), m.keyword.as_str(), m.value.as_str())).collect();
+    let expected = [
+        ("User y", "passwordauthentication", "yes"),
+        ("all", "passwordauthentication", "no"),
+        ("User x", "permitrootlogin", "yes"),
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn what_an_unread_include_may_set_is_unknown() {
     let text = "PermitRootLogin no\nInclude sub/*\nPasswordAuthentication no\n";
     let sshd = read(&[("/etc/ssh/sshd_config", text), ("/etc/ssh/sub/dir/x", "")]);

@@ -55,15 +55,14 @@ pub(super) fn fragment(host: &Host, unit: &str) -> Result<Fragment, Failure> {
     Ok(Fragment::Absent)
 }
 
-/// The drop-in's path, and whether it is there already.
-pub(super) fn find(host: &Host, drop_in: &DropIn) -> Result<(String, bool), Failure> {
+/// The drop-in's path.
+pub(super) fn find(host: &Host, drop_in: &DropIn) -> Result<String, Failure> {
     let mut over = None;
     for name in NAMES {
         let path = format!("{OURS}/{}.d/{name}", drop_in.unit);
         over = overruled(host, drop_in, &path)?;
         if over.is_none() {
-            let there = host.path(&path).exists();
-            return Ok((path, there));
+            return Ok(path);
         }
     }
     let over = over.unwrap_or_default();

@@ -102,6 +102,30 @@ fn two_who_left_come_back_in_either_order_and_others_edits_stay() {
 }
 
 #[test]
+fn two_who_leave_by_one_plan_come_back_as_they_were() {
+    for first_out in [true, false] {
+        let (dir, host) = host();
+        let mut keep = Keep::at(dir.path());
+        let shadows = written(&host, GSHADOW);
+        // A transaction prepares all of its changes before the first is made.
+        let acts = [leave("ann", "docker"), leave("bob", "docker")];
+        let mut all: Vec<_> = acts.iter().map(|act| (act, act.prepare(&host, &mut keep).unwrap())).collect();
+        for (act, undo) in &all {
+            act.apply(&host, undo).unwrap();
+            act.verify(&host, undo).unwrap();
+        }
+        assert!(written(&host, GROUP).contains("docker:x:990:ldapper\nalias:x:990:\n"));
+        if !first_out {
+            all.reverse();
+        }
+        for (act, undo) in &all {
+            assert_eq!(act.undo(&host, &keep, undo).unwrap(), Undone::Restored);
+        }
+        assert_eq!((written(&host, GROUP), written(&host, GSHADOW)), (GROUPS.to_owned(), shadows));
+    }
+}
+
+#[test]
 fn a_group_that_is_gone_or_another_is_left_and_named() {
     let (dir, host) = host();
     let mut keep = Keep::at(dir.path());

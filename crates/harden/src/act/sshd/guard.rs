@@ -36,15 +36,15 @@ pub(super) fn nobody_is_locked_out(
         return Ok(());
     }
     let accounts = Accounts::read(host)?;
-    let address = caller.address.as_deref().unwrap_or(ANYWHERE);
-    let comes_in = |user: &User| -> Result<bool, Failure> {
+    let comes_in = |user: &User, address: &str| -> Result<bool, Failure> {
         let settings = after(server, set, &user.name, address)?;
         Ok(has_way(host, &accounts, user, &settings))
     };
+    let here = caller.address.as_deref().unwrap_or(ANYWHERE);
     let sudo = Sudo::read(host)?;
     let mut any = false;
     for user in accounts.administrators(&sudo) {
-        any = any || comes_in(user)?;
+        any = any || comes_in(user, ANYWHERE)? || (here != ANYWHERE && comes_in(user, here)?);
     }
     if !any {
         return Err(Refusal::Refused(
@@ -66,7 +66,8 @@ pub(super) fn nobody_is_locked_out(
             ))
         };
         let user = accounts.user(name).ok_or_else(lost)?;
-        if !(user.uid == 0 && root_off) && !comes_in(user)? {
+        let is_meant = user.uid == 0 && root_off;
+        if !is_meant && !comes_in(user, here)? {
             return Err(lost());
         }
     }

@@ -13,6 +13,8 @@ use crate::{At as _, Failure, Host, files, program};
 
 /// Host keys on a slow disk, a name service that does not answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a unit may take from one state to another.
+const SETTLING: Duration = Duration::from_secs(20);
 const SERVERS: [&str; 4] = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"];
 const CONFIGS: [&str; 2] = ["/etc/ssh/sshd_config", "/usr/etc/ssh/sshd_config"];
 /// Where distributions keep the arguments that sshd is started with, and under which name.
@@ -109,7 +111,14 @@ impl Server {
             command.push(format!("user={user},host={address},addr={address},laddr=127.0.0.1,lport=22"));
         }
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        Ok(program::run_well(&command, PATIENCE)?.stdout)
+        let ended = program::run(&command, PATIENCE)?;
+        if ended.is_good() {
+            return Ok(ended.stdout);
+        }
+        // The line that names the fault comes before the one that counts them.
+        let told: Vec<&str> = ended.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).take(3).collect();
+        let told: String = told.join("; ").chars().filter(|c| !c.is_control()).take(400).collect();
+        Err(Failure(format!("{} {how}: {}", self.program, if told.is_empty() { ended.complaint() } else { &told })))
     }
 
     /// The server that runs, by systemd, else by the file with its number.
@@ -120,17 +129,20 @@ impl Server {
                 let told = program::run(&["systemctl", "show", "-p", "ActiveState,MainPID", unit], PATIENCE)?;
                 let pid = told.stdout.lines().find_map(|l| l.strip_prefix("MainPID=")?.parse::<i32>().ok());
                 if told.stdout.lines().any(|line| line == "ActiveState=active")
-                    && let Some(pid) = pid.filter(|pid| *pid > 1)
+                    && let Some(pid) = pid.filter(|pid| is_sshd(*pid))
                 {
                     return Ok(Some(Running { pid, unit: Some(unit.to_owned()), boot }));
                 }
             }
         }
-        let file = self.effective(&[], None)?.remove("pidfile").and_then(|mut all| all.pop());
-        let file = file.filter(|file| file != "none").unwrap_or_else(|| "/run/sshd.pid".to_owned());
-        let Ok(Some(content)) = files::read(&host.path(&file)) else { return Ok(None) };
-        let pid = String::from_utf8_lossy(&content.bytes).trim().parse::<i32>().ok().filter(|pid| *pid > 1);
+        let pid = self.number_file()?.and_then(|file| number(host, &file));
         Ok(pid.filter(|pid| is_sshd(*pid)).map(|pid| Running { pid, unit: None, boot }))
+    }
+
+    /// The file in which a server writes its number once it listens.
+    fn number_file(&self) -> Result<Option<String>, Failure> {
+        let file = self.effective(&[], None)?.remove("pidfile").and_then(|mut all| all.pop());
+        Ok(Some(file.unwrap_or_else(|| "/run/sshd.pid".to_owned())).filter(|file| file != "none"))
     }
 
     /// Has the running server read its configuration again, and waits until it has begun anew; sessions stay.
@@ -153,11 +165,14 @@ impl Server {
                 pidfd_send_signal(&held, Signal::HUP).at(doing)?;
             }
         }
-        // It executes itself anew, in a place of memory of its own; without randomization that cannot be seen.
+        // It executes itself anew, in a place of memory of its own; without randomization that cannot be seen. Then it
+        // listens, writes its number, and lives; or it cannot, and ends.
         let is_random =
             fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|level| level.trim() != "0");
+        let file = self.number_file()?;
+        let listens = || file.as_ref().is_none_or(|file| number(host, file) == Some(pid));
         let began = Instant::now();
-        while is_random && image(pid) == before {
+        while (is_random && image(pid) == before) || (is_sshd(pid) && !listens()) {
             if began.elapsed() > PATIENCE {
                 let why = "it did not begin anew; look at its log";
                 return Err(Failure(format!("reload sshd ({pid}): {why}")));
@@ -170,10 +185,19 @@ impl Server {
         Err(Failure(format!("reload sshd ({pid}): it has ended; look at its log")))
     }
 
-    /// Starts the server again where it ran, in this start of the machine, and has ended since.
-    pub(super) fn revive(&self, host: &Host, was: &Running) -> Result<(), Failure> {
+    /// Starts the server again where it ran, in this start of the machine, and has failed since. Without systemd nobody
+    /// can tell that from one that somebody stopped: it is started where it has ended `just_now`.
+    pub(super) fn revive(&self, host: &Host, was: &Running, just_now: bool) -> Result<(), Failure> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        if boot.trim() != was.boot || self.running(host)?.is_some() {
+        if boot.trim() != was.boot {
+            return Ok(());
+        }
+        // systemd takes a moment to see that it has ended.
+        let began = Instant::now();
+        while was.unit.as_ref().is_some_and(|unit| !is_settled(unit)) && began.elapsed() < SETTLING {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if self.running(host)?.is_some() {
             return Ok(());
         }
         match &was.unit {
@@ -182,11 +206,11 @@ impl Server {
                 program::run(&["systemctl", "reset-failed", unit], PATIENCE)?;
                 program::run_well(&["systemctl", "start", "--no-block", unit], PATIENCE).map(|_| ())
             }
-            Some(_) => Ok(()),
-            None => {
+            None if just_now => {
                 let command = std::iter::once(&self.program).chain(&self.options).map(String::as_str);
                 program::run_well(&command.collect::<Vec<_>>(), PATIENCE).map(|_| ())
             }
+            _ => Ok(()),
         }
     }
 }
@@ -197,9 +221,9 @@ fn arguments(host: &Host) -> Result<Vec<String>, Failure> {
     for (path, name) in ARGUMENTS {
         let Some(content) = files::read(&host.path(path))? else { continue };
         let text = String::from_utf8_lossy(&content.bytes).into_owned();
-        let lines = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
+        let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
         // The last assignment counts.
-        if let Some(value) = lines.last() {
+        if let Some(value) = lines.next_back() {
             words.extend(config::words(value.trim().trim_matches(['"', '\''])));
         }
     }
@@ -218,8 +242,29 @@ fn make_run_directory() -> Result<(), Failure> {
     }
 }
 
+/// Whether a unit runs, with a process that lives, or does not, and is not on the way to either.
+fn is_settled(unit: &str) -> bool {
+    let Ok(told) = program::run(&["systemctl", "show", "-p", "ActiveState,MainPID", unit], PATIENCE) else {
+        return true;
+    };
+    let of = |name: &str| told.stdout.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    match of("ActiveState=") {
+        "active" => of("MainPID=").parse().is_ok_and(is_sshd),
+        state => !matches!(state, "activating" | "deactivating" | "reloading"),
+    }
+}
+
+/// The number in a file.
+fn number(host: &Host, file: &str) -> Option<i32> {
+    let content = files::read(&host.path(file)).ok()??;
+    String::from_utf8_lossy(&content.bytes).trim().parse().ok().filter(|pid| *pid > 1)
+}
+
+/// Whether a process is an sshd that lives: one that has ended and that nobody has asked for yet is not.
 fn is_sshd(pid: i32) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "sshd")
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let told = stat.rsplit_once(") ").and_then(|(head, tail)| Some((head.split_once('(')?.1, tail)));
+    told.is_some_and(|(name, tail)| name == "sshd" && !tail.starts_with(['Z', 'X']))
 }
 
 /// What differs between two programs that one process executes: where they lie in memory.

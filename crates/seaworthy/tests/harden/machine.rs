@@ -1,0 +1,216 @@
+//! Hardening a whole machine: systemd, control groups v2, AppArmor, the kernel's audit, reboots and power cuts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use seaworthy_bed::{Machine, MachineSpec};
+use serde_json::Value;
+
+/// How many power cuts there are; more are asked for by this variable: `SEAWORTHY_POWER_CUTS=50`.
+const CUTS: &str = "SEAWORTHY_POWER_CUTS";
+/// Emulated, everything takes its time.
+const LONG: Duration = Duration::from_secs(420);
+
+/// Checks of files' rights and of audit rules that the machine, as Debian sets it up and a careless person leaves it, fails.
+const SAFE: &str = "daemon-json-mode,daemon-json-owner,docker-socket-mode,etc-docker-mode,etc-docker-audited,\
+    daemon-json-audited,docker-service-audited,docker-socket-unit-audited,default-docker-audited,containerd-socket-audited";
+/// Settings of the engine.
+const ENGINE: &str = "icc-off,daemon/no-new-privileges,no-userland-proxy";
+/// Limits of a container.
+const LIMITS: &str = "memory-limited,pids-limited,restart-bounded";
+
+struct Careless {
+    machine: Machine,
+}
+
+impl Careless {
+    /// A machine on which everything is wrong that can be made right without a new container.
+    fn start() -> Option<Self> {
+        let machine = Machine::require(MachineSpec::default())?;
+        machine.wait_for_boot();
+        machine.install_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")));
+        machine.put("/etc/docker/daemon.json", b"{\n    \"log-driver\": \"json-file\"\n}\n", 0o666);
+        machine.must(&["chown", "alice:alice", "/etc/docker/daemon.json"]);
+        machine.must(&["chmod", "777", "/etc/docker"]);
+        machine.must(&["systemctl", "reset-failed", "docker.service", "docker.socket"]);
+        machine.must(&["systemctl", "restart", "docker.service"]);
+        machine.must(&["chmod", "666", "/run/docker.sock"]);
+        let run = ["docker", "run", "-d", "--name", "web", "--restart", "always", "busybox:test", "sleep", "36000"];
+        machine.must(&run);
+        machine.must(&["sync"]);
+        Some(Self { machine })
+    }
+
+    fn sea(&self, arguments: &[&str]) -> (i32, String, String) {
+        let whole = [&["/usr/local/bin/seaworthy"], arguments].concat();
+        let output = self.machine.command(&whole).limit(LONG).run();
+        (output.status, output.stdout, output.stderr)
+    }
+
+    #[track_caller]
+    fn well(&self, arguments: &[&str]) -> String {
+        let (code, out, err) = self.sea(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {out}\n{err}");
+        out
+    }
+
+    #[track_caller]
+    fn plan(&self, checks: &str) {
+        let set = ["--set", "web:memory=64m", "--set", "web:pids-limit=100"];
+        self.well(&[&["harden", "plan", "--check", checks, "-o", "/root/plan.json"][..], &set].concat());
+        let plan: Value = serde_json::from_slice(&self.machine.get("/root/plan.json")).unwrap();
+        assert_eq!(plan["left_out"], serde_json::json!([]), "something could not be planned");
+    }
+
+    fn apply(&self, within: &str) -> (i32, String, String) {
+        self.sea(&["harden", "apply", "/root/plan.json", "--allow-disruptive", "--confirm-within", within])
+    }
+
+    /// How many of the findings of these checks have a verdict, as `fail 3, pass 7`.
+    fn verdicts(&self, checks: &str) -> String {
+        let out = self.well(&["audit", "--all", "-f", "json", "--check", checks]);
+        let report: Value = serde_json::from_str(&out).unwrap();
+        let mut counts = std::collections::BTreeMap::new();
+        for finding in report["findings"].as_array().unwrap() {
+            let verdict = finding["verdict"].as_str().unwrap().to_owned();
+            *counts.entry(verdict).or_insert(0) += 1;
+        }
+        counts.iter().map(|(verdict, n)| format!("{verdict} {n}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Everything that the plan touches, as the system has it: files, kernel, engine, control group.
+    fn state(&self) -> String {
+        let script = "stat -c '%n %U:%G %a' /etc/docker /etc/docker/daemon.json /run/docker.sock; cat /etc/docker/daemon.json; \
+            auditctl -l | sort; cat /etc/audit/rules.d/*.rules | grep -v '^#' | sort; \
+            systemctl show docker.socket -p SocketMode; docker network inspect bridge -f '{{json .Options}}'; \
+            pgrep -c docker-proxy; docker inspect web -f '{{.HostConfig.RestartPolicy}} {{.State.Running}}'; \
+            cat /sys/fs/cgroup/system.slice/docker-$(docker inspect web -f '{{.Id}}').scope/memory.max; ls /etc/systemd/system";
+        self.machine.command(&["sh", "-c", script]).limit(LONG).run().stdout
+    }
+
+    fn status(&self) -> (i32, Value) {
+        let (code, out, err) = self.sea(&["harden", "status", "-f", "json"]);
+        let last = out.lines().last().unwrap_or_default();
+        (code, serde_json::from_str(last).unwrap_or_else(|why| panic!("{why}: {out} {err}")))
+    }
+
+    /// Waits until nothing is at work.
+    #[track_caller]
+    fn settled(&self) -> (i32, Value) {
+        for _ in 0..240 {
+            let (code, status) = self.status();
+            let all = status["transactions"].as_array().cloned().unwrap_or_default();
+            if !all.iter().any(|t| matches!(t["state"].as_str(), Some("working" | "interrupted"))) {
+                return (code, status);
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        panic!("it is never settled: {:?}", self.status());
+    }
+}
+
+#[test]
+fn what_was_asked_for_is_found_applied_kept_over_a_reboot_and_undone() {
+    let Some(host) = Careless::start() else { return };
+    let all = format!("{SAFE},{ENGINE},{LIMITS}");
+    let before = host.state();
+    let found = host.verdicts(&all);
+    assert!(!found.contains("pass") && !found.contains("unknown"), "{found}");
+    host.plan(&all);
+    let (code, out, err) = host.apply("30m");
+    assert_eq!(code, 0, "{out}\n{err}");
+    assert!(out.contains("rehearsed") && !out.contains("not rehearsed"), "{out}");
+    let done = host.verdicts(&all);
+    assert!(!done.contains("fail") && !done.contains("unknown"), "{done}\n{out}");
+    assert_eq!(host.status().0, 7);
+    host.well(&["harden", "confirm"]);
+    assert_eq!(host.status().0, 0);
+
+    host.machine.reboot();
+    let kept = host.verdicts(&all);
+    assert!(!kept.contains("fail") && !kept.contains("unknown"), "{kept}");
+    // A restart is where a mode that was only changed on the live socket would come back.
+    host.machine.must(&["systemctl", "reset-failed", "docker.service", "docker.socket"]);
+    host.machine.must(&["systemctl", "stop", "docker.service", "docker.socket"]);
+    host.machine.must(&["systemctl", "start", "docker.service"]);
+    assert_eq!(host.verdicts("docker-socket-mode"), "pass 1");
+
+    let (_, status) = host.status();
+    let id = status["transactions"][0]["transaction"].as_str().unwrap();
+    host.well(&["harden", "rollback", id]);
+    host.machine.must(&["chmod", "666", "/run/docker.sock"]);
+    assert_eq!(host.state(), before);
+    let undone = host.verdicts(&all);
+    assert!(!undone.contains("pass") && !undone.contains("unknown"), "{undone}");
+}
+
+#[test]
+fn the_guard_takes_back_what_is_not_confirmed_also_when_it_is_killed_and_over_a_reboot() {
+    let Some(host) = Careless::start() else { return };
+    let before = host.state();
+    host.plan(SAFE);
+
+    // In time: by the guard, which systemd starts again when it is killed.
+    let (code, out, err) = host.apply("40s");
+    assert_eq!(code, 0, "{out}\n{err}");
+    assert!(out.contains("by systemd"), "{out}");
+    assert_ne!(host.state(), before);
+    host.machine.must(&["sh", "-c", "pkill -KILL -f 'harden guard'"]);
+    for _ in 0..240 {
+        if host.status().0 != 7 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let (code, status) = host.settled();
+    assert_eq!((code, status["transactions"][0]["state"].as_str()), (0, Some("rolled-back")), "{status}");
+    assert_eq!(host.state(), before);
+
+    // Over a reboot: before anything has read the files.
+    assert_eq!(host.apply("30m").0, 0);
+    host.machine.reboot();
+    let (code, status) = host.settled();
+    assert_eq!((code, status["transactions"][0]["state"].as_str()), (0, Some("rolled-back")), "{status}");
+    host.machine.must(&["chmod", "666", "/run/docker.sock"]);
+    assert_eq!(host.state(), before);
+    let units = host.machine.must(&["sh", "-c", "ls /etc/systemd/system | grep -c seaworthy || true"]);
+    assert_eq!(units.trim(), "0");
+}
+
+#[test]
+fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
+    let Some(host) = Careless::start() else { return };
+    let cuts: u64 = std::env::var(CUTS).ok().and_then(|n| n.parse().ok()).unwrap_or(3);
+    let all = format!("{SAFE},{LIMITS}");
+    let before = host.state();
+    host.plan(&all);
+    host.machine.must(&["sync"]);
+    let mut ended = std::collections::BTreeMap::new();
+    for cut in 0..cuts {
+        let arguments = [
+            "/usr/local/bin/seaworthy",
+            "harden",
+            "apply",
+            "/root/plan.json",
+            "--allow-disruptive",
+            "--confirm-within",
+            "30m",
+        ];
+        let running = host.machine.command(&arguments).limit(LONG).start();
+        // Spread over the whole of an apply, which takes a few seconds here.
+        std::thread::sleep(Duration::from_millis(300 + cut * 7919 % 6000));
+        let is_over = running.is_over();
+        host.machine.power_cut();
+        drop(running);
+        host.machine.boot();
+        host.machine.wait_for_boot();
+        let (code, status) = host.settled();
+        let state = status["transactions"][0]["state"].as_str().unwrap_or("none").to_owned();
+        host.machine.must(&["chmod", "666", "/run/docker.sock"]);
+        // Not confirmed: whatever was done is taken back, and what was not begun left nothing.
+        assert_eq!(host.state(), before, "cut {cut}: {status}");
+        assert_eq!(code, 0, "cut {cut}: {status}");
+        *ended.entry(format!("{state}, apply {}", if is_over { "over" } else { "under way" })).or_insert(0) += 1;
+    }
+    println!("after {cuts} power cuts: {ended:?}");
+}
