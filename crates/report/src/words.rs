@@ -1,11 +1,16 @@
 //! Words that several renderings share.
 
+use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::{Audit, ControlResult};
 use seaworthy_core::benchmark::Section;
+use seaworthy_core::check::Check;
 use seaworthy_core::judge::Finding;
+use seaworthy_core::remedy::Edit;
 use seaworthy_core::snapshot::{Gap, Target};
-use seaworthy_core::step::{Counted, Forecast};
+use seaworthy_core::step::{Counted, Forecast, Priority};
 use seaworthy_core::verdict::Verdict;
+
+use crate::clean::one_line;
 
 /// Verdicts in the order in which counts and groups are shown.
 pub const VERDICTS: [Verdict; 5] = Verdict::ALL;
@@ -64,6 +69,26 @@ pub fn component(audit: &Audit<'_>, finding: &Finding) -> String {
     } else {
         name.to_owned()
     }
+}
+
+/// The command that plans a priority, by its place from 1; none where a person has to do all of it. Where not every check
+/// was judged the places are others, and it is named by its checks.
+pub fn planned(model: &Assessment<'_>, place: usize, priority: &Priority) -> Option<String> {
+    let audit = model.audit;
+    let mut checks: Vec<&Check> = priority.closes.iter().map(|i| audit.check(&audit.findings[*i])).collect();
+    checks.sort_by_key(|c| &c.id);
+    checks.dedup_by_key(|c| &c.id);
+    let mut edits = checks.iter().flat_map(|c| &c.remedy.edits).peekable();
+    edits.peek()?;
+    let anew = if edits.any(|e| matches!(e, Edit::Recreate(_))) { " --recreate" } else { "" };
+    let whole = audit.is_whole() && (0..audit.checks.len()).all(|i| audit.was_wanted(i));
+    let what = if whole {
+        place.to_string()
+    } else {
+        let ids: Vec<String> = checks.iter().map(|c| one_line(&c.id)).collect();
+        format!("--check {}", ids.join(","))
+    };
+    Some(format!("seaworthy harden plan {what}{anew}"))
 }
 
 /// How many controls have each verdict, in the order of `VERDICTS`. A pass in part is no pass of the control.

@@ -378,7 +378,7 @@ fn own(draft: &Draft<'_>, asked: &Asked<'_>, option: &str) -> Result<Resolved, N
             }
             _ => ("where it writes is not known (docker diff shows it)", "/tmp,/run"),
         };
-        return Err(Not::Left(format!("{why}; then say it: --set {name}:{option}={example}")));
+        return Err(Not::Left(format!("{why}; then say it: --set CONTAINER:{option}={example}")));
     };
     match option {
         "network" => {

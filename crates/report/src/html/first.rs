@@ -55,8 +55,8 @@ pub struct PriorityView {
     pub safety: &'static str,
     /// How to, as HTML.
     pub fix: String,
-    /// The command that tells more.
-    pub command: String,
+    /// The commands that plan it and tell more.
+    pub commands: Vec<String>,
     /// The terms of its rank.
     pub why: Vec<String>,
     /// The threats that it answers: the catalogue's position, the title, the subjects.
@@ -70,12 +70,12 @@ pub struct PriorityView {
 /// What to harden first, and the titles of what comes after.
 pub fn priorities(assessment: &Assessment<'_>, top: usize) -> (Vec<PriorityView>, Vec<(String, String)>, usize) {
     let all = &assessment.priorities;
-    let first = all.iter().take(top).map(|p| priority(assessment, p)).collect();
+    let first = all.iter().take(top).enumerate().map(|(i, p)| priority(assessment, i + 1, p)).collect();
     let later = all.iter().skip(top).take(LATER).map(|p| (sentence(&p.title), gain(assessment, p))).collect();
     (first, later, all.len().saturating_sub(top + LATER))
 }
 
-fn priority(assessment: &Assessment<'_>, of: &Priority) -> PriorityView {
+fn priority(assessment: &Assessment<'_>, place: usize, of: &Priority) -> PriorityView {
     let audit = assessment.audit;
     let check = of.closes.first().and_then(|f| audit.findings.get(*f)).map(|f| audit.check(f));
     let cost = if of.breaks.is_empty() {
@@ -90,7 +90,10 @@ fn priority(assessment: &Assessment<'_>, of: &Priority) -> PriorityView {
         cost,
         safety: of.safety.word(),
         fix: check.map_or_else(String::new, |c| inline(&c.remedy.fix)),
-        command: check.map_or_else(String::new, |c| format!("seaworthy explain {}", name(&c.id))),
+        commands: words::planned(assessment, place, of)
+            .into_iter()
+            .chain(check.map(|c| format!("seaworthy explain {}", name(&c.id))))
+            .collect(),
         why: of.why.iter().take(12).map(|w| sentence(w)).collect(),
         answers: answered(assessment, of),
         cuts: of.cuts.iter().copied().take(20).collect(),

@@ -10,6 +10,7 @@ use seaworthy_core::threat::{Instance, Rating, Status, Subject};
 use serde::{Serialize, Serializer};
 
 use super::FactOut;
+use crate::words;
 
 /// A list that is empty where there is no model.
 fn list<'r, T: Serialize, S: Serializer>(
@@ -423,14 +424,15 @@ struct PriorityOut<'r> {
     command: String,
 }
 
-fn priority<'r>(model: &'r Assessment<'r>, priority: &'r Priority) -> PriorityOut<'r> {
+fn priority<'r>(model: &'r Assessment<'r>, place: usize, priority: &'r Priority) -> PriorityOut<'r> {
     let audit = model.audit;
     let mut remedy: Vec<&str> = priority.closes.iter().map(|i| audit.check(&audit.findings[*i]).id.as_str()).collect();
     remedy.sort_unstable();
     remedy.dedup();
     let left = priority.left();
     PriorityOut {
-        command: format!("seaworthy explain {}", remedy.first().copied().unwrap_or_default()),
+        command: words::planned(model, place, priority)
+            .unwrap_or_else(|| format!("seaworthy explain {}", remedy.first().copied().unwrap_or_default())),
         remedy,
         title: &priority.title,
         closes: decided(model, &priority.closes),
@@ -448,7 +450,7 @@ fn priority<'r>(model: &'r Assessment<'r>, priority: &'r Priority) -> PriorityOu
 
 impl Serialize for Priorities<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        list(self.0, serializer, |m| m.priorities.iter().map(|p| priority(m, p)).collect())
+        list(self.0, serializer, |m| m.priorities.iter().enumerate().map(|(i, p)| priority(m, i + 1, p)).collect())
     }
 }
 

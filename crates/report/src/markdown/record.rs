@@ -391,6 +391,9 @@ impl Record<'_> {
         let breaks: Vec<String> = priority.breaks.iter().map(|b| escape(b)).collect();
         let breaks = if breaks.is_empty() { "nothing restarts".to_owned() } else { breaks.join(", ") };
         writeln!(out, "- What it costs: {}; {breaks}.", priority.safety.word())?;
+        if let Some(command) = words::planned(self.model, number, priority) {
+            writeln!(out, "- Planned by {}.", code(&command))?;
+        }
         let mut said_fixes: Vec<&str> = Vec::new();
         for i in &priority.closes {
             let check = audit.check(&audit.findings[*i]);

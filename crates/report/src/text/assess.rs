@@ -140,12 +140,19 @@ impl Model<'_, '_> {
         if !why.is_empty() {
             page.paragraph(out, &space, indent, &why.join("; "))?;
         }
-        if let Some(answers) = self.answers(priority, page.width.saturating_sub(indent)) {
-            page.paragraph(out, &space, indent, &answers)?;
+        let explain = self.explain(priority);
+        let planned = words::planned(self.model, place, priority);
+        // Told beside what it answers where the line under it tells how to plan it.
+        let beside = planned.as_ref().map_or_else(String::new, |_| explain.clone());
+        let room = page.width.saturating_sub(indent + width(&beside) + 2);
+        if let Some(answers) = self.answers(priority, room) {
+            page.edges(out, &Edge::plain(format!("{space}{answers}")), &self.text.dim(beside))?;
+        } else if !beside.is_empty() {
+            page.edges(out, &Edge::plain(String::new()), &self.text.dim(beside))?;
         }
         let breaks: Vec<String> = priority.breaks.iter().map(|b| one_line(b)).collect();
         let breaks = if breaks.is_empty() { "nothing restarts".to_owned() } else { breaks.join(", ") };
-        let command = self.command(priority);
+        let command = planned.unwrap_or(explain);
         let room = page.width.saturating_sub(indent + width(&command) + 2);
         let left = cut(&format!("{} · {breaks}", priority.safety.word()), room.max(20));
         page.edges(out, &Edge::plain(format!("{space}{left}")), &self.text.dim(command))
@@ -179,8 +186,8 @@ impl Model<'_, '_> {
         Some(format!("answers {letters} “{}”{more}", cut(&one_line(&first.title), room.max(20))))
     }
 
-    /// The command that tells how.
-    pub(super) fn command(&self, priority: &Priority) -> String {
+    /// The command that tells more.
+    fn explain(&self, priority: &Priority) -> String {
         let audit = self.text.audit;
         let check = priority.closes.first().map_or("", |i| audit.check(&audit.findings[*i]).id.as_str());
         format!("seaworthy explain {}", one_line(check))
