@@ -26,6 +26,10 @@
 //! What the new one wrote into its own layer goes with it, as it was allowed for the old one's; where the old one had
 //! written nothing there and the new one has, the new one is kept, stopped, as `NAME-after-TX`, and named.
 //!
+//! What a killed process asked of the engine is carried out all the same, perhaps after recovery has looked. So a creation
+//! that is on its way is found by its name, which is reserved from its beginning, and is waited for; a stop is repeated,
+//! and returns when the container has stopped; and in the end all is read again.
+//!
 //! Until [`prune`], two containers of that description are there, one of them stopped.
 //!
 //! # Compose
