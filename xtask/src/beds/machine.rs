@@ -23,7 +23,8 @@ pub fn machine() -> Result<(), String> {
     let version = String::from_utf8_lossy(&qemu.stdout).lines().next().unwrap_or_default().to_owned();
     // Memory that was stored by one version may not be another's.
     let stamp = format!("{}{version}\n", recipe.stamp());
-    let complete = ["vmlinuz", "initrd", "disk.raw", "warm.qcow2", "memory"].iter().all(|name| target.join(name).is_file());
+    let complete =
+        ["vmlinuz", "initrd", "disk.raw", "warm.qcow2", "memory"].iter().all(|name| target.join(name).is_file());
     if complete && fs::read_to_string(target.join("stamp")).is_ok_and(|built| built == stamp) {
         return Ok(());
     }
