@@ -39,7 +39,7 @@ impl Recipe {
 
     /// What the image was made from, as text; an image of another text is not this recipe's.
     pub fn stamp(&self) -> String {
-        format!("{self:?}\n{:?}\n", super::qemu::HARDWARE)
+        format!("{self:?}\n{:?}\n{}\n", super::qemu::HARDWARE, super::qemu::KERNEL)
     }
 }
 
