@@ -23,7 +23,7 @@ pub struct Missing {
 }
 
 /// Programs and the Debian package that brings each.
-const PACKAGES: [(&str, &str); 11] = [
+const PACKAGES: [(&str, &str); 13] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -34,6 +34,8 @@ const PACKAGES: [(&str, &str); 11] = [
     ("pkg-config", "pkg-config"),
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
+    ("sudo", "sudo"),
+    ("systemctl", "systemd"),
     ("chromium", "chromium"),
 ];
 
