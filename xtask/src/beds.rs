@@ -1,7 +1,9 @@
 //! Brings the engines that tests need onto this machine, where it may; otherwise says what is missing and why.
 //!
-//! It installs what Debian has, never at the price of a package that is there, and builds Engine 29 once.
+//! It installs what Debian has, never at the price of a package that is there, and builds Engine 29 and a machine once.
 //! Every step is said aloud on stderr.
+
+mod machine;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -22,8 +24,8 @@ pub struct Missing {
     pub why: String,
 }
 
-/// Programs and the Debian package that brings each.
-const PACKAGES: [(&str, &str); 13] = [
+/// Programs that engines and browsers are, or need, and the Debian package that brings each.
+const ENGINES: [(&str, &str); 14] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -32,11 +34,20 @@ const PACKAGES: [(&str, &str); 13] = [
     ("busybox", "busybox-static"),
     ("gcc", "gcc"),
     ("pkg-config", "pkg-config"),
+    ("/usr/include/seccomp.h", "libseccomp-dev"),
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
     ("sudo", "sudo"),
     ("systemctl", "systemd"),
     ("chromium", "chromium"),
+];
+
+/// Those that a whole machine needs besides; apart, so that where they cannot be had the engines can.
+const MACHINE: [(&str, &str); 4] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("qemu-img", "qemu-utils"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("mkfs.ext4", "e2fsprogs"),
 ];
 
 /// The services that these packages would start.
@@ -46,7 +57,7 @@ const SERVICES: [&str; 6] =
 /// Prepares every bed; returns those that cannot be had.
 pub fn prepare() -> Vec<Missing> {
     seaworthy_bed::sweep();
-    let installed = install();
+    let installed = install(&ENGINES);
     let built = engine29();
     let mut missing = Vec::new();
     for version in [Version::V20, Version::V29] {
@@ -63,18 +74,20 @@ pub fn prepare() -> Vec<Missing> {
         let why = installed.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
         missing.push(Missing { name: "chromium".into(), why: why.replace('\n', " ") });
     }
+    let built = install(&MACHINE).and_then(|()| machine::machine());
+    if let Err(why) = seaworthy_bed::Image::find() {
+        let why = built.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
+        missing.push(Missing { name: "machine".into(), why: why.replace('\n', " ") });
+    }
     missing
 }
 
-fn install() -> Result<(), String> {
+fn install(packages: &[(&str, &'static str)]) -> Result<(), String> {
     let mut wanted: Vec<&str> =
-        PACKAGES.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+        packages.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
     // docker.io brings its own; naming them could only disturb what apt chooses.
     if wanted.contains(&"docker.io") {
         wanted.retain(|package| !matches!(*package, "containerd" | "runc"));
-    }
-    if !Path::new("/usr/include/seccomp.h").exists() {
-        wanted.push("libseccomp-dev");
     }
     if wanted.is_empty() {
         return Ok(());
@@ -94,7 +107,7 @@ fn install() -> Result<(), String> {
     let done = apt("-y", &wanted).or_else(|_| update().and_then(|_| apt("-y", &wanted)));
     before.stop_what_came_after();
     // A package whose service may not start here (auditd) ends apt with an error and is there all the same.
-    let absent = PACKAGES.iter().find(|(program, package)| wanted.contains(package) && find(program).is_none());
+    let absent = packages.iter().find(|(program, package)| wanted.contains(package) && find(program).is_none());
     match (done, absent) {
         (Err(error), Some((program, _))) => Err(format!("{program} is missing: {error}")),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Taking away what an engine leaves: processes, mounts, control groups, shim sockets, files.
 //!
 //! Everything here works from the bed's folder alone, so that a bed whose test process was killed can be cleared by the
-//! next one. A process counts as the bed's when it is one of the engine's programs *and* names the folder on its
+//! next one. A process counts as the bed's when it is one of these programs *and* names the folder on its
 //! command line, or descends from one that does; clients and tests that merely name the folder are left alone.
 
 use std::collections::HashMap;
@@ -19,8 +19,9 @@ use crate::lock;
 /// Folders of beds begin so; the process and a counter follow.
 pub(crate) const PREFIX: &str = "swbed-";
 
-/// The engine's programs, as `/proc/PID/comm` (15 bytes) has them.
-const PROGRAMS: [&str; 7] = ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr"];
+/// The programs of engines and machines, as `/proc/PID/comm` (15 bytes) has them.
+const PROGRAMS: [&str; 8] =
+    ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr", "qemu-system-x86"];
 
 /// Where beds are made: `TMPDIR` where it is short enough for sockets in it (108 bytes), else `/tmp`.
 pub(crate) fn base() -> PathBuf {
@@ -96,6 +97,7 @@ fn kill_all(dir: &Path) {
         }
         for pid in doomed {
             kill(pid, Signal::KILL);
+            thaw(pid);
         }
         sleep(Duration::from_millis(20));
     }
@@ -104,6 +106,21 @@ fn kill_all(dir: &Path) {
 fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Lets a process of a paused container go on: before that it does not even end.
+fn thaw(pid: i32) {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(hierarchy), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let group = Path::new("/sys/fs/cgroup").join(hierarchy).join(path.trim_start_matches('/'));
+        match hierarchy {
+            "freezer" => drop(fs::write(group.join("freezer.state"), "THAWED")),
+            "" if path != "/" => drop(fs::write(group.join("cgroup.freeze"), "0")),
+            _ => {}
+        }
     }
 }
 

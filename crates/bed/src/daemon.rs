@@ -358,7 +358,7 @@ impl Drop for Daemon {
 }
 
 /// A folder under the temporary one, with its lock taken before its name says that it is a bed.
-fn make_dir() -> io::Result<(PathBuf, File)> {
+pub(crate) fn make_dir() -> io::Result<(PathBuf, File)> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{}{}-{}", clear::PREFIX, std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let (hidden, dir) = (clear::base().join(format!(".{name}")), clear::base().join(name));

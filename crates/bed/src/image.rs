@@ -78,7 +78,7 @@ fn add(tar: &mut tar::Builder<Vec<u8>>, file: ContextFile<'_>) -> std::io::Resul
     tar.append_data(&mut header, file.path, file.bytes)
 }
 
-fn busybox_tree(busybox: &Path) -> std::io::Result<Vec<u8>> {
+pub(crate) fn busybox_tree(busybox: &Path) -> std::io::Result<Vec<u8>> {
     let bytes = std::fs::read(busybox)?;
     let applets = Command::new(busybox).arg("--list").output()?.stdout;
     let mut tar = tar::Builder::new(Vec::new());

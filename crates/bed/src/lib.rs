@@ -21,6 +21,7 @@ mod find;
 mod http;
 mod image;
 mod lock;
+mod machine;
 
 pub use browser::{Browser, find_browser};
 pub use clear::sweep;
@@ -29,3 +30,4 @@ pub use find::{Version, beds_dir, find, skip};
 pub use http::Connection;
 pub use image::ContextFile;
 pub use lock::audit_table;
+pub use machine::{Command, Image, Machine, MachineSpec, Output, Recipe, Running};

@@ -17,6 +17,13 @@ pub fn audit_table() -> File {
     file
 }
 
+/// Waits until no other test runs a whole machine: one is as much as two processors carry.
+pub(crate) fn machine() -> File {
+    let file = open(Path::new("/tmp/seaworthy-machine.lock"));
+    flock(&file, FlockOperation::LockExclusive).expect("lock the machine");
+    file
+}
+
 /// The file in a bed's folder that whoever uses the bed holds locked.
 pub(crate) const OWN: &str = "bed.lock";
 

@@ -242,7 +242,8 @@ pub struct Activate {
     pub returns: Vec<ContainerRef>,
     /// Containers that stop and that are started again after it, in this order.
     pub started_again: Vec<ContainerRef>,
-    /// Whether all containers are stopped before it, also those that the engine would keep running.
+    /// Whether every container is stopped before the restart: settings of the default bridge do not take effect while
+    /// one is kept running (live-restore).
     #[serde(default)]
     pub stop_all: bool,
 }
@@ -273,6 +274,9 @@ pub struct ContainerRef {
 pub struct Update {
     /// Which one.
     pub container: ContainerRef,
+    /// Its Compose project and service, where it has them.
+    #[serde(default)]
+    pub compose: Option<(String, String)>,
     /// The fields.
     pub set: Vec<SetField>,
 }

@@ -1,5 +1,6 @@
 //! Actions: how each kind of change is checked, done, seen in effect and undone.
 
+mod activate;
 pub mod audit;
 mod block;
 pub mod daemon_json;
@@ -114,6 +115,14 @@ pub trait Act {
         Vec::new()
     }
 
+    /// Puts back what it may have left half-way, where a reboot has undone all else of it.
+    ///
+    /// # Errors
+    /// Where that cannot be done now.
+    fn rebooted(&self, _: &Host, _: &Value) -> Result<Undone, Failure> {
+        Ok(Undone::Nothing)
+    }
+
     /// When it can be undone after a reboot.
     fn stage(&self) -> Stage {
         Stage::Files
@@ -126,6 +135,7 @@ pub trait Act {
 /// Where this build does not know how.
 pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
     match action {
+        Action::Activate(activate) => Ok(Box::new(activate.clone())),
         Action::Audit(rules) => Ok(Box::new(rules.clone())),
         Action::DaemonJson(settings) => Ok(Box::new(settings.clone())),
         Action::DropIn(change) => Ok(Box::new(change.clone())),
@@ -136,6 +146,5 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
         Action::Sshd(change) => Ok(Box::new(change.clone())),
         Action::Swarm(swarm) => Ok(Box::new(swarm.clone())),
         Action::Update(update) => Ok(Box::new(update.clone())),
-        _ => Err(Refusal::Refused(format!("{} is not carried out by this build", action.word()))),
     }
 }

@@ -7,6 +7,7 @@ pub mod act;
 #[cfg(test)]
 mod bench;
 pub mod engine;
+pub mod export;
 pub mod files;
 pub mod flags;
 pub mod host;

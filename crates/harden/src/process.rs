@@ -211,6 +211,10 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").env("A", "b").spawn().unwrap();
         let process = Process::of(child.id()).unwrap();
         assert!(process.lives());
+        // spawn returns while the kernel still sets the new program up.
+        while process.arguments().unwrap().len() != 2 {
+            std::thread::yield_now();
+        }
         assert_eq!(process.parent().unwrap().0, std::process::id());
         assert!(process.environment().unwrap().contains(&b"A=b".to_vec()));
         assert_eq!(process.arguments().unwrap(), ["sleep", "60"]);

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub(crate) use words::cause;
+
 use crate::Host;
 use crate::process::{self, Limits, Process};
 

@@ -44,7 +44,7 @@ fn update(id: &str, set: &[(&str, Value, Value)]) -> Action {
         why: "the user's".into(),
     };
     let container = ContainerRef { id: id.into(), name: "web".into() };
-    Action::Update(Update { container, set: set.iter().map(field).collect() })
+    Action::Update(Update { container, compose: None, set: set.iter().map(field).collect() })
 }
 
 fn host_config(daemon: &Daemon, id: &str, name: &str) -> Value {

@@ -18,6 +18,14 @@ mkdir -p /run/lock /var/lib/docker /etc/docker "$scratch"/{data,etc,home}
 mount --bind "$scratch/data" /var/lib/docker
 mount --bind "$scratch/etc" /etc/docker
 mount --bind "$scratch/home" /root
+# No machine has this id, so that no plan made from the demonstration fits one.
+printf '%s\n' 5ea30000000000000000000000000da7 > "$scratch/machine-id"
+mount --bind "$scratch/machine-id" /etc/machine-id
+# Whether the recording machine has sudo is none of the demonstration's business.
+for rules in /etc/sudoers /etc/sudoers.d; do
+  if [ -d "$rules" ]; then mkdir "$scratch/rules" && mount --bind "$scratch/rules" "$rules"
+  elif [ -e "$rules" ]; then install -m 0440 /dev/null "$scratch/sudoers" && mount --bind "$scratch/sudoers" "$rules"; fi
+done
 cat > /etc/docker/daemon.json <<'JSON'
 {
   "live-restore": true,
@@ -32,7 +40,7 @@ clean() {
   docker rm -f $(docker ps -aq) >/dev/null 2>&1 || true
   kill "$daemon" 2>/dev/null || true
   wait "$daemon" 2>/dev/null || true
-  umount -l /root /etc/docker /var/lib/docker 2>/dev/null || true
+  umount -l /etc/sudoers /etc/sudoers.d /etc/machine-id /root /etc/docker /var/lib/docker 2>/dev/null || true
   rm -rf "$scratch"
 }
 trap clean EXIT

@@ -55,10 +55,23 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// A refusal, in one line: it ends with another code than failures do.
+#[derive(Debug)]
+pub struct Refused(pub String);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// Prints a failure on one line.
 pub fn failure(error: &anyhow::Error) -> ExitCode {
     let line = seaworthy_report::one_line(&format!("{error:#}"));
     // Nothing is left to be done where even this cannot be printed; the exit code still tells.
     let _ = writeln!(std::io::stderr().lock(), "seaworthy: {line}");
-    Exit::Failure.into()
+    let exit = if error.downcast_ref::<Refused>().is_some() { Exit::Refused } else { Exit::Failure };
+    exit.into()
 }

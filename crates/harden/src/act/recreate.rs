@@ -143,8 +143,13 @@ impl Intent {
     /// The specification that the new one is made from, also after the old one was stopped and its policy held.
     fn wanted(&self, action: &plan::Recreate, old: &Seen) -> Result<Spec, Refusal> {
         let mut old = old.clone();
-        old.inspect["HostConfig"]["RestartPolicy"] = self.restart.clone();
-        old.inspect["NetworkSettings"]["Ports"] = self.ports.clone();
+        for (section, key, value) in
+            [("HostConfig", "RestartPolicy", &self.restart), ("NetworkSettings", "Ports", &self.ports)]
+        {
+            if let Some(Value::Object(section)) = old.inspect.get_mut(section) {
+                section.insert(key.into(), value.clone());
+            }
+        }
         let mut want = options::merge(&Spec::of(&old), &action.set, &old)?;
         want.config.insert("Image".into(), self.reference.as_str().into());
         Ok(want)

@@ -13,7 +13,8 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Gid, Mode, OFlags, StatVfsMountFlags, Uid, XattrFlags, chownat, fstatvfs, getxattr, openat, setxattr,
+    AtFlags, CWD, Gid, Mode, OFlags, StatVfsMountFlags, Uid, XattrFlags, chownat, fstatvfs, fsync, getxattr, openat,
+    setxattr,
 };
 use rustix::io::Errno;
 use seaworthy_core::plan::{Owned, Rights};
@@ -302,7 +303,16 @@ impl Thing {
             let mode = std::fs::Permissions::from_mode(to.mode);
             std::fs::set_permissions(self.name(), mode).map_err(why)?;
         }
+        self.sync().map_err(why)?;
         let is = owned(&facts(&self.fd).map_err(why)?);
         if is == *to { Ok(()) } else { Err("it was changed and reads back otherwise".into()) }
+    }
+    /// Has its rights on disk. A socket has nothing there that outlives the machine's next start.
+    fn sync(&self) -> Result<(), Errno> {
+        if self.facts.kind == Kind::Socket {
+            return Ok(());
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        fsync(openat(CWD, self.name(), flags, Mode::empty())?)
     }
 }

@@ -92,12 +92,16 @@ pub(super) fn key(world: &World<'_>, key: &str, wanted: &Setting) -> Result<Reso
         );
         return Err(line.into());
     }
-    let mut after = Some(json(wanted));
+    // An empty text takes the key away: the engine's default has no word of its own on every version.
+    let is_gone = matches!(wanted, Setting::Str(value) if value.is_empty());
+    let mut after = Some(json(wanted)).filter(|_| !is_gone);
     match key {
-        // The file has no word for the built-in profile on every engine: without the key it applies.
-        "seccomp-profile" if keys.contains(&key) => after = None,
-        "seccomp-profile" => {
-            return Err("no profile is configured and yet none is in effect: the kernel or the engine was built without seccomp".into());
+        _ if is_gone && !keys.contains(&key) => {
+            let line = match key {
+                "seccomp-profile" => "no profile is configured and yet none is in effect: the kernel or the engine was built without seccomp".to_owned(),
+                _ => format!("{key} is in effect and not in daemon.json: it comes from somewhere else"),
+            };
+            return Err(line.into());
         }
         "metrics-addr" => after = Some(loopback(daemon)?),
         "live-restore" if text(daemon, "swarm")? != "inactive" => {
@@ -192,6 +196,7 @@ fn breaks(world: &World<'_>, key: &str) -> Known<Vec<String>> {
         "default-ipc-mode" => "containers made from now on share their IPC namespace with no other container unless they say so".to_owned(),
         "seccomp-profile" => "system calls that the built-in profile filters fail in containers that start from now on".to_owned(),
         "metrics-addr" => "whoever scrapes the metrics over the network gets none any more".to_owned(),
+        "cgroup-parent" => "containers made from now on count to the engine's own group of limits; those that exist stay where they are until they are made anew".to_owned(),
         "experimental" => "experimental features end".to_owned(),
         _ => return Ok(Vec::new()),
     };

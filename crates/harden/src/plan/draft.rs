@@ -284,7 +284,10 @@ impl<'a> Draft<'a> {
                 Slot::Daemon if restarts => safety.max(Safety::Disruptive),
                 _ => safety,
             };
-            let action = entry.action(self.world, slot);
+            let mut action = entry.action(self.world, slot);
+            if let Action::Recreate(recreate) = &mut action {
+                recreate.accept_lost_changes = self.settings.accept_lost_changes;
+            }
             done.changes.push(Change {
                 title: tell::title(&action),
                 safety,

@@ -6,6 +6,7 @@ use seaworthy_core::remedy::Setting;
 
 use super::piece::{Not, Piece, Resolved, argv};
 use super::world::{self, Known, World, list, maybe, number, text, texts, truth};
+use crate::act::audit::{fades, noise};
 
 /// The mode that a file may have at most, or its owner.
 pub(super) fn rights(
@@ -155,11 +156,7 @@ pub(super) fn socket(
 /// An audit rule on a file or directory.
 pub(super) fn watch(world: &World<'_>, file: &Component, permissions: &str) -> Result<Resolved, Not> {
     let host = world.host()?;
-    if !truth(host, "audit_enabled")? {
-        return Err(
-            "the kernel records no audit events at all: start auditd first (auditctl -e 1), then plan again".into()
-        );
-    }
+    let records = truth(host, "audit_enabled")?;
     let path = text(file, "path")?;
     let watch = Watch {
         path: path.to_owned(),
@@ -169,12 +166,16 @@ pub(super) fn watch(world: &World<'_>, file: &Component, permissions: &str) -> R
         disk: !truth(file, "audit_on_disk")?,
     };
     let needs_kernel = watch.kernel;
-    let mut out = Resolved::from(Piece::Watch(watch));
-    if text(file, "role")? == "data-root" {
-        out.breaks.push(format!(
-            "everything that containers write in volumes and layers beneath {path} is logged: the audit log grows fast, and auditd does what it is set to when the disk is full"
-        ));
+    let roots: Vec<String> = text(host, "data_root").ok().map(str::to_owned).into_iter().collect();
+    let mut breaks = Vec::new();
+    if let Some(noise) = noise(&watch, &roots) {
+        breaks.push(format!("{noise}; the log grows fast, and auditd does what it is set to when the disk is full"));
     }
+    breaks.extend(fades(&watch));
+    if needs_kernel && !records {
+        breaks.push("recording is off in the kernel and is switched on; where auditd does not run the records go to the kernel's log".into());
+    }
+    let mut out = Resolved { breaks, ..Resolved::from(Piece::Watch(watch)) };
     if needs_kernel && world::truth(host, "audit_immutable")? {
         out.pending = Some(Pending::Reboot);
     }

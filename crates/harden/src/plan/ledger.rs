@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::daemon;
 use super::draft::{Taken, compose};
 use super::piece::Piece;
-use super::world::{World, named};
+use super::world::{World, named, truth};
 
 /// What is changed as one; ordered as a plan carries it out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -125,11 +125,11 @@ impl Entry {
         match slot {
             Slot::Rights(_) => Action::Rights(self.rights().unwrap_or_else(nothing)),
             Slot::Socket => Action::DropIn(self.drop_in()),
-            Slot::Audit => Action::Audit(AuditRules { watches: self.each(|p| as_watch(p)), enable: false }),
-            Slot::Profile => Action::ProfileEnv(ProfileEnv { set: self.each(|p| as_pair(p)) }),
-            Slot::Sshd => Action::Sshd(Sshd { set: self.each(|p| as_pair(p)) }),
+            Slot::Audit => Action::Audit(self.audit(world)),
+            Slot::Profile => Action::ProfileEnv(ProfileEnv { set: self.each(as_pair) }),
+            Slot::Sshd => Action::Sshd(Sshd { set: self.each(as_pair) }),
             Slot::Leave(user) => Action::LeaveGroup(LeaveGroup { group: self.group(), user: user.clone() }),
-            Slot::Swarm => Action::Swarm(Swarm { set: self.each(|p| as_swarm(p)) }),
+            Slot::Swarm => Action::Swarm(Swarm { set: self.each(as_swarm) }),
             Slot::Daemon => {
                 let (path, digest) = daemon::file(world).unwrap_or((daemon::USUAL, None));
                 let mut set = self.each(|p| if let Piece::Key(key) = p { Some(key.clone()) } else { None });
@@ -139,7 +139,7 @@ impl Entry {
             Slot::Update(name, at) => {
                 let mut set = self.each(|p| if let Piece::Limit(_, field) = p { Some(field.clone()) } else { None });
                 set.sort_by(|a, b| a.field.cmp(&b.field));
-                Action::Update(Update { container: reference(world, *at, name), set })
+                Action::Update(Update { container: reference(world, *at, name), compose: compose(world, *at), set })
             }
             Slot::Recreate(name, at) => {
                 let mut set: Vec<SpecChange> =
@@ -161,6 +161,14 @@ impl Entry {
 
     fn rights(&self) -> Option<Rights> {
         self.pieces.first().and_then(as_rights)
+    }
+
+    /// Recording is switched on where the kernel lacks a rule and records nothing.
+    fn audit(&self, world: &World<'_>) -> AuditRules {
+        let watches = self.each(as_watch);
+        let records = world.host().and_then(|h| truth(h, "audit_enabled"));
+        let enable = records == Ok(false) && watches.iter().any(|w| w.kernel);
+        AuditRules { watches, enable }
     }
 
     fn group(&self) -> String {

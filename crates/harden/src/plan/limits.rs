@@ -23,9 +23,6 @@ pub(super) fn limit(draft: &Draft<'_>, at: usize, field: &str, wanted: &Setting)
     if truth(container, "swarm_task")? {
         return Err(format!("swarm makes {name} anew from its service: set it there by docker service update").into());
     }
-    if !truth(container, "running")? {
-        return Err(format!("{name} does not run, and limits are set on running containers alone").into());
-    }
     let own = draft.set_for(name, field);
     let set = match field {
         "memory" => memory(draft, container, own)?,
@@ -52,8 +49,24 @@ pub(super) fn limit(draft: &Draft<'_>, at: usize, field: &str, wanted: &Setting)
     Ok(out)
 }
 
-fn ask(name: &str, field: &str, example: &str, why: &str) -> String {
-    format!("{why}; say it yourself: --set {name}:{field}={example}")
+/// The same line for every container, so that what is left out of many is told once.
+fn ask(field: &str, example: &str, why: &str) -> String {
+    format!("{why}; say it yourself: --set CONTAINER:{field}={example}")
+}
+
+/// What a container uses now; one that does not run uses nothing.
+fn in_use(container: &Component, fact: &str) -> Known<i64> {
+    if !truth(container, "running")? {
+        return Ok(0);
+    }
+    maybe(container, fact)?.ok_or_else(|| format!("{fact} of {} is not known", container.name))
+}
+
+fn no_peak(container: &Component) -> &'static str {
+    match truth(container, "running") {
+        Ok(false) => "it does not run, so that no peak was observed to propose a limit from",
+        _ => "the kernel kept no peak to propose a limit from",
+    }
 }
 
 fn by_user() -> String {
@@ -63,15 +76,13 @@ fn by_user() -> String {
 fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<SetField> {
     let name = &*container.name;
     let before = maybe(container, "memory_limit")?;
-    let used = maybe(container, "memory_used")?
-        .ok_or_else(|| format!("memory in use of {name} is not known, and a limit beneath it would end it"))?;
+    let used = in_use(container, "memory_used")?;
     let (after, why) = match (own.and_then(size), before) {
         (Some(bytes), _) => (bytes, by_user()),
         // Only its swap is without a bound.
         (None, Some(limit)) => (limit, "its present limit, with swap bounded by it".to_owned()),
         (None, None) => {
-            let peak = maybe(container, "memory_peak")?
-                .ok_or_else(|| ask(name, "memory", "512m", "the kernel kept no peak to propose a limit from"))?;
+            let peak = maybe(container, "memory_peak")?.ok_or_else(|| ask("memory", "512m", no_peak(container)))?;
             let why = format!("peak {} observed since it started, with half as much again", shown(peak));
             (round(peak.max(used).saturating_add(peak.max(used) / 2)), why)
         }
@@ -87,7 +98,7 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
         let total = number(draft.world.host()?, "memory_total")?;
         if after > total {
             let why = format!("its peak with half as much again ({}) is more than the machine has", shown(after));
-            return Err(ask(name, "memory", "512m", &why));
+            return Err(ask("memory", "512m", &why));
         }
     }
     Ok(SetField { field: "memory".into(), before: before.map_or(Value::Null, Value::from), after: after.into(), why })
@@ -105,12 +116,11 @@ fn round(bytes: i64) -> i64 {
 
 fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
     let name = &*container.name;
-    let used = maybe(container, "pids_used")?.ok_or_else(|| format!("how many processes {name} has is not known"))?;
+    let used = in_use(container, "pids_used")?;
     let (after, why) = match own.and_then(|n| n.parse::<i64>().ok()) {
         Some(most) => (most, by_user()),
         None => {
-            let peak = maybe(container, "pids_peak")?
-                .ok_or_else(|| ask(name, "pids-limit", "200", "the kernel kept no peak to propose a limit from"))?;
+            let peak = maybe(container, "pids_peak")?.ok_or_else(|| ask("pids-limit", "200", no_peak(container)))?;
             let peak = peak.max(used);
             let after = peak.saturating_mul(2).saturating_add(31) / 32 * 32;
             let least = if after < LEAST_PIDS { ", and no less than 64" } else { "" };
@@ -126,9 +136,8 @@ fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
 }
 
 fn cpus(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<SetField> {
-    let name = &*container.name;
     let Some(after) = own.and_then(millicpus) else {
-        return Err(ask(name, "cpus", "1.5", "CPU time has no peak that a limit could be proposed from"));
+        return Err(ask("cpus", "1.5", "CPU time has no peak that a limit could be proposed from"));
     };
     let there = number(draft.world.host()?, "cpus")?;
     if after > there.saturating_mul(1000) {

@@ -10,6 +10,7 @@ mod caution;
 mod daemon;
 mod draft;
 mod files;
+pub mod forecast;
 mod ledger;
 mod limits;
 mod piece;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub set: Vec<Set>,
     /// Whether containers may be re-created.
     pub recreate: bool,
+    /// Whether what a container wrote into its own layer may be lost when it is made anew.
+    pub accept_lost_changes: bool,
     /// Whether the facts are the demonstration's.
     pub demo: bool,
     /// The version of the program that plans.

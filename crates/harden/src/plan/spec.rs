@@ -64,43 +64,31 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
     if truth(container, "auto_remove")? {
         return Err(format!("{name} was started with --rm: the engine removes it, with its anonymous volumes, when it stops, so that there is no way back; start it anew yourself").into());
     }
-    if !truth(container, "running")? {
-        return Err(format!("{name} does not run, so that the new one could not be proven in effect").into());
+    let status = text(container, "status")?;
+    if !matches!(status, "running" | "created" | "exited") {
+        return Err(format!("{name} is {status}, and is made anew only while it runs or has ended").into());
     }
-    let others = draft.world.containers.values();
-    let joined: Vec<&str> = others
-        .filter(|c| {
-            texts(c, "joins").is_ok_and(|all| all.iter().any(|j| j.split_once(':').is_some_and(|(_, n)| n == name)))
-        })
-        .map(|c| &*c.name)
-        .collect();
-    if let Some(first) = joined.first() {
-        return Err(format!(
-            "{first} is in a namespace of {name}, and would be in none when that is made anew: make both anew yourself"
-        )
-        .into());
+    if let Some(other) = draft.world.containers.values().find(|c| needs(c).contains(&name)) {
+        return Err(format!("{} joined a namespace of {name} or is linked to it, and would be so with nothing when that is made anew: make both anew yourself", other.name).into());
     }
     if !draft.settings.recreate {
         return Err(format!("needs --recreate (re-creates {name})").into());
     }
-    let mut out = Resolved::default();
-    out.lasting.push(match super::world::maybe(container, "changed_files") {
-        Ok(Some(0)) => String::new(),
-        Ok(Some(n)) => format!("{n} changed files in its writable layer are not in the new one (docker diff {name})"),
-        _ => format!(
-            "what it changed in its writable layer is not in the new one (docker diff {name}, or plan with --deep)"
-        ),
-    });
-    out.lasting.retain(|l| !l.is_empty());
-    let linked: Vec<&str> =
-        draft.world.containers.values().filter(|c| needs(c).contains(&name)).map(|c| &*c.name).take(5).collect();
-    if !linked.is_empty() {
-        out.breaks.push(format!(
-            "{} reach it by a legacy link, which is made for the container that it is now",
-            linked.join(", ")
-        ));
-    }
-    Ok(out)
+    let accepted = draft.settings.accept_lost_changes;
+    let lost = match super::world::maybe(container, "changed_files") {
+        Ok(Some(0)) => None,
+        Ok(Some(n)) if !accepted => {
+            return Err(format!("{n} files in the writable layer of {name} would be lost (docker diff {name}); needs --accept-lost-changes").into());
+        }
+        Ok(Some(n)) => Some(format!("{n} changed files in its writable layer are not in the new one")),
+        _ if accepted => {
+            Some(format!("what it changed in its writable layer is not in the new one (docker diff {name})"))
+        }
+        _ => Some(format!(
+            "what it changed in its writable layer would not be in the new one: apply refuses where there is any (docker diff {name}), unless planned with --accept-lost-changes"
+        )),
+    };
+    Ok(Resolved { lasting: lost.into_iter().collect(), ..Resolved::default() })
 }
 
 /// One option of an edit that makes a container anew.
@@ -201,18 +189,11 @@ fn unprivileged(asked: &Asked<'_>, out: &mut Resolved) -> Known<()> {
 }
 
 fn security(asked: &Asked<'_>, value: &str) -> Result<Resolved, Not> {
-    let owned = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-    let mut out = match value.split_once('=') {
-        Some(("apparmor", _)) => {
-            let now = text(asked.container, "apparmor").unwrap_or("unconfined");
-            let now = now.split(" (").next().unwrap_or(now);
-            asked.spec("security-opt", vec![format!("apparmor={now}")], owned(&[value]))
-        }
-        // The default needs no word, and older engines know none for it.
-        Some(("seccomp", "builtin")) => asked.spec("security-opt", owned(&["seccomp=unconfined"]), Vec::new()),
-        Some(("label", _)) => asked.spec("security-opt", owned(&["label=disable"]), Vec::new()),
-        _ if value == "proposed" => asked.spec("security-opt", owned(&["systempaths=unconfined"]), Vec::new()),
-        _ => asked.spec("security-opt", Vec::new(), owned(&[value])),
+    let mut out = match value {
+        // Given as `--security-opt systempaths=unconfined`, which the engine keeps as two lists.
+        "proposed" => asked.spec("security-opt", vec!["systempaths=unconfined".into()], Vec::new()),
+        // It takes the place of what stands there for the same.
+        value => asked.spec("security-opt", Vec::new(), vec![value.to_owned()]),
     };
     if value == "no-new-privileges" {
         out.breaks.push(format!("programs with setuid bits (sudo, su, ping) gain nothing in {}", asked.name()));
@@ -223,32 +204,32 @@ fn security(asked: &Asked<'_>, value: &str) -> Result<Resolved, Not> {
     Ok(out)
 }
 
-/// Capabilities that are taken away: exactly those that the check names. What a program needs cannot be observed.
+/// Capabilities that are taken away: exactly those that the check names, since what a program needs cannot be observed.
 fn capabilities(asked: &Asked<'_>, option: &str, wanted: &Setting) -> Result<Resolved, Not> {
-    let name = asked.name();
-    let mut gone: Vec<String> = match wanted {
-        Setting::Str(one) if !matches!(one.as_str(), "proposed" | "ALL") => vec![one.clone()],
-        _ if asked.rests_on("capabilities_added") => {
+    let mut out = Resolved::default();
+    let one = match wanted {
+        Setting::Str(one) if !matches!(one.as_str(), "proposed" | "ALL") => Some(one),
+        _ => None,
+    };
+    // With all rights come all capabilities, and without them go those beyond the default.
+    if truth(asked.container, "privileged")? && one.is_none() {
+        unprivileged(asked, &mut out)?;
+        return Ok(out);
+    }
+    let mut gone: Vec<String> = match one {
+        Some(one) => vec![one.clone()],
+        None if asked.rests_on("capabilities_added") => {
             texts(asked.container, "capabilities_added")?.into_iter().map(str::to_owned).collect()
         }
-        _ => asked.failing("capabilities")?.into_iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => asked.failing("capabilities")?.into_iter().filter_map(Value::as_str).map(str::to_owned).collect(),
     };
     gone.sort();
-    let mut out = Resolved::default();
-    if asked.rests_on("capabilities_added") {
-        if option == "cap-add" {
-            gone.push("ALL".into());
-            out.join(asked.spec("cap-add", gone, Vec::new()));
-        }
-    } else {
-        let listed = gone.join(", ");
-        let mut removed = gone.clone();
-        removed.push("ALL".into());
-        out.join(asked.spec("cap-add", removed, Vec::new()));
-        out.join(asked.spec("cap-drop", Vec::new(), gone));
-        out.breaks.push(format!("what {name} does with {listed} fails"));
+    if asked.rests_on("capabilities_added") && option == "cap-add" {
+        return Ok(out);
     }
-    unprivileged(asked, &mut out)?;
+    out.breaks.push(format!("what {} does with {} fails", asked.name(), gone.join(", ")));
+    // Dropping one also takes it from those that were added.
+    out.join(asked.spec("cap-drop", Vec::new(), gone));
     Ok(out)
 }
 
@@ -406,7 +387,8 @@ fn own(draft: &Draft<'_>, asked: &Asked<'_>, option: &str) -> Result<Resolved, N
             if truth(network, "default_bridge")? || matches!(text(network, "driver")?, "host" | "none") {
                 return Err(Not::Left(format!("{value} is no network of its own")));
             }
-            let mut out = asked.spec("network", Vec::new(), vec![value.to_owned()]);
+            let left = left_network(asked)?;
+            let mut out = asked.spec("network", left, vec![value.to_owned()]);
             out.breaks.push(format!("{name} reaches those on {value} by their names, and those where it was no more"));
             Ok(out)
         }
@@ -417,4 +399,17 @@ fn own(draft: &Draft<'_>, asked: &Asked<'_>, option: &str) -> Result<Resolved, N
             Ok(out)
         }
     }
+}
+
+/// The network that is left for one of its own.
+fn left_network(asked: &Asked<'_>) -> Known<Vec<String>> {
+    let mode = text(asked.container, "network_mode")?;
+    Ok(match mode {
+        "" | "default" | "bridge" => vec!["bridge".to_owned()],
+        "host" => vec!["host".to_owned()],
+        mode if mode.starts_with("container:") => vec![mode.to_owned()],
+        // It was connected to the default bridge beside others.
+        _ if truth(asked.container, "default_bridge")? => vec!["bridge".to_owned()],
+        _ => Vec::new(),
+    })
 }

@@ -2,9 +2,9 @@
 
 use seaworthy_core::component::Component;
 use seaworthy_core::remedy::Setting;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::piece::{Not, Piece, Resolved};
+use super::piece::{Not, Piece, Resolved, argv};
 use super::world::{World, number, truth};
 
 /// Nanoseconds of an hour.
@@ -17,12 +17,9 @@ pub(super) fn setting(world: &World<'_>, swarm: &Component, name: &str, value: &
     }
     match (name, value) {
         ("autolock", Setting::Bool(after)) => {
-            let before = truth(swarm, "autolock")?;
-            let mut out = Resolved::from(Piece::Swarm(name.to_owned(), json!(before), json!(after)));
-            out.breaks.push(
-                "a manager that restarts stays locked until it is given the key: docker swarm unlock-key shows it, keep it elsewhere".into(),
-            );
-            Ok(out)
+            let command = argv(&["docker", "swarm", "update", &format!("--autolock={after}")]);
+            let what = "Its key has to be seen and kept first: a manager that restarts stays locked until it is given the key, which docker swarm unlock-key shows";
+            Err(Not::Hand { what: what.into(), command })
         }
         ("cert-expiry", Setting::Str(hours)) => {
             let hours: i64 = hours.strip_suffix('h').and_then(|h| h.parse().ok()).ok_or("it takes hours: 2160h")?;

@@ -53,9 +53,10 @@ pub(super) fn take_back(work: &mut Work<'_>, record: &Record, early: bool) -> Re
     let mut waits = false;
     for (number, change) in record.to_undo() {
         match stage(work, number)? {
-            Stage::Activation if rebooted => {
-                work.note(Event::Undone { change: number, how: "boot".into(), left: Vec::new() });
-            }
+            Stage::Activation if rebooted => match booted(work, number, change) {
+                Ok(drifted) => left.extend(drifted),
+                Err(failure) => why.push(failure.0),
+            },
             Stage::Activation => last.push((number, change)),
             Stage::Engine if early => waits = true,
             Stage::Files | Stage::Engine => match one(work, number, change)? {
@@ -85,6 +86,18 @@ fn stage(work: &Work<'_>, number: usize) -> Result<Stage, Failure> {
     let change = work.plan.changes.get(number);
     let change = change.ok_or_else(|| Failure(format!("the journal names change {number}, which the plan has not")))?;
     act(&change.action).map(|a| a.stage()).map_err(|why| Failure(why.to_string()))
+}
+
+/// A restart that the machine's own start has undone: only what it may have left half-way is put back.
+fn booted(work: &mut Work<'_>, number: usize, change: &Intended) -> Result<Vec<String>, Failure> {
+    let planned = &work.plan.changes[number];
+    let act = act(&planned.action).map_err(|why| Failure(why.to_string()))?;
+    let left = match act.rebooted(&work.host, &change.undo)? {
+        Undone::Drifted(left) => left,
+        Undone::Restored | Undone::Nothing => Vec::new(),
+    };
+    work.note(Event::Undone { change: number, how: "boot".into(), left: left.clone() });
+    Ok(left)
 }
 
 /// Undoes one change: what was left, or why it could not be undone.

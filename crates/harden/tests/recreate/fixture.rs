@@ -13,8 +13,8 @@ use seaworthy_harden::files::Keep;
 use serde_json::{Value, json};
 
 /// Notices when it runs twice at once on the same data, and takes its time to stop.
-const PROGRAM: &str = "mkdir /data/lock 2>/dev/null || echo both >> /data/both; \
-    trap 'sleep 0.3; rmdir /data/lock; exit 0' TERM; while :; do sleep 0.05; done";
+const PROGRAM: &str = "trap 'sleep 0.3; rmdir /data/lock; exit 0' TERM; \
+    mkdir /data/lock 2>/dev/null || echo both >> /data/both; while :; do sleep 0.05; done";
 
 /// What must not be seen anywhere.
 pub const SECRET: &str = "hunter2-and-more";

@@ -1,8 +1,12 @@
 //! Re-creation on real engines.
 
+mod drift;
 mod fixture;
 mod options;
 mod proxy;
+mod random;
+mod refusals;
+mod survive;
 
 use fixture::{SECRET, Web, action, carry_out, engine, host, host_at, keep, networks, set};
 use proxy::{Cut, Proxy};

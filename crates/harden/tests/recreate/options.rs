@@ -201,6 +201,11 @@ fn networks() -> Vec<Case> {
             vec![set("cap-drop", &[], &["ALL"])],
             vec![("/HostConfig/NetworkMode", json!("container:{db}"))],
         ),
+        config(
+            json!({ "Domainname": "example.org", "HostConfig": { "NetworkMode": "container:db" } }),
+            vec![set("cap-drop", &[], &["ALL"])],
+            vec![("/Config/Domainname", json!("example.org"))],
+        ),
     ]
 }
 

@@ -28,6 +28,7 @@ fn plan(name: &str) -> Plan {
                 safety: Safety::Disruptive,
                 action: Action::Update(Update {
                     container: container.clone(),
+                    compose: None,
                     set: vec![SetField {
                         field: "memory".into(),
                         before: serde_json::Value::Null,

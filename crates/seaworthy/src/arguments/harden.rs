@@ -79,6 +79,9 @@ pub struct PlanArguments {
     /// Also plan what needs containers to be re-created
     #[arg(long, help_heading = "How")]
     pub recreate: bool,
+    /// Yes to losing what a container wrote into its own layer when it is made anew
+    #[arg(long, requires = "recreate", help_heading = "How")]
+    pub accept_lost_changes: bool,
     /// The engine or snapshot.
     #[command(flatten)]
     pub source: SourceArguments,
@@ -122,6 +125,9 @@ pub struct ExportArguments {
     /// For which tool
     #[arg(short, long, value_name = "FORMAT", value_enum)]
     pub format: Exported,
+    /// Of several Compose projects the one that the override is for
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
     /// The file, - for standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,

@@ -161,8 +161,13 @@ impl<'a> Judge<'a> {
     fn forecast(&self, audit: &Audit<'_>, model: &Assessment<'_>, top: usize) -> Option<(usize, Forecast)> {
         let first = &model.priorities[..model.priorities.len().min(top)];
         let closed: Vec<usize> = first.iter().flat_map(|p| p.closes.iter().copied()).collect();
+        (!first.is_empty()).then(|| (first.len(), self.closing(audit, &closed)))
+    }
+
+    /// What is left when findings, by position in an audit, are closed.
+    pub fn closing(&self, audit: &Audit<'_>, closed: &[usize]) -> Forecast {
         let (knowledge, exposure) = self.known();
-        (!first.is_empty()).then(|| (first.len(), seaworthy_model::forecast(audit, knowledge, &exposure, &closed)))
+        seaworthy_model::forecast(audit, knowledge, &exposure, closed)
     }
 
     /// What the model knows beside findings: the catalogue, and what the user declares.

@@ -26,7 +26,9 @@ fn good(doing: &str, answer: Answer) -> Result<Value, Failure> {
     if answer.is_good() {
         return Ok(answer.body);
     }
-    Err(Failure(format!("the engine refuses to {doing}: {} ({})", answer.message(), answer.status)))
+    // It repeats names, which are others', and some of its answers have several lines.
+    let said = answer.message().replace(|c: char| c.is_control(), " ");
+    Err(Failure(format!("the engine refuses to {doing}: {said} ({})", answer.status)))
 }
 
 /// Creates a container; its id.
@@ -41,11 +43,24 @@ pub(super) fn create(engine: &Engine, name: &str, body: &Value, platform: &str) 
     }
 }
 
+/// Whether a name is free: a container is made under it and removed again. The engine reserves a name when it begins to
+/// create, and shows the container only when it is done.
+pub(super) fn is_free(engine: &Engine, name: &str, image: &str, mark: &str) -> Result<bool, Failure> {
+    let body = json!({ "Image": image, "HostConfig": { "NetworkMode": "none", "ContainerIDFile": mark } });
+    let path = format!("/containers/create?name={}", segment(name));
+    let answer = engine.send("POST", &path, Some(&body), LIMIT)?;
+    if answer.is_good() {
+        let path = format!("/containers/{}?v=true", segment(id_of(&answer.body)));
+        send(engine, &format!("remove {name}"), "DELETE", &path, None)?;
+    }
+    Ok(answer.status != 409)
+}
+
 /// Connects a container to a network.
 pub(super) fn connect(engine: &Engine, id: &str, network: &str, endpoint: &Value) -> Result<(), Failure> {
     let body = json!({ "Container": id, "EndpointConfig": endpoint });
     let path = format!("/networks/{}/connect", segment(network));
-    send(engine, &format!("connect the new container to {network}"), "POST", &path, Some(&body)).map(drop)
+    send(engine, &format!("connect the new container to {network:?}"), "POST", &path, Some(&body)).map(drop)
 }
 
 /// Sets a restart policy, and limits.
@@ -54,13 +69,19 @@ pub(super) fn update(engine: &Engine, id: &str, body: &Value) -> Result<(), Fail
     send(engine, &format!("update {}", short(id)), "POST", &path, Some(body)).map(drop)
 }
 
-/// Sets a restart policy where it is another.
-pub(super) fn set_policy(engine: &Engine, inspect: &Value, policy: &Value) -> Result<bool, Failure> {
-    let now = object(inspect, "/HostConfig/RestartPolicy");
-    if same_policy(&now.into(), policy) {
-        return Ok(false);
-    }
-    update(engine, id_of(inspect), &json!({ "RestartPolicy": policy })).map(|()| true)
+/// The restart policy of a container.
+pub(super) fn policy(inspect: &Value) -> Value {
+    object(inspect, "/HostConfig/RestartPolicy").into()
+}
+
+/// Sets a restart policy.
+pub(super) fn set_policy(engine: &Engine, id: &str, policy: &Value) -> Result<(), Failure> {
+    update(engine, id, &json!({ "RestartPolicy": policy }))
+}
+
+/// Holds a container's restart policy, where it has one.
+pub(super) fn hold(engine: &Engine, inspect: &Value) -> Result<(), Failure> {
+    if same_policy(&policy(inspect), &held()) { Ok(()) } else { set_policy(engine, id_of(inspect), &held()) }
 }
 
 /// Whether two policies mean the same; none and an empty one are `no`.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use seaworthy_core::plan;
 use serde_json::Value;
 
-use super::json::{flag, id_of, is_running, items, name_of, object, text};
+use super::json::{flag, id_of, is_running, items, name_of, text};
 use super::mounts::settled;
 use super::spec::Spec;
 use super::{Intent, change, process, steps, undo};
@@ -30,11 +30,10 @@ pub(super) fn verify(
 ) -> Result<Effect, Failure> {
     let name = &intent.name;
     let old = steps::old(host, engine, &intent.id)?;
-    let policy = object(&old.inspect, "/HostConfig/RestartPolicy");
     if name_of(&old.inspect) != intent.before || is_running(&old.inspect) {
         return Err(Failure(format!("the old {name} is not stopped and set aside as {}", intent.before)));
     }
-    if !change::same_policy(&policy.into(), &change::held()) {
+    if !change::same_policy(&change::policy(&old.inspect), &change::held()) {
         return Err(Failure(format!("the restart policy of {} is not held", intent.before)));
     }
     let new = undo::ours(engine, intent, name)?.ok_or_else(|| Failure(format!("the new {name} is not there")))?;
@@ -110,14 +109,15 @@ fn volumes(action: &plan::Recreate, old: &Value, new: &Value) -> Vec<String> {
         let mounts = items(inspect.pointer("/Mounts")).iter();
         let found = mounts.into_iter().find(|m| settled(text(m, "/Destination")) == place);
         found.map(|m| {
-            let source = if text(m, "/Type") == "volume" { text(m, "/Name") } else { text(m, "/Source") };
+            let named = text(m, "/Type") == "volume" && !text(m, "/Name").is_empty();
+            let source = if named { text(m, "/Name") } else { text(m, "/Source") };
             (text(m, "/Type").to_owned(), source.to_owned(), flag(m, "/RW"), text(m, "/Propagation").to_owned())
         })
     };
     let places = items(old.pointer("/Mounts")).iter().map(|m| settled(text(m, "/Destination")));
     places
         .filter(|place| !asked.contains(place) && at(old, place) != at(new, place))
-        .map(|place| format!("what is mounted at {place}"))
+        .map(|place| format!("what is mounted at {place:?}"))
         .collect()
 }
 

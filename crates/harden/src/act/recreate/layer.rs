@@ -35,7 +35,7 @@ pub(super) fn changes(engine: &Engine, inspect: &Value) -> Result<Vec<String>, F
         return Err(Failure(format!("the engine does not say what the container wrote: {}", answer.message())));
     }
     let changed: BTreeSet<&str> = items(Some(&answer.body)).iter().map(|c| text(c, "/Path")).collect();
-    Ok(lasting(&changed, &places(inspect)))
+    Ok(lasting(&changed, &places(inspect), settled(text(inspect, "/Config/WorkingDir"))))
 }
 
 /// Where something is mounted.
@@ -45,18 +45,19 @@ fn places(inspect: &Value) -> Vec<String> {
     mounts.chain(tmpfs.into_iter().map(|(place, _)| place)).map(|p| settled(&p).to_owned()).collect()
 }
 
-fn lasting(changed: &BTreeSet<&str>, places: &[String]) -> Vec<String> {
+fn lasting(changed: &BTreeSet<&str>, places: &[String], work: &str) -> Vec<String> {
     let under = |path: &str, dir: &str| path == dir || path.strip_prefix(dir).is_some_and(|r| r.starts_with('/'));
     let is_noise = |path: &str| {
         FLEETING.iter().any(|d| under(path, d)) || ENGINES.contains(&path) || places.iter().any(|p| under(path, p))
     };
-    // A directory is listed because of what changed in it, and those above a mount point because that was made.
+    // A directory is listed because of what changed in it; those above a mount point because that was made, and the
+    // working directory because the engine makes it.
     let leads_on = |path: &str| {
         let within = format!("{path}/");
         let next =
             changed.range::<str, _>((std::ops::Bound::Excluded(within.as_str()), std::ops::Bound::Unbounded)).next();
         let above = |p: &str| p.starts_with(&within);
-        next.is_some_and(|n| above(n)) || places.iter().any(|p| above(p))
+        next.is_some_and(|n| above(n)) || places.iter().any(|p| above(p)) || path == work || above(work)
     };
     changed.iter().filter(|p| !p.is_empty() && !is_noise(p) && !leads_on(p)).map(|p| (*p).to_owned()).collect()
 }
@@ -99,10 +100,14 @@ mod tests {
             "/srv",
         ];
         let places = ["/data/mount".to_owned(), "/srv".to_owned()];
-        let found = lasting(&changed.into_iter().collect(), &places);
+        let found = lasting(&changed.into_iter().collect(), &places, "/");
         assert_eq!(found, ["/tmpfile", "/var/lib/app-2", "/var/lib/app/state.db"]);
-        assert!(lasting(&BTreeSet::new(), &[]).is_empty());
+        assert!(lasting(&BTreeSet::new(), &[], "/").is_empty());
         let whole = ["/etc", "/etc/passwd"].into_iter().collect();
-        assert_eq!(lasting(&whole, &[]), ["/etc/passwd"]);
+        assert_eq!(lasting(&whole, &[], "/"), ["/etc/passwd"]);
+        let work = ["/opt", "/opt/app"].into_iter().collect();
+        assert!(lasting(&work, &[], "/opt/app").is_empty());
+        let work = ["/opt", "/opt/app", "/opt/app/x"].into_iter().collect();
+        assert_eq!(lasting(&work, &[], "/opt/app"), ["/opt/app/x"]);
     }
 }

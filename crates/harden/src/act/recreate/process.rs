@@ -6,7 +6,7 @@ use seaworthy_core::plan;
 use serde_json::Value;
 
 use super::caps;
-use super::json::{flag, id_of, name_of, object, strings};
+use super::json::{id_of, name_of, object, strings};
 use crate::{Failure, Host};
 
 /// Fails where the process holds what was to be taken away. Where it cannot be seen (another namespace of processes, no
@@ -19,15 +19,13 @@ pub(super) fn contradicts(action: &plan::Recreate, host: &Host, inspect: &Value)
     let said = |name: &str| {
         status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim).unwrap_or_default()
     };
-    let held = u64::from_str_radix(said("CapBnd"), 16).unwrap_or_default();
+    let held = u64::from_str_radix(said("CapBnd"), 16).unwrap_or(u64::MAX);
     let added = strings(object(inspect, "/HostConfig").get("CapAdd"));
     let mut wrong = Vec::new();
     for change in &action.set {
         let holds = match change.option.as_str() {
-            "privileged" => {
-                held & !allowed(&["SYS_ADMIN".into()], &added, flag(inspect, "/HostConfig/Privileged")) == held
-            }
-            "cap-drop" => held & !allowed(&change.add, &added, false) == held,
+            "privileged" => held & must_be_gone(&["SYS_ADMIN".into()], &added) == 0,
+            "cap-drop" => held & must_be_gone(&change.add, &added) == 0,
             "security-opt" => change.add.iter().all(|option| match option.split_once('=') {
                 None | Some(("no-new-privileges", "true")) if option.starts_with("no-new-privileges") => {
                     said("NoNewPrivs") == "1"
@@ -36,7 +34,7 @@ pub(super) fn contradicts(action: &plan::Recreate, host: &Host, inspect: &Value)
                 Some(("seccomp", _)) => said("Seccomp") == "2",
                 _ => true,
             }),
-            "read-only" => of("mountinfo").is_none_or(|mounts| is_read_only(&mounts)),
+            "read-only" if change.add == ["true"] => of("mountinfo").is_none_or(|mounts| is_read_only(&mounts)),
             _ => true,
         };
         if !holds {
@@ -49,28 +47,25 @@ pub(super) fn contradicts(action: &plan::Recreate, host: &Host, inspect: &Value)
     Err(Failure(format!("the kernel does not show {} in effect for {}", wrong.join(", "), name_of(inspect))))
 }
 
-/// The capabilities that must be gone when these are dropped and those are added; none where that cannot be told.
-fn allowed(dropped: &[String], added: &[String], all: bool) -> u64 {
+/// The capabilities that nothing may hold when these are dropped and those are added.
+fn must_be_gone(dropped: &[String], added: &[String]) -> u64 {
     let bits = |names: &[String]| names.iter().filter_map(|n| caps::bit(n)).fold(0, |a, b| a | b);
     let is_all = |names: &[String]| names.iter().any(|n| caps::bare(n) == "ALL");
-    if all {
-        0
-    } else if is_all(dropped) && !is_all(added) {
-        !bits(added)
-    } else if is_all(dropped) {
-        0
-    } else {
-        bits(dropped) & !bits(added)
+    match (is_all(dropped), is_all(added)) {
+        (true, true) => 0,
+        (true, false) => !bits(added),
+        (false, true) => bits(dropped),
+        (false, false) => bits(dropped) & !bits(added),
     }
 }
 
 /// Whether the root is mounted read-only, by `/proc/PID/mountinfo`.
 fn is_read_only(mountinfo: &str) -> bool {
-    let root = mountinfo.lines().filter_map(|line| {
+    let root = mountinfo.lines().rev().find_map(|line| {
         let mut fields = line.split(' ').skip(4);
         (fields.next() == Some("/")).then(|| fields.next().unwrap_or_default())
     });
-    root.last().is_none_or(|options| options.split(',').any(|o| o == "ro"))
+    root.is_none_or(|options| options.split(',').any(|o| o == "ro"))
 }
 
 #[cfg(test)]
@@ -81,10 +76,11 @@ mod tests {
     fn what_must_be_gone_follows_from_what_is_dropped_and_added() {
         let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
         let bit = |name: &str| caps::bit(name).unwrap();
-        assert_eq!(allowed(&names(&["NET_RAW"]), &[], false), bit("CAP_NET_RAW"));
-        assert_eq!(allowed(&names(&["ALL"]), &names(&["chown"]), false), !bit("CHOWN"));
-        assert_eq!(allowed(&names(&["NET_RAW"]), &names(&["NET_RAW"]), false), 0);
-        assert_eq!(allowed(&names(&["ALL"]), &names(&["ALL"]), false), 0);
+        assert_eq!(must_be_gone(&names(&["NET_RAW"]), &[]), bit("CAP_NET_RAW"));
+        assert_eq!(must_be_gone(&names(&["ALL"]), &names(&["chown"])), !bit("CHOWN"));
+        assert_eq!(must_be_gone(&names(&["NET_RAW"]), &names(&["NET_RAW"])), 0);
+        assert_eq!(must_be_gone(&names(&["NET_RAW"]), &names(&["ALL"])), bit("NET_RAW"));
+        assert_eq!(must_be_gone(&names(&["ALL"]), &names(&["ALL"])), 0);
     }
 
     #[test]

@@ -59,6 +59,11 @@ fn by_itself(seen: &Seen, name: &str) -> Result<(), Refusal> {
     if seen.image.is_null() {
         return refused("the image that it was made from is gone");
     }
+    let mut mounts = items(inspect.pointer("/Mounts")).iter();
+    if let Some(nameless) = mounts.find(|m| text(m, "/Type") == "volume" && text(m, "/Name").is_empty()) {
+        let place = text(nameless, "/Destination");
+        return refused(&format!("the engine does not name the volume at {place}, and its data would be lost"));
+    }
     let spec = Spec::of(seen);
     if spec.has_networks() && spec.endpoints.is_empty() && !flag(inspect, "/Config/NetworkDisabled") {
         return refused("it was taken from all its networks, and a new one would be put into one");

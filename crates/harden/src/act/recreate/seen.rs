@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::json::{field, id_of, object, strings, text};
+use super::json::{field, id_of, items, object, strings, text};
 use crate::engine::{Engine, segment};
 use crate::{Failure, Host, files};
 
@@ -34,7 +34,8 @@ pub(super) struct Seen {
 impl Seen {
     /// Reads a container; none where there is no such.
     pub fn of(host: &Host, engine: &Engine, id: &str) -> Result<Option<Self>, Failure> {
-        let Some(inspect) = engine.find(&format!("/containers/{}/json", segment(id)))? else { return Ok(None) };
+        let Some(mut inspect) = engine.find(&format!("/containers/{}/json", segment(id)))? else { return Ok(None) };
+        name_volumes(engine, &mut inspect)?;
         let api = api_version(engine)?;
         let image_id = text(&inspect, "/Image");
         let image = engine.find(&format!("/images/{}/json", segment(image_id)))?.unwrap_or_default();
@@ -50,6 +51,24 @@ impl Seen {
         }
         Ok(Some(Self { inspect, image, by_reference, api, host_name, macs, lost_source }))
     }
+}
+
+/// Engine 29 does not name a volume that was asked for by its place alone in `Binds`: it is found by where it lies.
+fn name_volumes(engine: &Engine, inspect: &mut Value) -> Result<(), Failure> {
+    let Some(Value::Array(mounts)) = inspect.pointer_mut("/Mounts") else { return Ok(()) };
+    let is_nameless = |m: &Value| text(m, "/Type") == "volume" && text(m, "/Name").is_empty();
+    if !mounts.iter().any(is_nameless) {
+        return Ok(());
+    }
+    let volumes = engine.get("/volumes")?;
+    for mount in mounts.iter_mut().filter(|m| is_nameless(m)) {
+        let source = text(mount, "/Source").to_owned();
+        let volume = items(volumes.pointer("/Volumes")).iter().find(|v| text(v, "/Mountpoint") == source);
+        if let (Some(volume), false) = (volume, source.is_empty()) {
+            mount["Name"] = text(volume, "/Name").into();
+        }
+    }
+    Ok(())
 }
 
 /// The id of the image that a reference leads to now; none where to no image.

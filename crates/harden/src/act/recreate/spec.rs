@@ -106,8 +106,8 @@ impl Spec {
         let networks: std::collections::BTreeSet<_> = self.endpoints.keys().chain(is.endpoints.keys()).collect();
         for name in networks {
             match (self.endpoints.get(name), is.endpoints.get(name)) {
-                (Some(a), Some(b)) => compare(a, b, &format!("network {name}"), &mut found),
-                _ => found.push(format!("network {name}")),
+                (Some(a), Some(b)) => compare(a, b, &format!("network {name:?}"), &mut found),
+                _ => found.push(format!("network {name:?}")),
             }
         }
         found
@@ -144,8 +144,7 @@ fn config(seen: &Seen, host: &Object) -> Object {
         config.remove("Hostname");
     }
     if joins {
-        // The engine shows those of the container that it joined, and refuses them when told.
-        config.remove("Domainname");
+        // The image's, which the engine refuses when told and takes by itself.
         config.remove("ExposedPorts");
     }
     if !seen.macs.is_empty() {
@@ -224,8 +223,85 @@ fn settled(value: &Value) -> Value {
         }
         Value::Object(o) => {
             let kept = o.iter().filter(|(_, v)| !is_empty(v)).map(|(k, v)| (k.clone(), settled(v)));
-            Value::Object(kept.collect())
+            // Lists are put in order by their items' text, which must not depend on the order of fields.
+            Value::Object(kept.collect::<BTreeMap<_, _>>().into_iter().collect())
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::recreate::options::merge;
+    use proptest::prelude::*;
+    use seaworthy_core::plan::SpecChange;
+
+    fn seen(inspect: Value, api: (u32, u32)) -> Seen {
+        let (image, macs) = (Value::Null, BTreeMap::new());
+        Seen { inspect, image, by_reference: true, api, host_name: "host".into(), macs, lost_source: true }
+    }
+
+    /// Any JSON, made of the fields that an engine answers with.
+    fn anything() -> impl Strategy<Value = Value> {
+        let names = "Id|Name|Config|HostConfig|NetworkSettings|Networks|Mounts|Env|Labels|Links|Binds|Aliases|NetworkMode|\
+                     PortBindings|80/tcp|Type|Destination|volume|container:x|SecurityOpt|VolumesFrom|Volumes|Ports";
+        let text = prop::sample::select(names.split('|').collect::<Vec<_>>());
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            text.clone().prop_map(Value::from)
+        ];
+        leaf.prop_recursive(5, 60, 6, move |inner| {
+            let fields = prop::collection::vec((text.clone(), inner.clone()), 0..8);
+            prop_oneof![
+                prop::collection::vec(inner, 0..5).prop_map(Value::from),
+                fields.prop_map(|f| Value::Object(f.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_of_an_engine_makes_it_panic(inspect in anything(), value in "[a-z0-9:/=.\\[\\]-]{0,12}", new: bool) {
+            let seen = seen(inspect, if new { (1, 52) } else { (1, 41) });
+            let spec = Spec::of(&seen);
+            prop_assert!(spec.differences(&spec).is_empty());
+            for option in [
+                "cap-drop", "security-opt", "volume", "publish", "env", "label", "network", "link", "device", "tmpfs",
+                "log-opt", "user", "memory", "cpus", "restart", "pid", "health-cmd", "group-add",
+            ] {
+                let list = vec![value.clone()];
+                let change = SpecChange { option: option.into(), remove: list.clone(), add: list };
+                let only_added = SpecChange { remove: Vec::new(), ..change.clone() };
+                for change in [change, only_added] {
+                    let _ = merge(&spec, &[change], &seen).map(|s| s.body("mark", seen.api));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_engine_fills_in_is_not_told_to_it() {
+        let id = "0123456789ab".repeat(6);
+        let inspect = json!({
+            "Id": id,
+            "Config": { "Hostname": "0123456789ab", "Entrypoint": null, "Cmd": ["x"], "Image": "a:b" },
+            "HostConfig": { "NetworkMode": "default", "Links": ["/db:/web/database"], "Newer": { "Field": 1 } },
+            "NetworkSettings": { "Networks": { "bridge": {
+                "IPAMConfig": null, "Aliases": ["0123456789ab", "own"], "IPAddress": "172.17.0.2", "MacAddress": "02:42::",
+                "EndpointID": "e", "DriverOpts": { "a": "b" },
+            } } },
+        });
+        let (body, later) = Spec::of(&seen(inspect, (1, 41))).body("mark", (1, 41));
+        let want = json!({
+            "Entrypoint": [""], "Cmd": ["x"], "Image": "a:b",
+            "HostConfig": {
+                "NetworkMode": "default", "Links": ["db:database"], "Newer": { "Field": 1 }, "ContainerIDFile": "mark",
+            },
+            "NetworkingConfig": { "EndpointsConfig": { "bridge": { "DriverOpts": { "a": "b" }, "Aliases": ["own"] } } },
+        });
+        assert_eq!((body, later), (want, Vec::new()));
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn apply(action: &plan::Recreate, host: &Host, engine: &Engine, inten
     for (network, endpoint) in later {
         change::connect(engine, &new, &network, &endpoint)?;
     }
-    change::set_policy(engine, &seen.inspect, &change::held())?;
+    change::hold(engine, &seen.inspect)?;
     change::rename(engine, &intent.id, &intent.before)?;
     if intent.running {
         change::stop(engine, &seen.inspect)?;

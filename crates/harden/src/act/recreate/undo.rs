@@ -1,9 +1,11 @@
 //! The way back, from wherever it was left.
 
+use std::time::Duration;
+
 use seaworthy_core::plan;
 use serde_json::{Map, Value};
 
-use super::json::{field, id_of, is_empty, is_running, items, name_of, object, text};
+use super::json::{Object, field, id_of, inner, is_empty, is_running, items, name_of, object, text};
 use super::spec::Spec;
 use super::{Intent, change, layer, refuse, seen::Seen};
 use crate::act::Undone;
@@ -24,6 +26,9 @@ const UPDATED: [&str; 11] = [
     "PidsLimit",
     "BlkioWeight",
 ];
+
+/// How often and after which pauses one looks for a creation that is on its way: a minute.
+const LATE: (u32, Duration) = (300, Duration::from_millis(200));
 
 /// What is known while it is undone.
 struct Way<'a> {
@@ -81,18 +86,17 @@ impl Way<'_> {
                 return Ok(Freed::Taken(format!("{name}: others need the new container since: {}", others.join(", "))));
             }
             let policy = self.carry_over(action, host, &holder)?;
-            change::set_policy(engine, &holder, &change::held())?;
+            change::hold(engine, &holder)?;
             change::stop(engine, &holder)?;
             change::rename(engine, id_of(&holder), &intent.after)?;
             self.did = true;
             return Ok(Freed::Policy(policy));
         }
-        if ours(engine, intent, &intent.aside)?.is_none() && ours(engine, intent, &intent.after)?.is_none() {
-            if let Some(elsewhere) = self.renamed(old)? {
-                return Ok(Freed::Taken(format!("{name}: the new container was renamed to {elsewhere} since")));
-            }
+        let is_near = ours(engine, intent, &intent.aside)?.is_some() || ours(engine, intent, &intent.after)?.is_some();
+        match if is_near { None } else { self.renamed(old)? } {
+            Some(elsewhere) => Ok(Freed::Taken(format!("{name}: the new container was renamed to {elsewhere} since"))),
+            None => Ok(Freed::Policy(intent.restart.clone())),
         }
-        Ok(Freed::Policy(intent.restart.clone()))
     }
 
     /// Gives the old one what others have set on the new one since; returns the policy that it gets.
@@ -110,14 +114,14 @@ impl Way<'_> {
                 body.insert(key.into(), is.clone());
             }
         }
-        if !body.is_empty() {
-            if let Err(why) = change::update(engine, &intent.id, &body.into()) {
-                self.left.push(format!("{}: limits that were set since could not be kept: {why}", intent.name));
-            }
+        let kept = if body.is_empty() { Ok(()) } else { change::update(engine, &intent.id, &body.into()) };
+        if let Err(why) = kept {
+            self.left.push(format!("{}: limits that were set since could not be kept: {why}", intent.name));
         }
-        let (is, made) = (&now["RestartPolicy"], &made.host["RestartPolicy"]);
-        let held = change::same_policy(is, &change::held());
-        Ok(if held || change::same_policy(is, made) { intent.restart.clone() } else { is.clone() })
+        let policy = |of: &Object| Value::Object(inner(of, "RestartPolicy"));
+        let (is, made) = (policy(&now), policy(&made.host));
+        let held = change::same_policy(&is, &change::held());
+        Ok(if held || change::same_policy(&is, &made) { intent.restart.clone() } else { is })
     }
 
     /// Gives the old one its name back. A stop of it may be on its way in the engine still: it is waited for.
@@ -133,8 +137,8 @@ impl Way<'_> {
     /// The old one has its name: it is started, its policy given back, and the new one removed.
     fn finish(mut self, policy: &Value) -> Result<Undone, Failure> {
         let (engine, intent) = (self.engine, self.intent);
-        let made = ours(engine, intent, &intent.aside)?;
-        let new = made.or(ours(engine, intent, &intent.after)?);
+        let made = ours(engine, intent, &intent.aside)?.or(ours(engine, intent, &intent.after)?);
+        let new = if made.is_none() && !self.did { self.late()? } else { made };
         if let Some(new) = new.as_ref().filter(|n| is_running(n)) {
             change::stop(engine, new)?;
         }
@@ -145,14 +149,17 @@ impl Way<'_> {
             change::start(engine, &old)?;
             self.did = true;
         }
-        let now = object(&old, "/HostConfig/RestartPolicy").into();
-        if change::same_policy(&now, &change::held()) {
-            self.did |= change::set_policy(engine, &old, policy)?;
+        let (now, held) = (change::policy(&old), change::held());
+        let is_held = change::same_policy(&now, &held) && !change::same_policy(policy, &held);
+        // Where it was begun, holding it may be on its way in the engine still, and comes before this.
+        if is_held || (new.is_some() && change::same_policy(&now, policy)) {
+            change::set_policy(engine, &intent.id, policy)?;
+            self.did = true;
         }
         if let Some(new) = new {
             self.remove(&new)?;
         }
-        self.settled(ran)?;
+        self.settled(ran, policy)?;
         Ok(match (self.left.is_empty(), self.did) {
             (false, _) => Undone::Drifted(self.left),
             (true, true) => Undone::Restored,
@@ -163,7 +170,11 @@ impl Way<'_> {
     /// Removes the new one, but not what it wrote where the old one had written nothing.
     fn remove(&mut self, new: &Value) -> Result<(), Failure> {
         if self.intent.clean_layer && was_started(new) {
-            let changes = layer::changes(self.engine, new)?;
+            let changes = match layer::changes(self.engine, new) {
+                // A removal that is on its way takes the layer first.
+                Err(_) if self.is_going(new)? => Vec::new(),
+                changes => changes?,
+            };
             if let Some(first) = changes.first() {
                 let (name, now, count) = (&self.intent.name, name_of(new), changes.len());
                 let line = format!(
@@ -178,17 +189,43 @@ impl Way<'_> {
         Ok(())
     }
 
+    fn is_going(&self, new: &Value) -> Result<bool, Failure> {
+        let now = by_id(self.engine, id_of(new))?;
+        Ok(now.is_none_or(|n| matches!(text(&n, "/State/Status"), "removing" | "dead")))
+    }
+
     /// A request that was on its way when its sender died may have been carried out meanwhile.
-    fn settled(&self, ran: bool) -> Result<(), Failure> {
+    fn settled(&self, ran: bool, policy: &Value) -> Result<(), Failure> {
+        let name = &self.intent.name;
         let old = by_id(self.engine, &self.intent.id)?.unwrap_or_default();
-        let late = ours(self.engine, self.intent, &self.intent.aside)?;
-        if name_of(&old) != self.intent.name || (ran && !is_running(&old)) || late.is_some() {
-            return Err(Failure(format!(
-                "{} is not as it was yet: it runs not, or not under its name",
-                self.intent.name
-            )));
+        let is_held = change::same_policy(&change::policy(&old), &change::held());
+        let what = if name_of(&old) != name {
+            "it has not its name"
+        } else if ran && !is_running(&old) {
+            "it does not run"
+        } else if is_held && !change::same_policy(policy, &change::held()) {
+            "its restart policy is held"
+        } else if ours(self.engine, self.intent, &self.intent.aside)?.is_some() {
+            "the new one is there still"
+        } else {
+            return Ok(());
+        };
+        Err(Failure(format!("the container {name} is not as it was yet: {what}; try again")))
+    }
+
+    /// The new one, where its creation is on its way in the engine still although who asked for it is dead.
+    fn late(&self) -> Result<Option<Value>, Failure> {
+        let (engine, intent) = (self.engine, self.intent);
+        for _ in 0..LATE.0 {
+            if change::is_free(engine, &intent.aside, &intent.image, &intent.mark)? {
+                return Ok(None);
+            }
+            if let Some(there) = by_name(engine, &intent.aside)? {
+                return Ok(Some(there).filter(|t| self.is_ours(t)));
+            }
+            std::thread::sleep(LATE.1);
         }
-        Ok(())
+        Err(Failure(format!("the engine is still creating {}: try again", intent.aside)))
     }
 
     fn is_ours(&self, inspect: &Value) -> bool {

@@ -10,11 +10,11 @@ mod told;
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use seaworthy_core::plan::Plan;
 
 use crate::arguments::harden::HardenCommand;
-use crate::exit::Exit;
+use crate::exit::{Exit, Refused};
 use crate::input;
 
 /// Does what was asked for.
@@ -33,8 +33,8 @@ pub fn run(command: &HardenCommand) -> Result<Exit> {
     }
 }
 
-/// The plan in a file, - for standard input.
+/// The plan in a file, - for standard input. One that cannot be read as it was made is refused.
 pub fn read(path: &Path) -> Result<Plan> {
     let bytes = input::bytes_of("plan", path)?;
-    Plan::parse(&bytes).map_err(|why| anyhow!("plan {}: {why}", path.display()))
+    Plan::parse(&bytes).map_err(|why| Refused(format!("plan {}: {why}", path.display())).into())
 }

@@ -209,9 +209,9 @@ fn a_full_disk_leaves_the_old_file_at_every_write() {
     }
     let mut ends = (0, 0, 0);
     for free in 0..12u64 {
-        let dir = tempfile::tempdir().unwrap();
-        let Some(_memory) = Mounted::memory(&dir.path().join("m"), c"size=256k,nr_inodes=64") else { return };
-        let mut bench = Bench::under(dir, |dir| dir.join("m/root"));
+        let mut bench = Bench::under(tempfile::tempdir().unwrap(), |dir| dir.join("m/root"));
+        let Some(_memory) = Mounted::memory(&bench.dir.path().join("m"), c"size=256k,nr_inodes=64") else { return };
+        fs::create_dir(bench.dir.path().join("m/keep")).unwrap();
         bench.write(PATH, format!("{{\"labels\": [\"{}\"]}}", "x".repeat(9000)));
         let before = bench.read(PATH);
         let room = rustix::fs::statvfs(bench.path("/")).unwrap();

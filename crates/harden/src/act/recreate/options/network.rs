@@ -56,6 +56,10 @@ impl Merge<'_> {
             // The host's name came with its network.
             self.spec.config.remove("Hostname");
         }
+        if before.starts_with("container:") {
+            // As did the name of the container that it joined.
+            self.spec.config.remove("Domainname");
+        }
         if !self.spec.has_networks() {
             self.spec.config.remove("MacAddress");
         }
