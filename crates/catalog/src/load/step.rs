@@ -53,13 +53,9 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         errors.push(LoadError::at(file, text, parsed.to.span().start, message));
     }
     if let Some(through) = &parsed.through {
-        let fits = match through.get_ref() {
-            Through::Write => Some(FlowKind::VolumeMount),
-            Through::Joined | Through::JoinedBy => Some(FlowKind::Namespace),
-        };
-        if parsed.over != fits {
-            let message =
-                "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace; `over` is another";
+        if parsed.over != Some(through.get_ref().over()) {
+            let message = "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace, `linked` through a \
+                           container-network, `shared` and `shared-write` through a bind-mount; `over` is another";
             errors.push(LoadError::at(file, text, through.span().start, message));
         }
     }

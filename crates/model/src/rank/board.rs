@@ -32,6 +32,8 @@ pub(super) struct Choice {
     pub safety: Safety,
     /// How many components it touches.
     pub size: usize,
+    /// Whether a check says that it is wanted; else a person has to decide that first.
+    pub decided: bool,
     /// The threats that it may answer.
     pub touches: Vec<usize>,
 }
@@ -60,7 +62,8 @@ pub(super) trait Beyond {
 ///    two if it is disruptive;
 /// 6. the host's availability, as 2 to 4, and paths that do not matter.
 ///
-/// A remedy that is described and not done counts only for paths that no other cuts.
+/// A remedy that is described and not done counts only for paths that no other cuts. One of which a person has to decide
+/// whether it is wanted at all (a volume that two share by design) has no risk to show: it comes after what is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gain {
     pub risk: u64,
@@ -272,7 +275,7 @@ impl<'a> Board<'a> {
         for line in self.counted(choice) {
             let Line { pair, basis, effort, .. } = self.lines[line];
             let tier = self.pairs[pair].tier;
-            if self.matters[line] {
+            if self.matters[line] && self.choices[choice].decided {
                 gain.risk += risk(tier, effort, basis);
             }
             match (basis, tier == TIERS - 1, self.matters[line]) {
