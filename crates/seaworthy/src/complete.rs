@@ -16,7 +16,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::derive::derive;
 use seaworthy_core::step::{CAPABILITIES, ends};
 
-use crate::arguments::{Arguments, TargetArguments};
+use crate::arguments::{SourceArguments, Arguments, TargetArguments};
 use crate::input;
 
 /// How long a person waits for a completion.
@@ -90,6 +90,7 @@ fn target(line: &[String]) -> TargetArguments {
     let files = given("--from").into_iter().map(PathBuf::from);
     TargetArguments {
         paths: Vec::new(),
+        source: SourceArguments {
         docker: given("--docker").into_iter().filter(|host| !host.is_empty()).collect(),
         docker_context: given("--docker-context").into_iter().next(),
         // Not standard input: that is the terminal's.
@@ -100,6 +101,7 @@ fn target(line: &[String]) -> TargetArguments {
         deep: false,
         copy: false,
         timeout: 1,
+        },
     }
 }
 

@@ -108,7 +108,7 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
 fn round(bytes: i64) -> i64 {
     let step = match bytes {
         ..=0x1000_0000 => 16 << 20,
-        ..=0x8000_0000 => 64 << 20,
+        0x1000_0001..=0x8000_0000 => 64 << 20,
         _ => 256 << 20,
     };
     bytes.saturating_add(step - 1) / step * step
