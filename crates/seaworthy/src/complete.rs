@@ -16,7 +16,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::derive::derive;
 use seaworthy_core::step::{CAPABILITIES, ends};
 
-use crate::arguments::{SourceArguments, Arguments, TargetArguments};
+use crate::arguments::{Arguments, SourceArguments, TargetArguments};
 use crate::input;
 
 /// How long a person waits for a completion.
@@ -91,16 +91,16 @@ fn target(line: &[String]) -> TargetArguments {
     TargetArguments {
         paths: Vec::new(),
         source: SourceArguments {
-        docker: given("--docker").into_iter().filter(|host| !host.is_empty()).collect(),
-        docker_context: given("--docker-context").into_iter().next(),
-        // Not standard input: that is the terminal's.
-        from: files.filter(|path| path.is_file()).collect(),
-        demo: line.iter().any(|word| word == "--demo"),
-        evidence: Vec::new(),
-        root: given("--root").into_iter().next().map(PathBuf::from),
-        deep: false,
-        copy: false,
-        timeout: 1,
+            docker: given("--docker").into_iter().filter(|host| !host.is_empty()).collect(),
+            docker_context: given("--docker-context").into_iter().next(),
+            // Not standard input: that is the terminal's.
+            from: files.filter(|path| path.is_file()).collect(),
+            demo: line.iter().any(|word| word == "--demo"),
+            evidence: Vec::new(),
+            root: given("--root").into_iter().next().map(PathBuf::from),
+            deep: false,
+            copy: false,
+            timeout: 1,
         },
     }
 }
@@ -123,11 +123,11 @@ mod tests {
     #[test]
     fn a_line_says_what_to_look_at() {
         let line = |text: &str| target(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert!(line("seaworthy paths --demo --to ").demo);
+        assert!(line("seaworthy paths --demo --to ").source.demo);
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/snapshot.json.gz");
-        assert_eq!(line(&format!("seaworthy paths --from {file} --to x")).from, [PathBuf::from(file)]);
-        assert_eq!(line(&format!("seaworthy paths --from={file} --from we")).from, [PathBuf::from(file)]);
-        assert_eq!(line("seaworthy paths --docker tcp://h:1 --to ").docker, ["tcp://h:1"]);
-        assert!(line("seaworthy paths --from - --to ").from.is_empty());
+        assert_eq!(line(&format!("seaworthy paths --from {file} --to x")).source.from, [PathBuf::from(file)]);
+        assert_eq!(line(&format!("seaworthy paths --from={file} --from we")).source.from, [PathBuf::from(file)]);
+        assert_eq!(line("seaworthy paths --docker tcp://h:1 --to ").source.docker, ["tcp://h:1"]);
+        assert!(line("seaworthy paths --from - --to ").source.from.is_empty());
     }
 }
