@@ -55,8 +55,8 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
     if let Some(through) = &parsed.through
         && parsed.over != Some(through.get_ref().over())
     {
-        let message = "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace, `linked` through a \
-                           container-network, `shared` and `shared-write` through a bind-mount; `over` is another";
+        let message = "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace, `linked` through \
+                       a container-network, `shared` and `shared-write` through a bind-mount; `over` is another";
         errors.push(LoadError::at(file, text, through.span().start, message));
     }
     for check in parsed.cut.iter().filter(|c| !checks.contains(c.get_ref().as_str())) {
