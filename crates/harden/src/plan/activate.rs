@@ -7,7 +7,7 @@ use seaworthy_core::plan::{Activate, Activation, ContainerRef, SetKey};
 use seaworthy_core::schema::docker;
 
 use super::daemon::{flag, is_reloadable};
-use super::world::{Known, World, list, maybe, named, text, texts, truth};
+use super::world::{Known, World, list, maybe, named, part, text, texts, truth};
 
 /// How long dockerd takes to stop and start beside its containers, in seconds: up to 2 were measured on engines 20.10
 /// and 29, with a margin of none.
@@ -42,10 +42,14 @@ pub(super) fn needs_restart(world: &World<'_>, keys: &BTreeMap<String, SetKey>) 
 
 /// What making settings take effect comes to; an error where it may not be done, with the reason.
 pub(super) fn outlook(world: &World<'_>, keys: &BTreeMap<String, SetKey>) -> Known<Outlook> {
+    if let Some(gap) = world.target.gaps.iter().find(|g| g.source == "daemon.json" && g.affects == "the next start") {
+        return Err(gap.reason.clone());
+    }
+    let mut warnings = others(world);
     if !needs_restart(world, keys)? {
         let activate =
             Activate { how: Activation::Reload, returns: Vec::new(), started_again: Vec::new(), stop_all: false };
-        return Ok(Outlook { activate, stops: Vec::new(), seconds: None, warnings: Vec::new() });
+        return Ok(Outlook { activate, stops: Vec::new(), seconds: None, warnings });
     }
     if let Some(why) = world.target.incomplete.get(docker::CONTAINER.name) {
         return Err(format!("the engine has to restart, and not all containers could be read: {why}"));
@@ -62,7 +66,6 @@ pub(super) fn outlook(world: &World<'_>, keys: &BTreeMap<String, SetKey>) -> Kno
     let stop_all = live && keys.contains_key("icc") && !running.is_empty();
     let survive = live && !stop_all;
     removed(world, survive)?;
-    let mut warnings = Vec::new();
     if stop_all {
         warnings.push("The engine keeps containers running over its restart (live-restore), and while one runs the default bridge stays open: all of them are stopped first.".to_owned());
     }
@@ -86,6 +89,18 @@ pub(super) fn outlook(world: &World<'_>, keys: &BTreeMap<String, SetKey>) -> Kno
     }
     let seconds = Some(seconds(if survive { &[] } else { &running })?);
     Ok(Outlook { activate: out, stops, seconds, warnings })
+}
+
+/// What others have written into daemon.json since the engine started takes effect with the plan's own settings.
+fn others(world: &World<'_>) -> Vec<String> {
+    let Ok(daemon) = world.daemon() else { return Vec::new() };
+    if truth(daemon, "config_changed_since_start") != Ok(true) {
+        return Vec::new();
+    }
+    let names: Vec<&str> =
+        list(daemon, "configured_not_active").unwrap_or_default().iter().map(|d| part(d, "name")).take(8).collect();
+    let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+    vec![format!("daemon.json was changed after the engine started, and what was changed takes effect too{names}.")]
 }
 
 /// Refuses what would make the engine delete containers: with `--rm` those that are not running when it starts.

@@ -4,7 +4,7 @@ use seaworthy_core::benchmark::{Benchmark, Control, Section};
 use seaworthy_core::check::Check;
 use seaworthy_core::diagram::FlowKind;
 use seaworthy_core::predicate::Predicate;
-use seaworthy_core::remedy::{Remedy, Safety};
+use seaworthy_core::remedy::{Edit, Remedy, Safety, Setting};
 use seaworthy_core::schema::kind_named;
 use seaworthy_core::step::Step;
 use seaworthy_core::threat::{Blank, Formula, Loss, Story, Stride, Surface, Threat};
@@ -33,7 +33,7 @@ fn check(id: &str, about: &str, severity: Severity, title: &str, require: &str) 
 pub fn checks() -> Vec<Check> {
     use Severity::{Critical, High, Low, Medium};
     let (daemon, container) = ("docker.daemon", "docker.container");
-    vec![
+    let mut all = vec![
         check(
             "docker/host/audit",
             "docker.host",
@@ -74,7 +74,18 @@ pub fn checks() -> Vec<Check> {
             "ports.all(p, !p.wildcard)",
         ),
         check("docker/service/networks", "docker.service", Low, "Services use encrypted networks", "true"),
-    ]
+    ];
+    // One whose remedy makes a container anew, and one that a plan carries out without; the others are a person's.
+    for check in &mut all {
+        check.remedy.edits = match check.id.as_str() {
+            "docker/container/no-runtime-socket" => {
+                vec![Edit::Recreate([("volume".to_owned(), Setting::Str("proposed".to_owned()))].into())]
+            }
+            "docker/daemon/icc-off" => vec![Edit::DaemonJson([("icc".to_owned(), Setting::Bool(false))].into())],
+            _ => Vec::new(),
+        };
+    }
+    all
 }
 
 /// One benchmark with a control for most of the checks.

@@ -131,6 +131,16 @@ impl ParseKind for str {
 }
 
 #[test]
+fn what_others_wrote_since_is_said_and_what_would_not_start_is_not_touched() {
+    let changed = Host::new().daemon("config_changed_since_start", true).plan(&["icc-off"]);
+    assert!(changed.warnings.iter().any(|w| w.contains("takes effect too")), "{:?}", changed.warnings);
+    let mut host = Host::new();
+    host.snapshot.targets[0].gap("daemon.json", "the daemon would refuse to start again: bad", "the next start");
+    assert!(left(&host.plan(&["icc-off", "no-insecure-registries"]), "icc-off").contains("refuse to start again"));
+    assert!(host.plan(&["icc-off"]).changes.is_empty());
+}
+
+#[test]
 fn engines_for_which_it_means_nothing_are_left_alone() {
     for (fact, value, says) in
         [("engine", Value::from("podman"), "podman"), ("rootless", Value::from(true), "rootless")]

@@ -2,6 +2,7 @@
 
 mod access;
 mod anew;
+mod bed;
 mod commands;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "shared by tests that each use a part of it")]
