@@ -118,9 +118,10 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
             }
         }
     }
-    let ease = [Safety::Manual, Safety::Disruptive, Safety::Safe].iter().position(|s| *s == choices[choice].safety);
+    let eases = [(Safety::Manual, 1), (Safety::Disruptive, 3), (Safety::Safe, 6)];
+    let ease = eases.iter().find(|(s, _)| *s == choices[choice].safety).unwrap().1;
     let newly = (0..world.needs.len()).filter(|t| world.answered(*t, &after) && !world.answered(*t, before));
-    gain.threats = newly.map(|t| world.weight(t)).sum::<u64>() * (ease.unwrap() as u64 + 1);
+    gain.threats = newly.map(|t| world.weight(t)).sum::<u64>() * ease;
     gain
 }
 
