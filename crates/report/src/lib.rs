@@ -41,7 +41,7 @@ use seaworthy_core::audit::Audit;
 pub use baseline::{Baseline, BaselineError, baseline};
 pub use clean::one_line;
 pub use diff::{moment, render_diff};
-pub use plan::render_plan;
+pub use plan::{edits_of, render_plan};
 
 /// A format of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

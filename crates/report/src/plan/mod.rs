@@ -5,7 +5,7 @@ mod told;
 
 use std::io::{self, Write};
 
-use seaworthy_core::plan::Plan;
+use seaworthy_core::plan::{Action, Plan};
 use seaworthy_core::remedy::Safety;
 
 use crate::clean::{NAME, bounded, one_line};
@@ -34,6 +34,15 @@ pub fn render_plan(format: Format, plan: &Plan, options: &Options, out: &mut dyn
 }
 
 /// `0123456789abcdef for local · unix:///var/run/docker.sock`.
+/// What an action changes, from before to after, on one line; empty where its title says all. Cleaned.
+pub fn edits_of(action: &Action) -> String {
+    let pair = |line: &Line| match line {
+        Line::Pair(text, _) => Some(text.split_whitespace().collect::<Vec<_>>().join(" ")),
+        Line::Words(_) | Line::Command(_) => None,
+    };
+    told::edits(action).iter().filter_map(pair).collect::<Vec<_>>().join(", ")
+}
+
 fn target(plan: &Plan) -> String {
     let place = &plan.target;
     format!("for {} · {}", bounded(&place.name, NAME), bounded(&place.address, NAME))

@@ -111,7 +111,7 @@ fn names(all: &[ContainerRef]) -> String {
 }
 
 /// What exactly is edited, before and after.
-fn edits(action: &Action) -> Vec<Line> {
+pub(super) fn edits(action: &Action) -> Vec<Line> {
     let pair = |left: String, right: &str| Line::Pair(left, bounded(right, VALUE).into_owned());
     match action {
         Action::Rights(rights) => vec![pair(owned(rights), &rights.path)],

@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 
-use seaworthy_core::plan::{Pending, Plan};
+use seaworthy_core::plan::{Action, Pending, Plan};
 use seaworthy_harden::transaction::{Event, Tell};
-use seaworthy_report::one_line;
+use seaworthy_report::{edits_of, one_line};
 
 use crate::progress::Progress;
+
+/// The longest line of what was changed, in characters; beyond it a title must do.
+const MOST: usize = 160;
 
 /// Tells a person.
 pub struct Lines<'a> {
@@ -31,6 +34,20 @@ impl<'a> Lines<'a> {
         )
     }
 
+    /// What was changed, from before to after, where that fits a line; else what it is called.
+    fn changed(&self, number: usize) -> (String, String) {
+        let (word, title) = self.change(number);
+        let Some(change) = self.plan.and_then(|p| p.changes.get(number)) else { return (word, title) };
+        let edits = edits_of(&change.action);
+        let text = match &change.action {
+            Action::DaemonJson(_) => edits,
+            Action::Rights(rights) => format!("{} {edits}", one_line(&rights.path)),
+            Action::Update(update) => format!("{}: {edits}", one_line(&update.container.name)),
+            _ => title.clone(),
+        };
+        (word, if text.chars().count() > MOST { title } else { text })
+    }
+
     fn line(&mut self, mark: &str, word: &str, text: &str) {
         self.busy = None;
         if self.quiet {
@@ -53,7 +70,7 @@ impl Tell for Lines<'_> {
                 self.line("✓", "guarded", &format!("taken back at {} unless confirmed, {by}", clock(*until)));
             }
             Event::Done { change, pending, took } => {
-                let (word, title) = self.change(*change);
+                let (word, title) = self.changed(*change);
                 let waits = pending.as_ref().map(|p| format!("; waits: {}", one_line(p))).unwrap_or_default();
                 let took = if *took >= 500 { format!("  {:.1} s", *took as f64 / 1000.0) } else { String::new() };
                 self.line("✓", &word, &format!("{title}{waits}{took}"));
