@@ -64,8 +64,8 @@ impl<'a> Draft<'a> {
     /// The user's value for a field of a container, or of the host; by its name before that of all.
     pub fn set_for(&self, name: &str, field: &str) -> Option<&'a str> {
         let all = || self.settings.set.iter().enumerate().filter(|(_, s)| s.field == field);
-        let own = all().filter(|(_, s)| s.of == name).last();
-        let (at, set) = own.or_else(|| all().filter(|(_, s)| s.of == "*" && field != "leave").last())?;
+        let own = all().rfind(|(_, s)| s.of == name);
+        let (at, set) = own.or_else(|| all().rfind(|(_, s)| s.of == "*" && field != "leave"))?;
         self.used.borrow_mut().insert(at);
         Some(&set.value)
     }
@@ -73,16 +73,15 @@ impl<'a> Draft<'a> {
     /// Refuses values that nothing in the selection asks for: they would be forgotten without a word.
     pub fn check_sets(&self) -> Result<(), Unplanned> {
         let used = self.used.borrow();
-        for (_, set) in self.settings.set.iter().enumerate().filter(|(i, _)| !used.contains(i)) {
-            let there = set.of == "*" || set.of == "host" || self.world.container(&set.of).is_some();
-            let what = format!("--set {}:{}", set.of, set.field);
-            return Err(Unplanned::Usage(if there {
-                format!("{what}: nothing that is to be planned asks for it; select it by --check")
-            } else {
-                format!("{what}: there is no container {}", set.of)
-            }));
-        }
-        Ok(())
+        let forgotten = self.settings.set.iter().enumerate().find(|(i, _)| !used.contains(i));
+        let Some((_, set)) = forgotten else { return Ok(()) };
+        let there = set.of == "*" || set.of == "host" || self.world.container(&set.of).is_some();
+        let what = format!("--set {}:{}", set.of, set.field);
+        Err(Unplanned::Usage(if there {
+            format!("{what}: nothing that is to be planned asks for it; select it by --check")
+        } else {
+            format!("{what}: there is no container {}", set.of)
+        }))
     }
 
     fn audit(&self) -> &'a seaworthy_core::audit::Audit<'a> {

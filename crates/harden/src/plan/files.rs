@@ -16,7 +16,7 @@ pub(super) fn rights(
     owner: Option<&str>,
 ) -> Result<Resolved, Not> {
     let (path, what, before) = as_it_is(file)?;
-    let within = mode.map(|m| octal(m)).transpose()?;
+    let within = mode.map(octal).transpose()?;
     if within.is_some() {
         no_acl(file, path)?;
     }
