@@ -31,7 +31,8 @@ fn report(data: &[u8]) {
             if view == View::Audit && format.needs_model() {
                 continue;
             }
-            let report = Report { audit: &audit, model: (view != View::Audit).then_some(&model), since: None };
+            let report =
+                Report { audit: &audit, model: (view != View::Audit).then_some(&model), since: None, narrowed: &[] };
             let mut out = Vec::new();
             render(format, view, report, &options, &mut out).expect("a vector takes everything");
             let text = std::str::from_utf8(&out).expect("a report is UTF-8");

@@ -25,7 +25,7 @@ pub struct Missing {
 }
 
 /// Programs that engines and browsers are, or need, and the Debian package that brings each.
-const ENGINES: [(&str, &str); 12] = [
+const ENGINES: [(&str, &str); 14] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
@@ -37,6 +37,8 @@ const ENGINES: [(&str, &str); 12] = [
     ("/usr/include/seccomp.h", "libseccomp-dev"),
     ("sshd", "openssh-server"),
     ("ssh", "openssh-client"),
+    ("sudo", "sudo"),
+    ("systemctl", "systemd"),
     ("chromium", "chromium"),
 ];
 

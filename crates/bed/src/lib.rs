@@ -1,4 +1,5 @@
-//! Real container engines for tests, each private to the test that started it.
+//! Real container engines for tests, each private to the test that started it; and a whole [`Machine`] to boot and to
+//! cut the power of.
 //!
 //! A [`Daemon`] has its own directories, socket and (by default) network namespace, so that neither its bridge nor
 //! its firewall rules reach the machine. Dropping it, also while a panic unwinds, ends exactly what it started and
@@ -30,4 +31,4 @@ pub use find::{Version, beds_dir, find, skip};
 pub use http::Connection;
 pub use image::ContextFile;
 pub use lock::audit_table;
-pub use machine::{Command, Image, Machine, MachineSpec, Output, Recipe, Running};
+pub use machine::{Command, Image, Machine, MachineSpec, Output, Recipe, Running, Unfinished};

@@ -52,7 +52,7 @@ fn commands_keep_streams_codes_input_users_and_limits_apart() {
 
     let late = machine.command(&["sh", "-c", "echo begun; sleep 600"]).limit(Duration::from_secs(1)).try_run();
     let late = late.unwrap_err();
-    assert!(late.contains("not over after 1 s\nbegun"), "{late}");
+    assert!(late.why.ends_with(": not over after 1 s") && late.stdout == "begun\n", "{late}");
     // One that leaves somebody behind who holds its output is over when it is over.
     let output = machine.run(&["sh", "-c", "sleep 600 & echo done"]);
     assert_eq!((output.status, output.stdout.as_str()), (0, "done\n"));
@@ -81,17 +81,23 @@ fn power_cut_takes_what_was_not_synced_and_nothing_else() {
     machine.put("/var/put", b"kept", 0o600);
     machine.must(&["sh", "-c", "echo lost >/var/unsynced"]);
     let first = machine.must(&["cat", "/proc/sys/kernel/random/boot_id"]);
-    let waits = machine.command(&["sleep", "600"]).limit(Duration::from_secs(600)).start();
+    let count = "n=0; while :; do n=$((n+1)); echo $n >>/var/count; sync /var/count; echo $n; done";
+    let counts = machine.command(&["sh", "-c", count]).limit(Duration::from_secs(600)).start();
+    // The fourth line is written when the third is synced.
+    machine.must(&["sh", "-c", "until [ -e /var/count ] && [ $(wc -l </var/count) -gt 3 ]; do sleep 0.05; done"]);
     machine.power_cut();
-    let cut = waits.wait().unwrap_err();
-    assert!(cut.contains("the machine is off"), "{cut}");
+    let cut = counts.wait().unwrap_err();
+    assert!(cut.why.ends_with(": the machine is off"), "{cut}");
+    let synced = cut.stdout.lines().count().max(3);
     let off = machine.command(&["true"]).try_run().unwrap_err();
-    assert!(off.contains("the machine is off"), "{off}");
+    assert!(off.why.ends_with("the machine is off"), "{off}");
 
     machine.boot();
     assert_ne!(machine.must(&["cat", "/proc/sys/kernel/random/boot_id"]), first);
     assert_eq!(machine.must(&["cat", "/var/synced"]), "kept\n");
     assert_eq!(machine.get("/var/put"), b"kept");
+    let kept = machine.must(&["cat", "/var/count"]);
+    assert!(kept.lines().count() >= synced, "{synced} lines were synced, and kept were: {kept}");
     assert_ne!(machine.run(&["cat", "/var/unsynced"]).stdout, "lost\n");
     assert_eq!(machine.wait_for_boot(), "running", "{}", machine.must(&["systemctl", "--failed"]));
 }

@@ -7,7 +7,7 @@ use seaworthy_core::check::{Case, Check};
 use seaworthy_core::component::Component;
 use seaworthy_core::predicate::{Predicate, Truth};
 use seaworthy_core::schema::kind_named;
-use seaworthy_core::step::{CAPABILITIES, Step, capability};
+use seaworthy_core::step::{CAPABILITIES, Step, Through, capability};
 use seaworthy_core::verdict::Verdict;
 
 /// Components on which steps can be taken, by kind: of each kind a few, since some steps rule others out.
@@ -90,9 +90,11 @@ const WORST: &[(&str, &str)] = &[
         "#,
     ),
     ("docker.volume", r#"used_by = ["web (rw)", "db (rw)"]"#),
+    ("docker.volume", r#"options = ["type=ext4", "device=/dev/sda1"]"#),
     ("docker.container", CONTAINER),
     ("docker.container", CONFINED),
     ("docker.container", PRIVILEGED),
+    ("docker.container", HOST_PID),
 ];
 
 const CONTAINER: &str = r#"
@@ -115,6 +117,7 @@ host_pid = true
 host_network = true
 default_bridge = true
 joins = ["pid:db"]
+links = ["/db:/web/db"]
 groups_added = ["docker"]
 runtime_sockets = [{ source = "/run", reaches = "/run/containerd/containerd.sock", rw = false }]
 equal_to_root = ["writes to /"]
@@ -135,6 +138,18 @@ capabilities = ["SYS_ADMIN"]
 null = ["selinux"]
 "#;
 
+const HOST_PID: &str = r#"
+running = true
+host_pid = true
+root_on_host = true
+sandboxed = false
+apparmor = "docker-default"
+null = ["selinux"]
+capabilities = ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE", "SYS_PTRACE"]
+capabilities_added = []
+env_secrets = [{ name = "PASSWORD", class = "password", length = "8-15" }]
+"#;
+
 const PRIVILEGED: &str = "running = true\nroot_on_host = true\nsandboxed = false\nprivileged = true";
 
 /// Any check of a kind: facts of a component are read by a check's kind.
@@ -149,6 +164,18 @@ fn component(check: &Check, facts: &str) -> Component {
 
 fn worst(catalog: &Catalog, kind: &str) -> Vec<Component> {
     WORST.iter().filter(|(k, _)| *k == kind).map(|(_, facts)| component(any(catalog, kind), facts)).collect()
+}
+
+/// Those of the end at which a check cuts a step: what one container joined or is linked to, the other cannot undo.
+fn cut_at(step: &Step) -> Vec<(&'static str, &Predicate)> {
+    let both = [(&step.from, &step.when), (&step.to, &step.at)];
+    let ends = match step.through {
+        Some(Through::Joined | Through::Linked) => &both[..1],
+        Some(Through::JoinedBy) => &both[1..],
+        _ => &both[..],
+    };
+    let at = |name: &str| capability(name).expect("the loader looked it up").about;
+    ends.iter().filter_map(|(held, p)| p.as_ref().map(|p| (at(held), p))).collect()
 }
 
 /// The predicates of a step with the kinds that they are about.
@@ -177,7 +204,7 @@ fn what_cuts_a_step_makes_it_impossible() {
     for step in &catalog.steps {
         for id in &step.cut {
             let check = catalog.check(id).expect("the loader looked it up");
-            for (_, predicate) in predicates(step).into_iter().filter(|(kind, _)| *kind == check.about) {
+            for (_, predicate) in cut_at(step).into_iter().filter(|(kind, _)| *kind == check.about) {
                 for case in check.cases.iter().filter(|c| c.verdict == Verdict::Pass) {
                     let passing = case_component(check, case).expect("the loader has read it");
                     for mut component in worst(&catalog, &check.about) {

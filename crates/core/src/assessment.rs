@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::audit::Audit;
 use crate::diagram::{Diagram, Element, FactRef, Flow};
 use crate::fact::Fact;
-use crate::step::{CAPABILITIES, Capability, Counted, Cut, Forecast, Hop, Path, Paths, Priority, State, Step};
+use crate::step::{CAPABILITIES, Counted, Cut, Forecast, Hop, Path, Paths, Priority, State, Step, ends};
 use crate::threat::{Blank, Instance, Status, Stride, Subject, Threat};
 use crate::verdict::Severity;
 
@@ -189,14 +189,7 @@ impl<'a> Assessment<'a> {
 
     /// The names by which paths may be asked for: of the entries, or of the jewels; sorted.
     pub fn ends(&self, entry: bool) -> Vec<String> {
-        let fits = |c: &&Capability| if entry { c.entry } else { c.jewel.is_some() };
-        let kinds: Vec<&Capability> = CAPABILITIES.iter().filter(fits).collect();
-        let elements = self.diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.about == e.kind));
-        let mut names: Vec<String> =
-            kinds.iter().map(|c| c.name.to_owned()).chain(elements.map(|e| e.name.clone())).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        ends(&self.diagram, entry)
     }
 
     /// Keeps the paths that `keep` lets through; what refers to the others forgets them.

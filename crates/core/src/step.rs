@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagram::{Certainty, FactRef, FlowKind, actor};
+use crate::diagram::{Certainty, Diagram, FactRef, FlowKind, actor};
 use crate::predicate::Predicate;
 use crate::remedy::Safety;
 
@@ -50,11 +50,18 @@ pub const CAPABILITIES: &[Capability] = &[
     way("forged-packets", "docker.network", "forged packets on the network {}"),
     way("volume-read", "docker.volume", "reading the volume {}"),
     way("volume-write", "docker.volume", "writing to the volume {}"),
+    way("device", "docker.volume", "writing to the device behind the volume {}"),
     way("reach-api", "docker.daemon", "a connection to the engine's API"),
     way("runtime", "docker.daemon", "the runtime that starts the engine's containers"),
     way("client-files", "docker.client", "the files of {}"),
     way("login", "docker.host", "a login on the host without rights"),
     way("host-network", "docker.host", "the host's network namespace"),
+    way("processes", "docker.host", "the memory and files of the host's processes"),
+    way(
+        "like-processes",
+        "docker.host",
+        "the memory and files of those of the host's processes that may no more than he",
+    ),
     way("host-files", "docker.host", "reading the host's files"),
     jewel("host-root", "docker.host", "root on the host", 0),
     jewel("engine", "docker.daemon", "the engine's API", 1),
@@ -68,6 +75,18 @@ pub fn capability(name: &str) -> Option<&'static Capability> {
     CAPABILITIES.iter().find(|c| c.name == name)
 }
 
+/// The names by which paths may be asked for: of the entries of a diagram, or of its jewels; sorted.
+pub fn ends(diagram: &Diagram, entry: bool) -> Vec<String> {
+    let fits = |c: &&Capability| if entry { c.entry } else { c.jewel.is_some() };
+    let kinds: Vec<&Capability> = CAPABILITIES.iter().filter(fits).collect();
+    let elements = diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.about == e.kind));
+    let mut names: Vec<String> =
+        kinds.iter().map(|c| c.name.to_owned()).chain(elements.map(|e| e.name.clone())).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// What a flow must let through, beyond being there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +97,24 @@ pub enum Through {
     Joined,
     /// The same, and he is in the one that was joined.
     JoinedBy,
+    /// A legacy link from the container that he is in to the other.
+    Linked,
+    /// A directory of the host that both mount, and in which the other may write.
+    Shared,
+    /// The same, and the container that he is in may write there.
+    SharedWrite,
+}
+
+impl Through {
+    /// The kind of flow that it goes over.
+    pub fn over(self) -> FlowKind {
+        match self {
+            Self::Write => FlowKind::VolumeMount,
+            Self::Joined | Self::JoinedBy => FlowKind::Namespace,
+            Self::Linked => FlowKind::ContainerNetwork,
+            Self::Shared | Self::SharedWrite => FlowKind::BindMount,
+        }
+    }
 }
 
 /// What a path, or a step of it, rests on; the firmer, the less.

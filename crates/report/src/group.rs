@@ -1,12 +1,14 @@
 //! Groups findings by what is the same, so that a text says it once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use seaworthy_core::assessment::{Assessment, Told};
 use seaworthy_core::audit::Audit;
 use seaworthy_core::check::Check;
 use seaworthy_core::fact::Fact;
 use seaworthy_core::judge::Finding;
+use seaworthy_core::threat::Instance;
 use seaworthy_core::verdict::Verdict;
 use seaworthy_core::waiver::Waiver;
 
@@ -56,6 +58,26 @@ pub fn groups<'r, 'a>(audit: &'r Audit<'a>, findings: impl IntoIterator<Item = u
     }
     out.sort_by_key(|g| rank(g.verdict, g.waiver.is_some()));
     out
+}
+
+/// The worst instances of a threat by what decided them, each with what is told of it and the subjects of which that is
+/// true: said once where it is the same. What is told is the first one's.
+pub fn alike<T, K: Ord>(
+    model: &Assessment<'_>,
+    told: &Told<'_>,
+    decided: impl Fn(&Instance) -> (K, T),
+) -> Vec<(T, Vec<String>)> {
+    let mut groups: Vec<(T, Vec<String>)> = Vec::new();
+    let mut known: BTreeMap<K, usize> = BTreeMap::new();
+    for instance in told.worst(model) {
+        let (key, lines) = decided(instance);
+        let at = *known.entry(key).or_insert_with(|| {
+            groups.push((lines, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(model.subject_name(instance));
+    }
+    groups
 }
 
 fn rank(verdict: Verdict, waived: bool) -> u8 {

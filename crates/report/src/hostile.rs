@@ -90,7 +90,7 @@ fn model_survives(text: &str, options: &Options) {
         let world = crate::testing_model::hostile(text);
         let audit = world.audit();
         let model = world.assessment(&audit);
-        let report = Report { audit: &audit, model: Some(&model), since: Some(&model) };
+        let report = Report { audit: &audit, model: Some(&model), since: Some(&model), narrowed: &[] };
         let of = |format, view| {
             let mut out = Vec::new();
             crate::render(format, view, report, options, &mut out).unwrap();

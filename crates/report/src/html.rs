@@ -2,6 +2,7 @@
 //! the style and the script that it brings, and without the script everything is there but filtering.
 
 mod benchmark;
+mod changed;
 mod elements;
 mod facts;
 mod first;
@@ -50,8 +51,13 @@ impl Default for Options {
 ///
 /// # Errors
 /// Those of the writer.
-pub fn render(assessment: &Assessment<'_>, options: &Options, out: &mut dyn io::Write) -> io::Result<()> {
-    Page::new(assessment, options).write_into(&mut &mut *out)
+pub fn render(
+    assessment: &Assessment<'_>,
+    since: Option<&Assessment<'_>>,
+    options: &Options,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    Page::new(assessment, since, options).write_into(&mut &mut *out)
 }
 
 /// A target in the head.
@@ -100,10 +106,11 @@ struct Page {
     paths_more: Vec<String>,
     benchmark: Vec<benchmark::SectionView>,
     problems: Vec<String>,
+    changed: Option<changed::ChangedView>,
 }
 
 impl Page {
-    fn new(assessment: &Assessment<'_>, options: &Options) -> Self {
+    fn new(assessment: &Assessment<'_>, since: Option<&Assessment<'_>>, options: &Options) -> Self {
         let snapshot = assessment.audit.snapshot;
         let first = options.top.max(1);
         let scene = Scene::new(assessment, options.paths);
@@ -155,6 +162,7 @@ impl Page {
             paths_more: paths::more(assessment),
             benchmark: benchmark::sections(assessment),
             problems: problems.take(GAPS).map(|p| sentence(p)).collect(),
+            changed: since.map(|since| changed::changed(assessment, since)),
         }
     }
 }

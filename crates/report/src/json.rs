@@ -36,6 +36,9 @@ impl Serialize for Report<'_> {
         map.serialize_entry("schema", &SCHEMA)?;
         map.serialize_entry("tool", &Tool { name: "seaworthy", version: env!("CARGO_PKG_VERSION") })?;
         map.serialize_entry("collected_at", &words::instant(audit.snapshot.collected_at))?;
+        if !self.0.narrowed.is_empty() {
+            map.serialize_entry("narrowed", self.0.narrowed)?;
+        }
         map.serialize_entry("targets", &Targets(audit))?;
         map.serialize_entry("zones", &Zones(model))?;
         map.serialize_entry("components", &Components(audit, model))?;

@@ -19,6 +19,7 @@ mod matrix;
 pub mod mermaid;
 mod plan;
 mod sarif;
+mod since;
 pub mod svg;
 mod text;
 mod words;
@@ -136,6 +137,9 @@ pub struct Report<'r> {
     pub model: Option<&'r Assessment<'r>>,
     /// The threat model of an earlier snapshot of the same targets, to tell before from after.
     pub since: Option<&'r Assessment<'r>>,
+    /// By what the user had something left out: `--check`, `--baseline`. A report that was narrowed cannot be compared with
+    /// another, since what it does not hold may be there.
+    pub narrowed: &'r [&'static str],
 }
 
 /// What of a report a text shows; JSON shows the same in all.
@@ -208,7 +212,7 @@ pub fn render(
         Format::TmBom => export::tm_bom::render(needed(format, report)?, out),
         Format::Html => {
             let page = html::Options { top: options.top, ..html::Options::default() };
-            html::render(needed(format, report)?, &page, out)
+            html::render(needed(format, report)?, report.since, &page, out)
         }
         Format::Svg => svg::render(needed(format, report)?, &svg::Options::default(), out),
         Format::Mermaid => mermaid::render(needed(format, report)?, out),

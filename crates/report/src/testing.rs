@@ -157,6 +157,13 @@ pub fn waiver(check: &str, component: &str) -> Waiver {
 /// A rendering as text.
 pub fn rendered(format: Format, view: View, world: &World, options: &Options) -> String {
     let mut out = Vec::new();
-    crate::render(format, view, Report { audit: &world.audit(), model: None, since: None }, options, &mut out).unwrap();
+    crate::render(
+        format,
+        view,
+        Report { audit: &world.audit(), model: None, since: None, narrowed: &[] },
+        options,
+        &mut out,
+    )
+    .unwrap();
     String::from_utf8(out).unwrap()
 }

@@ -20,7 +20,7 @@ const FORMATS: [Format; 4] = [Format::Otm, Format::ThreatDragon, Format::TmBom, 
 
 fn bytes(format: Format, model: &Assessment<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    let report = Report { audit: model.audit, model: Some(model), since: None };
+    let report = Report { audit: model.audit, model: Some(model), since: None, narrowed: &[] };
     render(format, View::Assess, report, &Options::default(), &mut out).unwrap();
     out
 }
@@ -272,7 +272,7 @@ fn a_format_without_its_model_is_refused_in_one_line() {
     let audit = world.audit();
     for (name, format) in Format::ALL {
         let mut out = Vec::new();
-        let report = Report { audit: &audit, model: None, since: None };
+        let report = Report { audit: &audit, model: None, since: None, narrowed: &[] };
         let result = render(format, View::Audit, report, &Options::default(), &mut out);
         assert_eq!(result.is_err(), format.needs_model(), "{name}");
         if let Err(error) = result {

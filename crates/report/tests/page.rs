@@ -30,7 +30,7 @@ fn shown(world: &World) -> Option<Shown> {
 fn write(world: &World, page: &Path) {
     let audit = world.audit();
     let mut out = Vec::new();
-    html::render(&world.assessment(&audit), &html::Options::default(), &mut out).unwrap();
+    html::render(&world.assessment(&audit), None, &html::Options::default(), &mut out).unwrap();
     std::fs::write(page, out).unwrap();
 }
 

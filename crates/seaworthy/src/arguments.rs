@@ -43,6 +43,9 @@ a container, image, user or group to begin at.
 Jewels:  host-root, engine, data, credentials, availability; or the name of a container or registry.
 
 --from takes an entry here as well as a snapshot: what names a file (or is -) is read as a snapshot.
+The shell completes both from what exists, once it is told to ask:
+  source <(COMPLETE=bash seaworthy)     zsh alike; fish: COMPLETE=fish seaworthy | source
+
   seaworthy paths --from web --to host-root
   seaworthy paths --from snapshot.json --from internet";
 
@@ -206,7 +209,7 @@ pub struct AuditArguments {
     /// Exit with 3 when anything at all could not be read
     #[arg(long, help_heading = "Exit code")]
     pub strict: bool,
-    /// An earlier snapshot: the written record says what it was before
+    /// An earlier snapshot: the written record and the page say what it was before
     #[arg(long, value_name = "SNAPSHOT", help_heading = "Output")]
     pub since: Option<PathBuf>,
     /// Only what is not in this earlier JSON report

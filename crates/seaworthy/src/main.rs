@@ -2,6 +2,7 @@
 
 mod arguments;
 mod commands;
+mod complete;
 mod config;
 mod exit;
 mod input;
@@ -16,6 +17,7 @@ use arguments::{Arguments, Command};
 use exit::Exit;
 
 fn main() -> ExitCode {
+    complete::complete();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),

@@ -309,6 +309,47 @@ fn a_baseline_leaves_only_what_is_new() {
     sea.run(&new).ended(1);
 }
 
+/// What the program offers a shell for the last word of a line.
+fn offered(sea: &Sea, shell: &str, line: &[&str]) -> Vec<String> {
+    let mut command = sea.command(&[&["--", "seaworthy"], line].concat());
+    command.env("COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", line.len().to_string());
+    command.env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    let run = common::run(command);
+    assert!(run.ended(0).err.is_empty(), "{run:?}");
+    let word = |line: &str| line.split(['\t', ':']).next().unwrap_or_default().to_owned();
+    run.out.lines().map(word).collect()
+}
+
+#[test]
+fn a_shell_is_offered_what_exists() {
+    let sea = Sea::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let mut command = sea.command(&[]);
+        command.env("COMPLETE", shell);
+        let script = common::run(command);
+        assert!(script.ended(0).out.contains("COMPLETE"), "{shell}: {script:?}");
+        let entries = offered(&sea, shell, &["paths", "--demo", "--from", "ba"]);
+        assert!(entries.contains(&"backup".to_owned()) && !entries.contains(&"web".to_owned()), "{shell}: {entries:?}");
+        let jewels = offered(&sea, shell, &["paths", "--demo", "--to", "host"]);
+        assert!(jewels.contains(&"host-root".to_owned()), "{shell}: {jewels:?}");
+        assert!(offered(&sea, shell, &["paths", "--demo", "--to", "in"]).iter().all(|j| j != "internet"), "{shell}");
+        // Without a host the kinds are offered all the same, and nothing is complained of.
+        let nowhere = offered(&sea, shell, &["paths", "--docker", "unix:///nowhere.sock", "--to", ""]);
+        assert!(nowhere.contains(&"engine".to_owned()), "{shell}: {nowhere:?}");
+        assert!(offered(&sea, shell, &["as"]).contains(&"assess".to_owned()), "{shell}");
+    }
+    // A snapshot that stands on the line is asked, and names that are more than a word are not offered.
+    let snapshot = sea.snapshot();
+    let named = |text: &str| {
+        std::fs::read_to_string(&snapshot).unwrap().replace("\"name\":\"web\"", &format!("\"name\":\"{text}\""))
+    };
+    let path = sea.write("named.json", named("wharf"));
+    let line = ["paths", "--from", path.to_str().unwrap(), "--to", "w"];
+    assert!(offered(&sea, "fish", &line).contains(&"wharf".to_owned()));
+    sea.write("named.json", named("w$(id)"));
+    assert!(offered(&sea, "fish", &line).is_empty());
+}
+
 #[test]
 fn help_completions_and_the_manual_are_there() {
     let sea = Sea::new();

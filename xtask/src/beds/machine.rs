@@ -25,7 +25,7 @@ pub fn machine() -> Result<(), String> {
     let stamp = format!("{}{version}\n", recipe.stamp());
     let complete =
         ["vmlinuz", "initrd", "disk.raw", "warm.qcow2", "memory"].iter().all(|name| target.join(name).is_file());
-    if complete && fs::read_to_string(target.join("stamp")).is_ok_and(|built| built == stamp) {
+    if complete && Image::find().is_ok() && fs::read_to_string(target.join("stamp")).is_ok_and(|built| built == stamp) {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() {

@@ -118,7 +118,7 @@ fn parts(mut snapshot: Snapshot) -> Result<[f64; PARTS.len()]> {
         forecast: None,
         waiver_problems,
     };
-    let report = Report { audit: &audit, model: Some(&assessment), since: None };
+    let report = Report { audit: &audit, model: Some(&assessment), since: None, narrowed: &[] };
     let write = |format| -> Result<(usize, f64)> {
         let mut out = Counted::default();
         let (done, took) = timed(|| render(format, View::Assess, report, &Options::default(), &mut out));

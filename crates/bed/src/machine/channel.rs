@@ -17,6 +17,10 @@ pub(super) enum Answer {
     Ended(u32),
     /// The agent killed the program when its time was over.
     Late,
+    /// The agent could not do it, and says why.
+    Refused(String),
+    /// No end came through, and why.
+    Lost(String),
 }
 
 /// What came of a request.
@@ -54,34 +58,22 @@ impl Channel {
     }
 
     /// Waits for the end of the last request.
-    pub(super) fn answer(&mut self, limit: Duration) -> Result<Reply, String> {
+    pub(super) fn answer(&mut self, limit: Duration) -> Reply {
         let deadline = Instant::now() + limit + GRACE;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        loop {
-            let (id, letter, bytes) = self.frame(deadline)?;
-            if id != self.last {
-                continue;
-            }
-            if stdout.len() + stderr.len() + bytes.len() > MOST {
-                return Err(format!("more than {MOST} bytes of output"));
-            }
-            let answer = match letter {
-                b'o' => {
-                    stdout.extend(bytes);
-                    continue;
+        let answer = loop {
+            match self.frame(deadline) {
+                Err(why) => break Answer::Lost(why),
+                Ok((id, ..)) if id != self.last => {}
+                Ok((.., bytes)) if stdout.len() + stderr.len() + bytes.len() > MOST => {
+                    break Answer::Lost(format!("more than {MOST} bytes of output"));
                 }
-                b'e' => {
-                    stderr.extend(bytes);
-                    continue;
-                }
-                b'x' => Answer::Ended(number(&bytes).ok_or("an answer without a wait status")?),
-                b't' => Answer::Late,
-                b'p' => Answer::Ended(0),
-                b'f' => return Err(String::from_utf8_lossy(&bytes).trim().to_owned()),
-                other => return Err(format!("an answer of the unknown kind {:?}", char::from(other))),
-            };
-            return Ok(Reply { answer, stdout, stderr });
-        }
+                Ok((_, b'o', bytes)) => stdout.extend(bytes),
+                Ok((_, b'e', bytes)) => stderr.extend(bytes),
+                Ok((_, letter, bytes)) => break end(letter, &bytes),
+            }
+        };
+        Reply { answer, stdout, stderr }
     }
 
     /// Whether the agent answered the last request, a ping, within `patience`.
@@ -90,7 +82,10 @@ impl Channel {
         let mut first = [0];
         match rustix::net::recv(&self.stream, &mut first, rustix::net::RecvFlags::PEEK) {
             Ok((0, _)) => Err(OFF.into()),
-            Ok(_) => self.answer(Duration::ZERO).map(|_| true),
+            Ok(_) => match self.answer(Duration::ZERO).answer {
+                Answer::Ended(_) | Answer::Late => Ok(true),
+                Answer::Refused(why) | Answer::Lost(why) => Err(why),
+            },
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(false),
             Err(error) => Err(said(&error.into())),
         }
@@ -112,6 +107,16 @@ impl Channel {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left)).map_err(|error| error.to_string())?;
         self.stream.read_exact(bytes).map_err(|error| said(&error))
+    }
+}
+
+fn end(letter: u8, bytes: &[u8]) -> Answer {
+    match (letter, number(bytes)) {
+        (b'x', Some(status)) => Answer::Ended(status),
+        (b't', _) => Answer::Late,
+        (b'p', _) => Answer::Ended(0),
+        (b'f', _) => Answer::Refused(String::from_utf8_lossy(bytes).trim().to_owned()),
+        _ => Answer::Lost(format!("an answer that is none: {:?}", char::from(letter))),
     }
 }
 

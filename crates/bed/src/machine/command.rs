@@ -1,5 +1,6 @@
 //! Programs that run inside the machine, and files that go in and out.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,6 +27,23 @@ pub struct Output {
     pub stdout: String,
     /// What it complained of.
     pub stderr: String,
+}
+
+/// A program whose end is not known, or that was killed when its time was over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// One line.
+    pub why: String,
+    /// What it had said until then, as far as it came through.
+    pub stdout: String,
+    /// What it had complained of.
+    pub stderr: String,
+}
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}\n{}{}", self.why, self.stdout, self.stderr)
+    }
 }
 
 /// A program to run inside a machine, as root, in `/`.
@@ -60,8 +78,9 @@ impl Command<'_> {
     ///
     /// # Errors
     /// Where its time is over, the machine went off, or all ports are taken.
-    pub fn try_run(&mut self) -> Result<Output, String> {
-        let (mut channel, boot) = self.ask()?;
+    pub fn try_run(&mut self) -> Result<Output, Unfinished> {
+        let asked = self.ask().map_err(|why| Unfinished { why, stdout: String::new(), stderr: String::new() });
+        let (mut channel, boot) = asked?;
         let reply = channel.answer(self.limit);
         finish(&self.machine.power, channel, boot, &self.arguments, self.limit, reply)
     }
@@ -100,7 +119,7 @@ impl Command<'_> {
 
 /// A program that runs while the test does something else.
 pub struct Running {
-    thread: JoinHandle<Result<Output, String>>,
+    thread: JoinHandle<Result<Output, Unfinished>>,
 }
 
 impl Running {
@@ -108,8 +127,8 @@ impl Running {
     ///
     /// # Errors
     /// Where its time is over, or the machine went off.
-    pub fn wait(self) -> Result<Output, String> {
-        self.thread.join().unwrap_or_else(|_| Err("the waiting thread panicked".into()))
+    pub fn wait(self) -> Result<Output, Unfinished> {
+        self.thread.join().unwrap_or_else(|panicked| std::panic::resume_unwind(panicked))
     }
 
     /// Whether it has ended, or its machine.
@@ -124,21 +143,28 @@ fn finish(
     boot: u32,
     arguments: &[String],
     limit: Duration,
-    reply: Result<Reply, String>,
-) -> Result<Output, String> {
-    let line = || arguments.join(" ");
-    let reply = reply.map_err(|why| format!("{}: {why}", line()))?;
-    power.give(channel, boot);
+    reply: Reply,
+) -> Result<Output, Unfinished> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let (stdout, stderr) = (text(reply.stdout), text(reply.stderr));
-    match reply.answer {
-        Answer::Late => Err(format!("{}: not over after {} s\n{stdout}{stderr}", line(), limit.as_secs())),
+    let why = match reply.answer {
         Answer::Ended(status) => {
+            power.give(channel, boot);
             let (signal, code) = (status & 0x7f, status >> 8 & 0xff);
             let status = if signal == 0 { code } else { 128 + signal };
-            Ok(Output { status: status.cast_signed(), stdout, stderr })
+            return Ok(Output { status: status.cast_signed(), stdout, stderr });
         }
-    }
+        Answer::Late => {
+            power.give(channel, boot);
+            format!("not over after {} s", limit.as_secs())
+        }
+        Answer::Refused(why) => {
+            power.give(channel, boot);
+            why
+        }
+        Answer::Lost(why) => why,
+    };
+    Err(Unfinished { why: format!("{}: {why}", arguments.join(" ")), stdout, stderr })
 }
 
 impl Power {
@@ -235,9 +261,15 @@ impl Machine {
     fn ask(&self, letter: u8, texts: &[&[u8]]) -> Result<Reply, String> {
         let (mut channel, boot) = self.power.take()?;
         channel.ask(letter, LIMIT, texts)?;
-        // Also a failure leaves the port in order, as far as it was the agent that told of it.
         let reply = channel.answer(LIMIT);
-        self.power.give(channel, boot);
-        reply
+        match reply.answer {
+            Answer::Lost(why) => return Err(why),
+            _ => self.power.give(channel, boot),
+        }
+        match reply.answer {
+            Answer::Refused(why) => Err(why),
+            Answer::Late => Err("it took too long".into()),
+            _ => Ok(reply),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The machine's disk and kernel: what they are made from, and whether they are there.
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 /// What the image is made from. `cargo xtask test` follows it.
@@ -39,7 +40,7 @@ impl Recipe {
 
     /// What the image was made from, as text; an image of another text is not this recipe's.
     pub fn stamp(&self) -> String {
-        format!("{self:?}\n{:?}\n", super::qemu::HARDWARE)
+        format!("{self:?}\n{:?}\n{}\n", super::qemu::HARDWARE, super::qemu::KERNEL)
     }
 }
 
@@ -56,9 +57,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// The folder of the image that this checkout's tests use.
+    /// The folder of this recipe's image. Each recipe has its own, so that building one takes none away from under a
+    /// machine that runs.
     pub fn place() -> PathBuf {
-        crate::beds_dir().join("machine")
+        let mut hasher = DefaultHasher::new();
+        Recipe::NOW.stamp().hash(&mut hasher);
+        crate::beds_dir().join("machine").join(format!("{:016x}", hasher.finish()))
     }
 
     /// Looks for the image and for what runs it.
@@ -69,8 +73,10 @@ impl Image {
         let image = Self::unproven(&Self::place())?;
         let stamp = fs::read_to_string(image.dir.join("stamp")).unwrap_or_default();
         if !stamp.starts_with(&Recipe::NOW.stamp()) {
-            let built = if stamp.is_empty() { "not built" } else { "of another recipe" };
-            return Err(format!("the image is {built} ({}; cargo xtask test builds it)", image.dir.display()));
+            return Err(format!("the image is not built ({}; cargo xtask test builds it)", image.dir.display()));
+        }
+        if image.kvm && !kvm_might_do() {
+            return Err("the image sleeps in KVM, which is not to be had any more (cargo xtask test builds it)".into());
         }
         Ok(image)
     }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub use command::{Command, Output, Running};
+pub use command::{Command, Output, Running, Unfinished};
 pub use image::{Image, Recipe};
 
 use crate::daemon::make_dir;
@@ -249,7 +249,7 @@ impl Machine {
         loop {
             // At the very beginning systemd does not listen yet.
             let mut command = self.command(&["systemctl", "is-system-running", "--wait"]);
-            let output = command.limit(PATIENCE).try_run()?;
+            let output = command.limit(PATIENCE).try_run().map_err(|error| error.to_string())?;
             let word = output.stdout.trim();
             if matches!(word, "running" | "degraded" | "maintenance") {
                 return Ok(word.to_owned());
@@ -265,7 +265,7 @@ impl Machine {
     fn set_clock(&self) -> Result<(), String> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let now = format!("@{}.{:09}", now.as_secs(), now.subsec_nanos());
-        self.command(&["date", "--set", &now]).try_run().map(drop)
+        self.command(&["date", "--set", &now]).try_run().map(drop).map_err(|error| error.to_string())
     }
 
     fn shut_down(&self, how: &str) -> Result<(), String> {
@@ -280,7 +280,7 @@ impl Machine {
     fn import_busybox(&self, tag: &str) -> Result<(), String> {
         let tree = crate::image::busybox_tree(&self.image.busybox).map_err(|error| format!("busybox: {error}"))?;
         let mut command = self.command(&["docker", "import", "--change", "CMD sleep 3600", "-", tag]);
-        let output = command.stdin(tree).try_run()?;
+        let output = command.stdin(tree).try_run().map_err(|error| error.to_string())?;
         if output.status == 0 { Ok(()) } else { Err(format!("docker import: {}", output.stderr.trim())) }
     }
 }

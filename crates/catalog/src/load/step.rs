@@ -52,16 +52,12 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         let message = "it leads from a capability to the same one and over no flow: it does nothing";
         errors.push(LoadError::at(file, text, parsed.to.span().start, message));
     }
-    if let Some(through) = &parsed.through {
-        let fits = match through.get_ref() {
-            Through::Write => Some(FlowKind::VolumeMount),
-            Through::Joined | Through::JoinedBy => Some(FlowKind::Namespace),
-        };
-        if parsed.over != fits {
-            let message =
-                "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace; `over` is another";
-            errors.push(LoadError::at(file, text, through.span().start, message));
-        }
+    if let Some(through) = &parsed.through
+        && parsed.over != Some(through.get_ref().over())
+    {
+        let message = "`write` goes through a volume-mount, `joined` and `joined-by` through a namespace, `linked` through \
+                       a container-network, `shared` and `shared-write` through a bind-mount; `over` is another";
+        errors.push(LoadError::at(file, text, through.span().start, message));
     }
     for check in parsed.cut.iter().filter(|c| !checks.contains(c.get_ref().as_str())) {
         let message = format!("there is no check `{}`", check.get_ref());

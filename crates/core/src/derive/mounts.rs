@@ -64,6 +64,9 @@ const SENSITIVE: &[&str] = &[
     "/opt/cni",
 ];
 
+/// What lies in a home directory and opens other doors: keys, credentials, settings that name them.
+const OF_HOMES: &[&str] = &[".ssh", ".docker", ".gnupg", ".kube", ".aws", ".azure", ".config"];
+
 /// What images are given from sensitive directories every day and without harm, read-only.
 const HARMLESS_READ_ONLY: &[&str] = &[
     "/etc/localtime",
@@ -221,7 +224,8 @@ fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<
     if read_only && HARMLESS_READ_ONLY.iter().any(|h| path_is_under(path, h)) {
         return None;
     }
-    let directories = SENSITIVE.iter().copied().chain(data_root);
+    let of_home = home(path);
+    let directories = SENSITIVE.iter().copied().chain(data_root).chain(of_home.as_deref());
     // Beneath `/home`, `/run`, `/var/log` and `/` lie ordinary things too: there only the directory itself counts.
     let only_itself = ["/", "/home", "/run", "/var/log"];
     let reaches = |d: &&str| path_is_under(d, path) || (!only_itself.contains(d) && path_is_under(path, d));
@@ -230,6 +234,18 @@ fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<
         .filter(reaches)
         .max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len())
         .map(str::to_owned)
+}
+
+/// The home directory that a path is, or what opens doors in one: `/home/ann` is somebody's keys, `/home/ann/shop` is
+/// what she works on.
+fn home(path: &str) -> Option<String> {
+    let mut parts = path.strip_prefix("/home/")?.splitn(3, '/');
+    let user = parts.next().filter(|user| !user.is_empty())?;
+    match parts.next() {
+        None => Some(format!("/home/{user}")),
+        Some(inside) if OF_HOMES.contains(&inside) => Some(format!("/home/{user}/{inside}")),
+        Some(_) => None,
+    }
 }
 
 fn shared(mounts: &[Value]) -> Value {
@@ -355,6 +371,10 @@ mod tests {
             ("/usr/bin", true),
             ("/run", true),
             ("/dev/sda", false),
+            ("/home/ann", false),
+            ("/home/ann/.ssh", false),
+            ("/home/ann/.docker/config.json", false),
+            ("/root/.ssh", false),
         ] {
             assert!(is_sensitive("bind", path, rw), "{path}");
         }
@@ -363,6 +383,8 @@ mod tests {
             ("/etc/ssl/certs", false),
             ("/srv/www", true),
             ("/home/app/data", true),
+            ("/home/ann/.local/share/app", true),
+            ("/homes/ann", true),
             ("/etcetera", true),
             ("/var/log/app", true),
             ("/run/app", true),

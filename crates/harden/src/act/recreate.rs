@@ -5,14 +5,14 @@
 //! The two never run together, since they have the same ports and the same data, and the old one is never removed here.
 //!
 //! 1. The new one is created, not started, beside the old, as `NAME-seaworthy-TX`, from what `inspect` says of the old one
-//!    ([`spec`]) with the changes merged ([`options`]). Up to API 1.43 one network goes with the creation; the others are
+//!    (`spec`) with the changes merged (`options`). Up to API 1.43 one network goes with the creation; the others are
 //!    connected now. Fixed addresses are given to it here and taken when it starts: a container that does not run holds none.
 //! 2. The old one's restart policy is held (set to `no`), so that a start of the daemon does not bring it back.
 //! 3. The old one is renamed to `NAME-before-TX`. Before it is stopped, because this tells recovery, whatever happened, that
 //!    a stop may be on its way in the engine: while the old one has its own name, none is.
 //! 4. The old one is stopped with its own signal and within its own time.
 //! 5. The new one is renamed to `NAME`, and started if the old one ran.
-//! 6. It is judged ([`judge`]): it runs on for a while, or becomes healthy, and all of it is as asked, which is read back.
+//! 6. It is judged (`judge`): it runs on for a while, or becomes healthy, and all of it is as asked, which is read back.
 //!
 //! The new one carries a mark by which it is known again: `HostConfig.ContainerIDFile`, which the engine keeps and does not
 //! use (`docker run --cidfile` leaves it there too), holds `seaworthy-TX-ID`. Names alone would not do: what others put under
@@ -20,11 +20,15 @@
 //!
 //! # The way back
 //!
-//! [`undo`] sees by the old one's name how far it came. It stops the new one, sets it aside as `NAME-after-TX`, gives the old
+//! `undo` sees by the old one's name how far it came. It stops the new one, sets it aside as `NAME-after-TX`, gives the old
 //! one its name back, starts it if it ran, gives it its restart policy back, and only then removes the new one, without its
 //! volumes. Limits and a policy that were set on the new one since (`docker update`) go over to the old one: they are others'.
 //! What the new one wrote into its own layer goes with it, as it was allowed for the old one's; where the old one had
 //! written nothing there and the new one has, the new one is kept, stopped, as `NAME-after-TX`, and named.
+//!
+//! What a killed process asked of the engine is carried out all the same, perhaps after recovery has looked. So a creation
+//! that is on its way is found by its name, which is reserved from its beginning, and is waited for; a stop is repeated,
+//! and returns when the container has stopped; and in the end all is read again.
 //!
 //! Until [`prune`], two containers of that description are there, one of them stopped.
 //!
@@ -39,7 +43,7 @@
 //!
 //! # What is refused
 //!
-//! See [`refuse`]: what would be lost, or would break others, is found before anything is done.
+//! See `refuse`: what would be lost, or would break others, is found before anything is done.
 //!
 //! The engine's answers hold the container's secrets (its environment). They stay in memory: neither the plan nor the journal
 //! holds a specification, and errors are cleared of them.

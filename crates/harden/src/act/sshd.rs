@@ -44,7 +44,7 @@ const NO_FIRST: [&str; 13] = [
 /// The most accounts and addresses for which it is asked what is in effect.
 const MOST: usize = 24;
 /// How often a server that has just begun anew is tried, a second apart.
-const TRIES: usize = 10;
+const TRIES: usize = 5;
 
 /// What stands in the journal.
 #[derive(Debug, Serialize, Deserialize)]

@@ -73,15 +73,17 @@ impl<'a> Draft<'a> {
     /// Refuses values that nothing in the selection asks for: they would be forgotten without a word.
     pub fn check_sets(&self) -> Result<(), Unplanned> {
         let used = self.used.borrow();
-        let forgotten = self.settings.set.iter().enumerate().find(|(i, _)| !used.contains(i));
-        let Some((_, set)) = forgotten else { return Ok(()) };
-        let there = set.of == "*" || set.of == "host" || self.world.container(&set.of).is_some();
-        let what = format!("--set {}:{}", set.of, set.field);
-        Err(Unplanned::Usage(if there {
-            format!("{what}: nothing that is to be planned asks for it; select it by --check")
-        } else {
-            format!("{what}: there is no container {}", set.of)
-        }))
+        let unused = self.settings.set.iter().enumerate().find(|(i, _)| !used.contains(i));
+        if let Some((_, set)) = unused {
+            let there = set.of == "*" || set.of == "host" || self.world.container(&set.of).is_some();
+            let what = format!("--set {}:{}", set.of, set.field);
+            return Err(Unplanned::Usage(if there {
+                format!("{what}: nothing that is to be planned asks for it; select it by --check")
+            } else {
+                format!("{what}: there is no container {}", set.of)
+            }));
+        }
+        Ok(())
     }
 
     fn audit(&self) -> &'a seaworthy_core::audit::Audit<'a> {

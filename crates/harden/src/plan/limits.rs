@@ -107,8 +107,8 @@ fn memory(draft: &Draft<'_>, container: &Component, own: Option<&str>) -> Known<
 /// Up to the next step: of 16 MiB below 256, of 64 MiB below 2 GiB, of 256 MiB above.
 fn round(bytes: i64) -> i64 {
     let step = match bytes {
-        ..=0x0fff_ffff => 16 << 20,
-        0x1000_0000..=0x7fff_ffff => 64 << 20,
+        ..=0x1000_0000 => 16 << 20,
+        0x1000_0001..=0x8000_0000 => 64 << 20,
         _ => 256 << 20,
     };
     bytes.saturating_add(step - 1) / step * step

@@ -85,6 +85,9 @@ pub fn apply(apply: &Apply<'_>, tell: &mut dyn Tell) -> Result<Outcome, Failure>
     if let Some(why) = unsettled(apply.site.store)? {
         return refused(why);
     }
+    if let Err(refusal) = may(apply) {
+        return refused(refusal.to_string());
+    }
     let Some(eyes) = apply.site.eyes else { return refused("the host cannot be seen".into()) };
     let look = match eyes.look() {
         Ok(look) => look,
@@ -145,13 +148,9 @@ fn unsettled(store: &Store) -> Result<Option<String>, Failure> {
     Ok(None)
 }
 
-/// Whether the plan is for what is seen, and may be done.
+/// Whether the plan is for what is seen.
 fn fits(apply: &Apply<'_>, look: &Look) -> Result<(), Refusal> {
-    let refuse = |why: &str| Err(Refusal::Refused(why.to_owned()));
-    let Where { host, engine, demo, .. } = &apply.plan.target;
-    if *demo {
-        return refuse("the plan is of the demonstration, whose host is not here: plan on the host itself");
-    }
+    let Where { host, engine, .. } = &apply.plan.target;
     let fact = |kind, name| {
         let component = look.target.of(kind).next();
         component.and_then(|c| c.value(name).as_str().map(ToOwned::to_owned))
@@ -174,6 +173,15 @@ fn fits(apply: &Apply<'_>, look: &Look) -> Result<(), Refusal> {
             }
             _ => {}
         }
+    }
+    Ok(())
+}
+
+/// Whether a plan like this may be carried out at all.
+fn may(apply: &Apply<'_>) -> Result<(), Refusal> {
+    let refuse = |why: &str| Err(Refusal::Refused(why.to_owned()));
+    if apply.plan.target.demo {
+        return refuse("the plan is of the demonstration, whose host is not here: plan on the host itself");
     }
     if apply.plan.changes.is_empty() {
         return refuse("the plan changes nothing");

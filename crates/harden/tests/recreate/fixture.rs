@@ -13,7 +13,7 @@ use seaworthy_harden::files::Keep;
 use serde_json::{Value, json};
 
 /// Notices when it runs twice at once on the same data, and takes its time to stop.
-const PROGRAM: &str = "trap 'sleep 0.3; rmdir /data/lock; exit 0' TERM; \
+const PROGRAM: &str = "trap 'sleep 0.1; rmdir /data/lock; exit 0' TERM; \
     mkdir /data/lock 2>/dev/null || echo both >> /data/both; while :; do sleep 0.05; done";
 
 /// What must not be seen anywhere.

@@ -138,6 +138,9 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
         let others = ground.of_kind.get(&(elements[element].target, rule.about)).map_or(&[][..], Vec::as_slice);
         return others.iter().filter_map(|to| land(*to, None, Tri::Yes, true)).collect();
     };
+    if let Some(others) = ground.beside(ground.steps[rule.step].through, element) {
+        return others.into_iter().filter_map(|(to, truth)| land(to, None, truth, true)).collect();
+    }
     let over = ground.flows_at[element].iter().filter_map(|i| {
         let flow = &ground.diagram.flows[*i];
         let far = if flow.from == element { flow.to } else { flow.from };

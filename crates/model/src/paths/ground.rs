@@ -13,6 +13,7 @@ use seaworthy_core::step::{Step, Through, capability};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
 
+use super::beside::{Beside, Mount};
 use super::classes::Arcs;
 
 /// Kleene's three values without their reasons.
@@ -59,6 +60,8 @@ pub(super) struct Ground<'a> {
     passing: HashSet<Place>,
     /// For each step the positions of the checks that cut it.
     cuts: Vec<Vec<usize>>,
+    /// Containers that meet without an element between them.
+    beside: Beside,
     /// For each element a row of `answers`.
     row: Vec<usize>,
     /// For each distinct content: for each step what `when` and `at` say, then whether it runs.
@@ -95,6 +98,7 @@ impl<'a> Ground<'a> {
             failing,
             passing: passing.iter().copied().filter(|(check, ..)| named[*check]).collect(),
             cuts,
+            beside: Beside::new(audit.snapshot, diagram),
             row: Vec::new(),
             answers: Vec::new(),
         };
@@ -160,6 +164,18 @@ impl<'a> Ground<'a> {
             Some(Through::Write) => self.writes(flow.from, flow.to),
             Some(Through::Joined) => self.joined(from, far).min(self.enters(from, far)),
             Some(Through::JoinedBy) => self.joined(far, from).min(self.enters(from, far)),
+            Some(Through::Linked | Through::Shared | Through::SharedWrite) => Tri::No,
+        }
+    }
+
+    /// The containers that meet this one without an element between them, in the way that a step asks for; none where it asks
+    /// for a flow.
+    pub(super) fn beside(&self, through: Option<Through>, element: usize) -> Option<Vec<(usize, Tri)>> {
+        match through {
+            Some(Through::Linked) => Some(self.beside.linked(element)),
+            Some(Through::Shared) => Some(self.beside.sharing(element, false)),
+            Some(Through::SharedWrite) => Some(self.beside.sharing(element, true)),
+            Some(Through::Write | Through::Joined | Through::JoinedBy) | None => None,
         }
     }
 
@@ -228,7 +244,13 @@ impl<'a> Ground<'a> {
     /// Where the checks stand that cut a step between two elements.
     fn cuts_at(&self, step: usize, from: usize, to: usize, flow: Option<usize>) -> Vec<Place> {
         let mut places: Vec<(usize, usize)> = Vec::new();
-        for element in [from, to] {
+        // What one of the two did, the other cannot undo.
+        let ends = match self.steps[step].through {
+            Some(Through::Joined | Through::Linked) => vec![from],
+            Some(Through::JoinedBy) => vec![to],
+            Some(Through::Write | Through::Shared | Through::SharedWrite) | None => vec![from, to],
+        };
+        for element in ends {
             let element = &self.diagram.elements[element];
             places.extend(element.component.map(|c| (element.target, c)));
             for kind in [docker::DAEMON.name, docker::HOST.name] {
@@ -260,9 +282,12 @@ impl<'a> Ground<'a> {
             }
         }
         let mut ids = HashMap::new();
+        let nothing: Vec<(usize, Mount)> = Vec::new();
         let colour = |(i, open): (usize, Vec<usize>)| {
             let element = &self.diagram.elements[i];
-            let key = (element.target, element.kind, element.certainty.is_proven(), &self.answers[self.row[i]], open);
+            let shares = self.beside.at.get(&i).unwrap_or(&nothing);
+            let answers = &self.answers[self.row[i]];
+            let key = (element.target, element.kind, element.certainty.is_proven(), answers, open, shares);
             let next = ids.len() as u32;
             *ids.entry(key).or_insert(next)
         };
@@ -288,6 +313,13 @@ impl<'a> Ground<'a> {
             if flow.from != flow.to {
                 arcs[flow.from].push((label, flow.to as u32));
                 arcs[flow.to].push((label | 1 << 24, flow.from as u32));
+            }
+        }
+        for (from, linked) in &self.beside.linked {
+            for (to, truth) in linked {
+                let label = 1 << 25 | *truth as u32;
+                arcs[*from].push((label, *to as u32));
+                arcs[*to].push((label | 1 << 24, *from as u32));
             }
         }
         arcs

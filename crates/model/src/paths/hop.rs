@@ -73,7 +73,7 @@ impl<'a> Hops<'a> {
                 Some(Through::Write) => Some((flow.from, "mounts")),
                 Some(Through::Joined) => Some((from.element, "joins")),
                 Some(Through::JoinedBy) => Some((far, "joins")),
-                None => None,
+                Some(Through::Linked | Through::Shared | Through::SharedWrite) | None => None,
             };
             if let Some((element, name)) = named {
                 if ground.through(rule.through, flow, from.element) == Tri::Perhaps {
@@ -85,6 +85,13 @@ impl<'a> Hops<'a> {
                     self.fact(far, "capabilities", &mut evidence);
                 }
             }
+        }
+        match rule.through {
+            Some(Through::Linked) => self.fact(from.element, "links", &mut evidence),
+            Some(Through::Shared | Through::SharedWrite) => {
+                [from.element, far].into_iter().for_each(|element| self.fact(element, "mounts", &mut evidence));
+            }
+            Some(Through::Write | Through::Joined | Through::JoinedBy) | None => {}
         }
         let certainty = match (proven, evidence.reason) {
             (true, _) => Certainty::Proven,

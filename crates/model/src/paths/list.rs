@@ -41,6 +41,9 @@ struct Ways {
     sure: Reached,
 }
 
+/// What must hold of each step of a path.
+type Holds = fn(&Edge) -> bool;
+
 fn known(edge: &Edge) -> bool {
     edge.proven
 }
@@ -127,7 +130,7 @@ impl<'a> Search<'a> {
         let stays = |edge: u32| !own(edges[edge as usize].from) || own(edges[edge as usize].to);
         let bounds = (share, self.limits.work);
         let mut found = built.graph.cheapest(&ways.any, (from, to), bounds, stays);
-        let kinds: [(&Reached, fn(&Edge) -> bool); 2] = [(&ways.sure, sure), (&ways.known, known)];
+        let kinds: [(&Reached, Holds); 2] = [(&ways.sure, sure), (&ways.known, known)];
         let mut firm: Vec<Vec<u32>> = Vec::new();
         for (reached, holds) in kinds {
             let all_hold = |path: &Vec<u32>| path.iter().all(|e| holds(&edges[*e as usize]));

@@ -4,6 +4,7 @@
 //! only what is reached exists. Equal elements are one ([`classes`]). Over the graph that comes of it, the cheapest
 //! paths of each pair are listed best first ([`graph`]), within [`Limits`]; what was left out is said.
 
+mod beside;
 mod build;
 mod classes;
 mod graph;

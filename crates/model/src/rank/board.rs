@@ -32,6 +32,8 @@ pub(super) struct Choice {
     pub safety: Safety,
     /// How many components it touches.
     pub size: usize,
+    /// Whether a check says that it is wanted; else a person has to decide that first.
+    pub decided: bool,
     /// The threats that it may answer.
     pub touches: Vec<usize>,
 }
@@ -56,11 +58,12 @@ pub(super) trait Beyond {
 /// 2. pairs of entry and jewel of which no proven path is left, by tier, then how many proven paths that matter;
 /// 3. the same over paths whose facts are known, those that assume something among them;
 /// 4. pairs of which no path at all is left, then possible paths that matter, by tier;
-/// 5. threats that are no longer open, each with the weight of what is lost, times three if the remedy is safe, times
-///    two if it is disruptive;
+/// 5. threats that are no longer open, each with the weight of what is lost, times six if the remedy is safe, times
+///    three if it is disruptive: limits go before another data directory for the engine;
 /// 6. the host's availability, as 2 to 4, and paths that do not matter.
 ///
-/// A remedy that is described and not done counts only for paths that no other cuts.
+/// A remedy that is described and not done counts only for paths that no other cuts. One of which a person has to decide
+/// whether it is wanted at all (a volume that two share by design) has no risk to show: it comes after what is wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Gain {
     pub risk: u64,
@@ -272,7 +275,7 @@ impl<'a> Board<'a> {
         for line in self.counted(choice) {
             let Line { pair, basis, effort, .. } = self.lines[line];
             let tier = self.pairs[pair].tier;
-            if self.matters[line] {
+            if self.matters[line] && self.choices[choice].decided {
                 gain.risk += risk(tier, effort, basis);
             }
             match (basis, tier == TIERS - 1, self.matters[line]) {
@@ -293,8 +296,8 @@ impl<'a> Board<'a> {
             }
         }
         let ease = match self.choices[choice].safety {
-            Safety::Safe => 3,
-            Safety::Disruptive => 2,
+            Safety::Safe => 6,
+            Safety::Disruptive => 3,
             Safety::Manual => 1,
         };
         gain.threats = self.answers[choice].iter().map(|t| self.beyond.weight(*t)).sum::<u64>() * ease;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use seaworthy_core::audit::Audit;
 use seaworthy_core::check::Check;
 use seaworthy_core::diagram::Diagram;
+use seaworthy_core::predicate::Predicate;
 use seaworthy_core::remedy::{Edit, Safety, Setting};
 use seaworthy_core::schema::docker;
 use seaworthy_core::step::Paths;
@@ -23,6 +24,8 @@ pub(super) struct Candidate {
     pub severity: Severity,
     /// How many components it touches.
     pub size: usize,
+    /// Whether a check fails; else a person has to decide.
+    pub decided: bool,
     pub breaks: Vec<String>,
 }
 
@@ -33,7 +36,8 @@ enum Group<'a> {
     Check(&'a str, usize, usize),
     /// Checks that ask for the same settings of a new run specification, on equal containers of a target.
     Recreate(Vec<&'a str>, usize, usize),
-    /// Audit rules of a target; those that record so much that they can slow it down apart.
+    /// Audit rules of a target with the switch that has them recorded; rules that record so much that they can slow it down
+    /// apart.
     Audit(usize, Safety),
     /// Owners and modes of files of a target.
     Rights(usize),
@@ -115,6 +119,11 @@ fn together<'a>(check: &Check, target: usize) -> Option<Group<'a>> {
         };
         return (!edits.is_empty() && edits.iter().all(limits)).then_some(Group::Limits(target));
     }
+    if check.about == docker::HOST.name {
+        // Rules that nothing records are worth as little as records without rules.
+        let names = |p: &Predicate| docker::HOST.index("audit_enabled").is_some_and(|i| p.facts().contains(i));
+        return check.require.as_ref().is_some_and(names).then_some(Group::Audit(target, check.remedy.safety));
+    }
     if check.about != docker::FILE.name {
         return None;
     }
@@ -148,7 +157,13 @@ fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candid
     }
     let files = if touched.len() == 1 { "1 file".to_owned() } else { format!("{} files", touched.len()) };
     let shown = listed(&names, touched.len());
+    let on_host = checks().any(|c| c.about == docker::HOST.name);
     let title = match group {
+        Group::Audit(..) if on_host && distinct.len() == 1 => checks().map(|c| c.title.clone()).collect(),
+        Group::Audit(..) if on_host => {
+            let rules = touched.len() - 1;
+            format!("Audit recording switched on, with rules for {rules} {}", if rules == 1 { "file" } else { "files" })
+        }
         Group::Audit(..) => format!("Audit rules for {files}: {shown}"),
         Group::Rights(_) => format!("Owner and mode of {files}: {shown}"),
         Group::Limits(_) => format!("Limits of memory, processes and CPU: {shown}"),
@@ -181,7 +196,8 @@ fn candidate(audit: &Audit<'_>, group: &Group<'_>, closes: Vec<usize>) -> Candid
     if breaks.len() > 1 {
         breaks.retain(|b| b != NOTHING);
     }
-    Candidate { title, closes, safety, severity, size: touched.len(), breaks }
+    let decided = findings().any(|f| f.judgement.verdict == Verdict::Fail);
+    Candidate { title, closes, safety, severity, size: touched.len(), decided, breaks }
 }
 
 const NOTHING: &str = "nothing restarts";

@@ -116,7 +116,7 @@ fn count(lines: &[Line], of: impl Iterator<Item = usize>) -> Counted {
 }
 
 fn choices(candidates: &[Candidate], alike: &Alike) -> Vec<Choice> {
-    let new = |c: &Candidate| Choice { safety: c.safety, size: c.size, touches: Vec::new() };
+    let new = |c: &Candidate| Choice { safety: c.safety, size: c.size, decided: c.decided, touches: Vec::new() };
     let mut choices: Vec<Choice> = candidates.iter().map(new).collect();
     for class in 0..alike.len() {
         alike.choices(class).iter().for_each(|c| choices[*c].touches.push(class));

@@ -61,7 +61,7 @@ fn settings() -> impl Strategy<Value = Setting> {
         prop::collection::vec(line(), 0..4),
         prop::collection::vec(prop::collection::btree_set(0..CHOICES, 1..3), 0..6),
         prop::collection::vec(0..TIERS, PAIRS),
-        prop::collection::vec((safety, 1..4usize), CHOICES),
+        prop::collection::vec((safety, 1..4usize, any::<bool>()), CHOICES),
     )
         .prop_map(|(lines, hidden, needs, tiers, choices)| {
             let pairs = tiers.into_iter().enumerate();
@@ -69,7 +69,8 @@ fn settings() -> impl Strategy<Value = Setting> {
             let needs: Vec<Vec<usize>> = needs.into_iter().map(|n| n.into_iter().collect()).collect();
             let touches = |c: usize| (0..needs.len()).filter(|t| needs[*t].contains(&c)).collect();
             let choices = choices.into_iter().enumerate();
-            let choices = choices.map(|(c, (safety, size))| Choice { safety, size, touches: touches(c) }).collect();
+            let choice = |(c, (safety, size, decided))| Choice { safety, size, decided, touches: touches(c) };
+            let choices = choices.map(choice).collect();
             Setting { world: World { hidden, lines, needs }, pairs, choices }
         })
 }
@@ -93,7 +94,7 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
             };
             let free = world.lines.iter().filter(|l| l.pair == p && l.cutters.is_empty());
             let matters = !free.filter(instead).any(|free| free.effort <= line.effort);
-            if matters && line.basis != Basis::Possible {
+            if matters && line.basis != Basis::Possible && choices[choice].decided {
                 gain.risk += risk(pair.tier, line.effort, line.basis);
             }
             match (line.basis, pair.tier == TIERS - 1, matters) {
@@ -117,9 +118,10 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
             }
         }
     }
-    let ease = [Safety::Manual, Safety::Disruptive, Safety::Safe].iter().position(|s| *s == choices[choice].safety);
+    let eases = [(Safety::Manual, 1), (Safety::Disruptive, 3), (Safety::Safe, 6)];
+    let ease = eases.iter().find(|(s, _)| *s == choices[choice].safety).unwrap().1;
     let newly = (0..world.needs.len()).filter(|t| world.answered(*t, &after) && !world.answered(*t, before));
-    gain.threats = newly.map(|t| world.weight(t)).sum::<u64>() * (ease.unwrap() as u64 + 1);
+    gain.threats = newly.map(|t| world.weight(t)).sum::<u64>() * ease;
     gain
 }
 

@@ -10,7 +10,7 @@ use seaworthy_core::verdict::Verdict;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::clean::{one_line, shown};
+use crate::clean::{bounded, one_line, shown};
 use crate::json::SCHEMA;
 
 /// The longest report that is read, in bytes.
@@ -19,6 +19,8 @@ const LONGEST: usize = 1 << 28;
 /// What tells a report from a snapshot.
 #[derive(Deserialize)]
 struct Head {
+    #[serde(default)]
+    narrowed: Vec<String>,
     schema: Option<serde_json::Value>,
     findings: Option<IgnoredAny>,
 }
@@ -170,15 +172,22 @@ struct Step {
 ///
 /// # Errors
 /// On one line and without the file's name, when it is a report that cannot be compared: longer than 256 MiB, of another
-/// schema, without a threat model, or damaged.
+/// schema, without a threat model, narrowed by a flag, or damaged.
 pub fn moment(bytes: &[u8]) -> Result<Option<Moment>, String> {
     if bytes.len() > LONGEST {
         return Err(format!("it is longer than {} MiB; is it a report of `-f json`?", LONGEST >> 20));
     }
-    let Ok(Head { schema: Some(schema), findings: Some(_) }) = serde_json::from_slice(bytes) else { return Ok(None) };
+    let Ok(Head { schema: Some(schema), findings: Some(_), narrowed }) = serde_json::from_slice(bytes) else {
+        return Ok(None);
+    };
     if schema.as_u64() != Some(u64::from(SCHEMA)) {
         let schema = shown(&schema, 20);
         return Err(format!("it has the schema {schema}, this version compares {SCHEMA}; write it anew"));
+    }
+    if !narrowed.is_empty() {
+        let by: Vec<_> = narrowed.iter().take(8).map(|flag| bounded(flag, 40)).collect();
+        let by = by.join(", ");
+        return Err(format!("it was narrowed by {by}, and what it leaves out is not gone; write it without"));
     }
     let report: Report = serde_json::from_slice(bytes)
         .map_err(|e| format!("it is a damaged report ({}); write it anew", one_line(&e.to_string())))?;

@@ -36,7 +36,7 @@ fn report(world: &World) -> Vec<u8> {
     let audit = world.audit();
     let model = assessment(world, &audit);
     let mut out = Vec::new();
-    let report = Report { audit: &audit, model: Some(&model), since: None };
+    let report = Report { audit: &audit, model: Some(&model), since: None, narrowed: &[] };
     crate::render(Format::Json, View::Assess, report, &Options::default(), &mut out).unwrap();
     out
 }
@@ -143,7 +143,7 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
     let audit = usual();
     let audit = audit.audit();
     let mut alone = Vec::new();
-    let alone_report = Report { audit: &audit, model: None, since: None };
+    let alone_report = Report { audit: &audit, model: None, since: None, narrowed: &[] };
     crate::render(Format::Json, View::Audit, alone_report, &Options::default(), &mut alone).unwrap();
     let refused = [
         (String::from_utf8(alone).unwrap(), "it holds no threat model"),
@@ -151,6 +151,10 @@ fn what_cannot_be_compared_is_refused_in_one_line() {
         (whole.replacen("\"status\":\"open\"", "\"status\":\"\\u001b\\n\"", 1), "it is a damaged report"),
         (whole.replacen("\"taken\":0", "\"taken\":99", 1), "it is a damaged report (a path takes a step"),
         (whole.replacen("2026-", "20x6-", 1), "its `collected_at` is no time"),
+        (
+            whole.replacen("\"targets\":", "\"narrowed\":[\"--check\",\"\\u001b\"],\"targets\":", 1),
+            "it was narrowed by --check, ",
+        ),
     ];
     for (bad, why) in refused {
         let error = moment(bad.as_bytes()).unwrap_err();

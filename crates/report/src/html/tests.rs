@@ -7,8 +7,28 @@ use crate::testing_model::{World, hostile, usual, with_workers};
 fn page(world: &World) -> String {
     let audit = world.audit();
     let mut out = Vec::new();
-    render(&world.assessment(&audit), &Options::default(), &mut out).unwrap();
+    render(&world.assessment(&audit), None, &Options::default(), &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn before_and_after_are_told_of_findings_and_threats() {
+    let (was, is) = (usual(), with_workers(3));
+    let (was, is) = (was.audit(), is.audit());
+    let audits = [&was, &is];
+    let worlds = [usual(), with_workers(3)];
+    let (before, after) = (worlds[0].assessment(audits[0]), worlds[1].assessment(audits[1]));
+    let rendered = |since: Option<&Assessment<'_>>| {
+        let mut out = Vec::new();
+        render(&after, since, &Options::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let html = rendered(Some(&before));
+    assert!(html.contains("Before and after</h2>") && html.contains("href=\"#changed\""), "{html}");
+    assert!(html.contains("was not there</span>") && html.contains("Paths assumed</th>"), "{html}");
+    assert!(!rendered(None).contains("#changed"));
+    let same = rendered(Some(&after));
+    assert!(same.contains("No threat changed.") && same.contains("No finding changed."), "{same}");
 }
 
 /// The tags of a page, in order: what a browser would see of names that broke out of their place.
@@ -132,7 +152,7 @@ fn an_empty_host_is_no_clean_bill() {
     assessment.paths = seaworthy_core::step::Paths::default();
     assessment.cut = seaworthy_core::step::Cut::default();
     let mut out = Vec::new();
-    render(&assessment, &Options::default(), &mut out).unwrap();
+    render(&assessment, None, &Options::default(), &mut out).unwrap();
     let html = String::from_utf8(out).unwrap();
     assert!(html.contains("Nothing could be collected, so nothing was judged."));
 }

@@ -40,7 +40,8 @@ fn reports_with_a_threat_model_conform() {
         let audit = world.audit();
         let model = world.assessment(&audit);
         let mut out = Vec::new();
-        super::render(crate::Report { audit: &audit, model: Some(&model), since: None }, &mut out).unwrap();
+        super::render(crate::Report { audit: &audit, model: Some(&model), since: None, narrowed: &[] }, &mut out)
+            .unwrap();
         let report: Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(errors(&report), Vec::<String>::new());
         assert_eq!(report["threats"].as_array().unwrap().len(), model.threats.len());

@@ -8,11 +8,12 @@ use seaworthy_core::assessment::{Assessment, Told};
 use seaworthy_core::diagram::{Certainty, FactRef, Flow};
 use seaworthy_core::step::{Counted, Path, Priority};
 use seaworthy_core::threat::{Instance, Rating, Status, Stride, Surface};
-use seaworthy_core::verdict::Verdict;
 
 use super::{NAME, NAMES, code, escape, own, said, sentence};
 use crate::clean::one_line;
+use crate::group::alike;
 use crate::matrix;
+use crate::since::{self, Change};
 use crate::{Options, Report, words};
 
 /// The most rows of flows that are told for a kind.
@@ -165,7 +166,7 @@ impl Record<'_> {
             writeln!(out, "- Impact {}", rating(&instance.impact))?;
         }
         writeln!(out, "\nEvidence:\n")?;
-        let groups = self.alike(told);
+        let groups = alike(self.model, told, |instance| self.evidence(instance));
         for (lines, members) in groups.iter().take(GROUPS) {
             let mut names: Vec<String> = members.iter().take(NAMES).map(|m| code(m)).collect();
             if members.len() > NAMES {
@@ -184,21 +185,6 @@ impl Record<'_> {
             writeln!(out, "- and {} with other evidence, in the JSON report", words::count(left, "more instance"))?;
         }
         writeln!(out)
-    }
-
-    /// What decided, with the subjects of which it is true.
-    fn alike(&self, told: &Told<'_>) -> Vec<(Vec<String>, Vec<String>)> {
-        let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
-        let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for instance in told.worst(self.model) {
-            let (key, lines) = self.evidence(instance);
-            let at = *known.entry(key).or_insert_with(|| {
-                groups.push((lines, Vec::new()));
-                groups.len() - 1
-            });
-            groups[at].1.push(self.model.subject_name(instance));
-        }
-        groups
     }
 
     /// What decided an instance: without sources, to tell what is alike, and with them.
@@ -445,64 +431,40 @@ impl Record<'_> {
             words::instant(before.snapshot.collected_at),
             words::instant(after.snapshot.collected_at)
         )?;
-        let earlier: BTreeMap<String, Verdict> =
-            before.findings.iter().map(|f| (before.fingerprint(f), f.judgement.verdict)).collect();
-        let mut changed: BTreeMap<(&str, &str, &str), Vec<String>> = BTreeMap::new();
-        let mut seen: Vec<String> = Vec::new();
-        for finding in &after.findings {
-            let fingerprint = after.fingerprint(finding);
-            let was = earlier.get(&fingerprint).map_or("was not there", |v| v.word());
-            let is = finding.judgement.verdict.word();
-            seen.push(fingerprint);
-            if was != is && !(was == "was not there" && matches!(is, "pass" | "not-applicable")) {
-                let names = changed.entry((&after.check(finding).id, was, is)).or_default();
-                names.push(after.component_name(finding).to_owned());
-            }
-        }
-        seen.sort_unstable();
-        for finding in &before.findings {
-            let gone = seen.binary_search(&before.fingerprint(finding)).is_err();
-            if gone && finding.judgement.verdict == Verdict::Fail {
-                let names = changed.entry((&before.check(finding).id, "fail", "is gone")).or_default();
-                names.push(before.component_name(finding).to_owned());
-            }
-        }
-        if changed.is_empty() {
+        let told = since::since(since, self.model);
+        if told.findings.is_empty() {
             writeln!(out, "No finding changed.\n")?;
         } else {
             writeln!(out, "| Finding | Controls | On | Before | After |\n|---|---|---|---|---|")?;
         }
-        for ((check, was, is), names) in &changed {
-            let mut on: Vec<String> = names.iter().take(NAMES).map(|n| code(n)).collect();
-            if names.len() > NAMES {
-                on.push(format!("and {} more", names.len() - NAMES));
-            }
-            let of = controls(self.model, check);
-            writeln!(out, "| {} | {of} | {} | {was} | {is} |", code(check), on.join(", "))?;
+        for Change { id, was, is, on } in &told.findings {
+            writeln!(out, "| {} | {} | {} | {was} | {is} |", code(id), controls(self.model, id), listed(on))?;
         }
-        let counts = |m: &Assessment<'_>| {
-            let [open, undetermined, _, answered] = m.counted();
-            let Counted { proven, assumed, possible } = m.paths_counted();
-            let [pass, fail, unknown, ..] = words::counts(&m.audit.controls());
-            [open, undetermined, answered, proven, assumed, possible, pass, fail, unknown]
-        };
-        let names = [
-            "Threats open",
-            "Threats undetermined",
-            "Threats answered",
-            "Paths proven",
-            "Paths assumed",
-            "Paths possible",
-            "Controls that pass",
-            "Controls that fail",
-            "Controls unknown",
-        ];
+        if told.threats.is_empty() {
+            writeln!(out, "\nNo threat changed.")?;
+        } else {
+            writeln!(out, "\n| Threat | On | Before | After |\n|---|---|---|---|")?;
+        }
+        for Change { id, was, is, on } in &told.threats {
+            let threat = self.model.catalog.iter().find(|t| t.id == *id);
+            let title = threat.map_or_else(|| code(id), |t| own(&t.title));
+            writeln!(out, "| {title} | {} | {was} | {is} |", listed(on))?;
+        }
         writeln!(out, "\n| | Before | After |\n|---|---:|---:|")?;
-        for ((name, was), is) in names.iter().zip(counts(since)).zip(counts(self.model)) {
+        for (name, was, is) in &told.counts {
             writeln!(out, "| {name} | {was} | {is} |")?;
         }
         writeln!(out)
     }
+}
+
+/// The first names, and how many more there are.
+fn listed(names: &[String]) -> String {
+    let mut on: Vec<String> = names.iter().take(NAMES).map(|n| code(n)).collect();
+    if names.len() > NAMES {
+        on.push(format!("and {} more", names.len() - NAMES));
+    }
+    on.join(", ")
 }
 
 /// `(CIS 5.5, 5.31)`; nothing for what is beyond the benchmark.

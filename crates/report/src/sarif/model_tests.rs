@@ -17,7 +17,7 @@ fn conforms(log: &Value) {
 }
 
 fn log(model: &seaworthy_core::assessment::Assessment<'_>, all: bool, most: usize) -> Value {
-    let report = crate::Report { audit: model.audit, model: Some(model), since: None };
+    let report = crate::Report { audit: model.audit, model: Some(model), since: None, narrowed: &[] };
     serde_json::to_value(Log { report, all, most }).unwrap()
 }
 

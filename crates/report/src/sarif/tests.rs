@@ -62,7 +62,7 @@ const TAGS: usize = 20;
 #[test]
 fn too_many_results_are_cut_and_it_is_said() {
     let world = usual();
-    let report = crate::Report { audit: &world.audit(), model: None, since: None };
+    let report = crate::Report { audit: &world.audit(), model: None, since: None, narrowed: &[] };
     let log = serde_json::to_value(Log { report, all: false, most: 3 }).unwrap();
     conforms(&log);
     let run = &log["runs"][0];

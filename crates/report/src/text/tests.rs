@@ -31,7 +31,7 @@ fn of_model(view: View, world: &crate::testing_model::World, options: &Options) 
     let audit = world.audit();
     let model = world.assessment(&audit);
     let mut out = Vec::new();
-    let report = Report { audit: &audit, model: Some(&model), since: None };
+    let report = Report { audit: &audit, model: Some(&model), since: None, narrowed: &[] };
     crate::render(Format::Text, view, report, options, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }

@@ -1,6 +1,5 @@
 //! The threats by surface, each with its subjects and what decided.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use seaworthy_core::assessment::Told;
@@ -8,15 +7,13 @@ use seaworthy_core::threat::{Instance, Rating, Status, Surface};
 
 use super::Model;
 use crate::clean::{self, bounded, one_line};
+use crate::group::alike;
 use crate::layout::{Edge, names};
 
 /// Facts that are shown for each group, at most.
 const FACTS: usize = 4;
 /// Where what belongs to a threat begins.
 const INDENT: usize = 6;
-
-/// Facts with their sources, and the subjects on which they decided alike.
-type Alike = (Vec<(String, String)>, Vec<String>);
 
 impl Model<'_, '_> {
     /// Writes the view.
@@ -69,7 +66,12 @@ impl Model<'_, '_> {
             return Ok(());
         }
         self.rating(told, out)?;
-        for (facts, members) in self.alike(told) {
+        let decided = |instance: &Instance| {
+            let facts = self.decided(instance);
+            let key: Vec<String> = facts.iter().map(|(left, _)| left.clone()).collect();
+            (key, facts)
+        };
+        for (facts, members) in alike(self.model, told, decided) {
             for (left, right) in facts.iter().take(FACTS) {
                 page.columns(out, &" ".repeat(INDENT), INDENT, left, (right, true))?;
             }
@@ -93,22 +95,6 @@ impl Model<'_, '_> {
         let Some(instance) = gravest else { return Ok(()) };
         let line = format!("likelihood {}; impact {}", rating(&instance.likelihood), rating(&instance.impact));
         self.text.page.paragraph(out, &" ".repeat(INDENT), INDENT + 2, &line)
-    }
-
-    /// What decided, with the subjects of which it is true: said once where it is the same.
-    fn alike(&self, told: &Told<'_>) -> Vec<Alike> {
-        let mut groups: Vec<Alike> = Vec::new();
-        let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
-        for instance in told.worst(self.model) {
-            let facts = self.decided(instance);
-            let key: Vec<String> = facts.iter().map(|(left, _)| left.clone()).collect();
-            let at = *known.entry(key).or_insert_with(|| {
-                groups.push((facts, Vec::new()));
-                groups.len() - 1
-            });
-            groups[at].1.push(self.model.subject_name(instance));
-        }
-        groups
     }
 
     /// The facts that decided an instance, each with its source.

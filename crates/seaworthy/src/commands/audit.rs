@@ -81,7 +81,8 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         gaps: arguments.gaps,
         top: arguments.top,
     };
-    let report = Report { audit: &audit, model: model.as_ref(), since: since.as_ref() };
+    let narrowed = narrowed_by(arguments, paths);
+    let report = Report { audit: &audit, model: model.as_ref(), since: since.as_ref(), narrowed: &narrowed };
     for (format, path) in &pairs {
         if path.is_none() && arguments.common.quiet && arguments.format.is_empty() {
             continue;
@@ -93,6 +94,18 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         return Ok(new_threats(arguments, model.as_ref(), since.as_ref()));
     }
     Ok(exit(arguments, &audit, view, model.as_ref()))
+}
+
+/// The flags by which something is left out of a report. What the configuration skips is skipped in every run.
+fn narrowed_by(arguments: &AuditArguments, paths: &Wanted<'_>) -> Vec<&'static str> {
+    let flags = [
+        ("--check", !arguments.check.is_empty()),
+        ("--skip", !arguments.skip.is_empty()),
+        ("--baseline", arguments.baseline.is_some()),
+        ("--from ENTRY", !paths.from.is_empty()),
+        ("--to", !paths.to.is_empty()),
+    ];
+    flags.into_iter().filter(|(_, given)| *given).map(|(flag, _)| flag).collect()
 }
 
 /// New threats are those that are open and were not before; what can no longer be told makes the run incomplete. Of a

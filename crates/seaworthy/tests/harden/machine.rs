@@ -116,15 +116,21 @@ fn what_was_asked_for_is_found_applied_kept_over_a_reboot_and_undone() {
     let before = host.state();
     let found = host.verdicts(&all);
     assert!(!found.contains("pass") && !found.contains("unknown"), "{found}");
+    host.well(&["collect", "-o", "/root/before.json"]);
     host.plan(&all);
+    println!("{}", host.well(&["harden", "show", "/root/plan.json"]));
     let (code, out, err) = host.apply("30m");
     assert_eq!(code, 0, "{out}\n{err}");
     assert!(out.contains("rehearsed") && !out.contains("not rehearsed"), "{out}");
     let done = host.verdicts(&all);
     assert!(!done.contains("fail") && !done.contains("unknown"), "{done}\n{out}");
     assert_eq!(host.status().0, 7);
-    host.well(&["harden", "confirm"]);
+    println!("{out}\n{}", host.well(&["harden", "confirm"]));
     assert_eq!(host.status().0, 0);
+    host.well(&["collect", "-o", "/root/after.json"]);
+    let differs = host.well(&["diff", "/root/before.json", "/root/after.json"]);
+    println!("{differs}");
+    assert!(differs.contains("answered"), "{differs}");
 
     host.machine.reboot();
     let kept = host.verdicts(&all);

@@ -169,15 +169,17 @@ impl Told {
         self.json[key].as_array().into_iter().flatten()
     }
 
-    /// The certainties of the paths from one to another, each by its words: `code in web`, `root on the host`.
+    /// The certainty of the firmest path from one to another, each by its words: `code in web`, `root on the host`; nothing
+    /// where there is none.
     pub fn certainties(&self, from: &str, to: &str) -> BTreeSet<&str> {
         let is = |p: &&Value| p["from"]["text"] == from && p["to"]["text"] == to;
-        self.all("paths").filter(is).filter_map(|p| p["certainty"].as_str()).collect()
+        let all: BTreeSet<&str> = self.all("paths").filter(is).filter_map(|p| p["certainty"].as_str()).collect();
+        ["proven", "assumed", "possible"].into_iter().find(|word| all.contains(word)).into_iter().collect()
     }
 
-    /// From where there is a proven path to one of these.
-    pub fn proven_to(&self, to: &[&str]) -> BTreeSet<&str> {
-        let proven = self.all("paths").filter(|p| p["certainty"] == "proven");
+    /// From where there is a path to one of these whose facts are known, whatever it assumes besides.
+    pub fn known_to(&self, to: &[&str]) -> BTreeSet<&str> {
+        let proven = self.all("paths").filter(|p| p["certainty"] != "possible");
         let there = proven.filter(|p| p["to"]["text"].as_str().is_some_and(|text| to.contains(&text)));
         there.filter_map(|p| p["from"]["text"].as_str()).collect()
     }

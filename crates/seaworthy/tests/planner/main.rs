@@ -5,7 +5,6 @@ mod anew;
 mod bed;
 mod commands;
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "shared by tests that each use a part of it")]
 mod common;
 mod daemon;
 mod limits;

@@ -152,7 +152,15 @@ impl Server {
         let before = image(pid);
         match &running.unit {
             Some(unit) => {
-                program::run_well(&["systemctl", "reload", unit], PATIENCE)?;
+                let told = program::run(&["systemctl", "reload", unit], PATIENCE)?;
+                // One that ends at once fails the unit's job, too, perhaps before it is gone.
+                let began = Instant::now();
+                while !told.is_good() && is_sshd(pid) && began.elapsed() < Duration::from_secs(2) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                if !told.is_good() && is_sshd(pid) {
+                    return Err(Failure(format!("systemctl reload {unit}: {}", told.complaint())));
+                }
             }
             None => {
                 let doing = || format!("reload sshd ({pid})");
