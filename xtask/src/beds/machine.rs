@@ -61,10 +61,9 @@ fn install(recipe: &Recipe, root: &Path) -> Result<(), String> {
     for dir in ["doc", "info", "locale", "man"] {
         debian.arg(format!("--dpkgopt=path-exclude=/usr/share/{dir}/*"));
     }
-    // The initial file system is made here; let initramfs-tools make the least that it can.
-    debian.arg("--essential-hook=mkdir -p \"$1\"/etc/initramfs-tools/conf.d && printf 'MODULES=list\\nCOMPRESS=lz4\\n' >\"$1\"/etc/initramfs-tools/conf.d/least");
     debian.arg(format!("--include={}", packages.join(","))).arg(recipe.suite).arg(root).arg(mirror(recipe.suite));
-    run(debian.env("LC_ALL", "C"))?;
+    // The initial file system is made here: the kernel's package need not.
+    run(debian.env("LC_ALL", "C").env("INITRD", "No"))?;
     let write = |path: &str, text: &str| {
         let path = root.join(path);
         let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
