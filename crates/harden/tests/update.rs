@@ -105,16 +105,13 @@ fn every_field_is_in_effect_and_given_back() {
         let host = host(&daemon);
         let id = run(&daemon, "web", &json!({}));
         let was = limits(&daemon, &id);
-        assert_eq!(was, NONE);
-        let action = update(
-            &id,
-            &[
-                ("memory", Value::Null, json!(64 * MIB)),
-                ("pids-limit", Value::Null, json!(50)),
-                ("cpus", Value::Null, json!(500)),
-                ("restart", json!("no"), json!("on-failure:5")),
-            ],
-        );
+        assert_eq!([&was[0], &was[1], &was[3]], ["none"; 3]);
+        let set = |pids: Value| {
+            let memory = ("memory", Value::Null, json!(64 * MIB));
+            let restart = ("restart", json!("no"), json!("on-failure:5"));
+            update(&id, &[memory, ("pids-limit", pids, json!(50)), ("cpus", Value::Null, json!(500)), restart])
+        };
+        let action = set(Value::Null);
         let change = act(&action).unwrap();
         let undo = carry_out(&*change, &host);
         assert_eq!(limits(&daemon, &id), ["67108864", "67108864", "50", "50000"]);
@@ -127,6 +124,10 @@ fn every_field_is_in_effect_and_given_back() {
         // It starts again without limits, can be limited again, and by others.
         assert_eq!(daemon.request("POST", &format!("/containers/{id}/restart?t=0"), None).0, 204);
         assert_eq!(limits(&daemon, &id), was);
+        // Under systemd its own limit of processes is configured by now.
+        let pids = host_config(&daemon, &id, "PidsLimit");
+        let action = set(if pids == json!(0) { Value::Null } else { pids });
+        let change = act(&action).unwrap();
         let undo = carry_out(&*change, &host);
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
         let theirs = json!({ "NanoCpus": 1_000_000_000, "Memory": 64 * MIB, "MemorySwap": 64 * MIB });
@@ -193,6 +194,7 @@ fn what_the_engine_ignores_is_found_out() {
     for daemon in engines() {
         let host = host(&daemon);
         let id = run(&daemon, "web", &json!({}));
+        let was = limits(&daemon, &id);
         let action = update(&id, &[("pids-limit", Value::Null, json!(50)), ("memory", Value::Null, json!(64 * MIB))]);
         let change = act(&action).unwrap();
         let undo = change.prepare(&host, &mut keep()).unwrap();
@@ -209,7 +211,7 @@ fn what_the_engine_ignores_is_found_out() {
         let failure = change.verify(&host, &undo).unwrap_err();
         assert!(failure.0.starts_with(ignored) && failure.0.contains("ignored"), "{failure}");
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
-        assert_eq!(limits(&daemon, &id), NONE);
+        assert_eq!(limits(&daemon, &id), was);
         // And what the engine shows while the kernel says something else.
         change.apply(&host, &undo).unwrap();
         fs::write(group(&daemon, &id, "pids").0.join("pids.max"), "max").unwrap();
@@ -224,6 +226,7 @@ fn half_of_it_done_or_undone_is_undone() {
     for daemon in engines() {
         let host = host(&daemon);
         let id = run(&daemon, "web", &json!({}));
+        let was = limits(&daemon, &id);
         let action = update(&id, &[("memory", Value::Null, json!(64 * MIB)), ("pids-limit", Value::Null, json!(50))]);
         let change = act(&action).unwrap();
         let undo = change.prepare(&host, &mut keep()).unwrap();
@@ -231,7 +234,7 @@ fn half_of_it_done_or_undone_is_undone() {
             |body: Value| assert_eq!(daemon.request("POST", &format!("/containers/{id}/update"), Some(&body)).0, 200);
         let back = || {
             assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Restored);
-            assert_eq!(limits(&daemon, &id), NONE);
+            assert_eq!(limits(&daemon, &id), was);
         };
         change.apply(&host, &undo).unwrap();
         // Killed after the first of the two requests.
@@ -276,7 +279,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
         refused(said(&id, &[("cpu-rt-runtime", Value::Null, json!(1))]), "does not carry it out");
         refused(said(&id[..12], &[("memory", Value::Null, json!(64 * MIB))]), "whole id");
         let stale = said(&id, &[("memory", json!(128 * MIB), json!(64 * MIB))]);
-        assert_eq!(stale, Refusal::Stale("container \"web\": memory is without a limit now".into()));
+        assert_eq!(stale, Refusal::Stale("container \"web\": memory is unlimited (with swap unlimited) now".into()));
         let task = json!({ "Image": "busybox:test", "Labels": { "com.docker.swarm.service.name": "s" } });
         let task = daemon.create("task", &task);
         refused(said(&task, &[("memory", Value::Null, json!(64 * MIB))]), "docker service update");

@@ -37,7 +37,7 @@ const MOST: usize = 256;
 /// What undo needs.
 #[derive(Debug, Serialize, Deserialize)]
 struct Before {
-    /// Watches whose rules the kernel did not hold, and that are loaded.
+    /// Watches whose rules the kernel did not hold: they are loaded now, or by auditd at a boot.
     kernel: Vec<Watch>,
     /// Lines that are added.
     disk: Vec<disk::Edit>,
@@ -74,7 +74,10 @@ impl Act for AuditRules {
         if before.enabled.is_some() {
             table.enable(true)?;
         }
-        before.kernel.iter().try_for_each(|watch| table.add(watch))
+        if table.status()?.enabled == 2 {
+            return Ok(());
+        }
+        self.watches.iter().filter(|w| w.kernel && before.kernel.contains(w)).try_for_each(|watch| table.add(watch))
     }
 
     fn verify(&self, host: &Host, _undo: &Value) -> Result<Effect, Failure> {
@@ -146,15 +149,19 @@ fn check_noise(rules: &AuditRules, host: &Host, live: bool) -> Result<(), Refusa
 fn prepare(rules: &AuditRules, host: &Host, live: bool) -> Result<Before, Failure> {
     let disk = disk::plan(host, &rules.watches)?;
     let mut before = Before { kernel: Vec::new(), disk, enabled: None };
-    if live && (rules.enable || rules.watches.iter().any(|w| w.kernel)) {
-        let mut table = Table::open()?;
-        let (status, there) = (table.status()?, table.rules()?);
-        if status.enabled != 2 {
-            let lacking = |watch: &&Watch| watch.kernel && !there.contains(&Rule::of(watch));
-            before.kernel = rules.watches.iter().filter(lacking).cloned().collect();
+    if !live {
+        return Ok(before);
+    }
+    match Table::open().and_then(|mut table| Ok((table.status()?, table.rules()?))) {
+        Ok((status, there)) => {
+            let absent = |watch: &Watch| !there.contains(&Rule::of(watch));
+            before.kernel = rules.watches.iter().flat_map(forms).filter(absent).collect();
+            let off = rules.enable && status.enabled == 0;
+            before.enabled = off.then_some(Recording { receiver: status.receiver, rules: there.len() });
         }
-        let off = rules.enable && status.enabled == 0;
-        before.enabled = off.then_some(Recording { receiver: status.receiver, rules: there.len() });
+        Err(failure) if rules.enable || rules.watches.iter().any(|w| w.kernel) => return Err(failure),
+        // The files alone are changed, and that takes no right to the kernel's table.
+        Err(_) => {}
     }
     Ok(before)
 }
@@ -211,6 +218,11 @@ fn check_watch(host: &Host, watch: &Watch) -> Result<(), Refusal> {
         (false, true) => Err(Refusal::Stale(format!("{} is no directory any more", watch.path))),
         _ => Ok(()),
     }
+}
+
+/// A watch as it is, and as auditd loads its line at a boot: of the path's own entry where no directory is there yet.
+fn forms(watch: &Watch) -> [Watch; 2] {
+    [watch.clone(), Watch { directory: !watch.directory, ..watch.clone() }]
 }
 
 /// Takes out of the kernel what was loaded.

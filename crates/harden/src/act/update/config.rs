@@ -1,11 +1,12 @@
 //! The limits that a container is configured with, what a plan makes of them, and the requests that make it so.
 //!
-//! Measured on Engine 20.10 and 29 (control groups of version 1):
+//! Measured on Engine 20.10 and 29:
 //! - A zero for memory, swap or CPU is answered with 200 and changes nothing. Memory is unlimited again at
 //!   [`NO_LIMIT`], which `inspect` then shows.
 //! - Swap of -1 changes what `inspect` shows and not what the kernel limits, so that it takes two requests: [`NO_LIMIT`]
 //!   first, then -1, with which the container also starts again as it was. On version 2 the kernel's swap limit is that
-//!   less the memory, which is as good as none.
+//!   less the memory, which is as good as none until it is none at the next start; both at [`NO_LIMIT`] would leave
+//!   no swap at all there.
 //! - A quota of CPU goes back by -1, and `NanoCpus` by nothing: where there was no limit, the quota is set, and `docker
 //!   update --cpus` is refused by the engine as long as it is.
 //! - A restart policy without a name changes nothing; it is called `no`.
@@ -125,7 +126,7 @@ impl Config {
     }
 
     /// The limit of memory and swap together; none where there is none.
-    fn total(&self) -> Option<u64> {
+    pub fn total(&self) -> Option<u64> {
         self.memory().and_then(|_| sized(self.swap))
     }
 

@@ -3,7 +3,9 @@
 //! A field that the engine ignores is answered with 200 like one that it carries out. So everything is read back: from
 //! `inspect`, and for a container that runs from its control group. Undoing is judged the same way. It cannot always
 //! bring back what `inspect` showed: no limit of memory becomes the greatest there is, no quota -1, no number of
-//! processes 0. Those are the same limits, that is none, and stay so when the container starts again.
+//! processes 0. Those are the same limits, that is none, and stay so when the container starts again. Where systemd's own
+//! limit of processes held for want of another, its number is given back to a container that ran; to one that did not,
+//! no limit.
 
 mod cgroup;
 mod config;
@@ -34,6 +36,8 @@ struct Before {
     seen: Option<Seen>,
     /// The limits as they are configured afterwards.
     made: Config,
+    /// The limits as they are given back.
+    back: Config,
 }
 
 /// A container as it is now.
@@ -78,7 +82,13 @@ impl Act for Update {
         let now = now(self, host)?.ok_or_else(|| Failure(format!("container {} is gone", named(self))))?;
         let swap = engine(host)?.get("/info")?["SwapLimit"].as_bool().unwrap_or(true);
         let made = now.config.with(&self.set, swap)?;
-        serde_json::to_value(Before { config: now.config, seen: now.seen, made }).at(|| "write down limits".into())
+        let mut back = now.config.clone();
+        // Systemd limits the processes of what it runs where nothing is configured; no limit would be more than before.
+        if let (None, Some(default)) = (back.pids(), now.seen.as_ref().and_then(|seen| seen.pids.own)) {
+            back.pids = i64::try_from(default).unwrap_or(0);
+        }
+        let before = Before { config: now.config, seen: now.seen, made, back };
+        serde_json::to_value(before).at(|| "write down limits".into())
     }
 
     fn apply(&self, host: &Host, undo: &Value) -> Result<(), Failure> {
@@ -109,7 +119,7 @@ impl Act for Update {
             return Ok(Undone::Drifted(vec![format!("container {} is gone", named(self))]));
         };
         let (ours, others) = sort(&fields, &before, &now);
-        for body in before.config.give_back(&ours, &now.config, &before.made).iter().filter(|_| !ours.is_empty()) {
+        for body in before.back.give_back(&ours, &now.config, &before.made).iter().filter(|_| !ours.is_empty()) {
             send(self, host, body)?;
         }
         if !ours.is_empty() {
@@ -157,7 +167,7 @@ fn sort(fields: &[Field], before: &Before, now: &Now) -> (Vec<Field>, Vec<Field>
 /// Whether a field is in effect as it was before.
 fn is_back(field: Field, before: &Before, now: &Now) -> bool {
     let seen = now.seen.as_ref();
-    before.config.same(&now.config, field)
+    (before.config.same(&now.config, field) || before.back.same(&now.config, field))
         && seen.is_none_or(|seen| {
             before.config.holds(seen, field) || before.seen.as_ref().is_some_and(|was| alike(was, seen, field))
         })
@@ -224,14 +234,16 @@ fn possible(set: &SetField, field: Field, now: &Now, info: &Value) -> Result<(),
 
 /// A field's value, as configured and as the kernel has it.
 fn says(field: Field, now: &Now) -> String {
-    let none = |n: Option<u64>| n.map_or_else(|| "without a limit".to_owned(), |n| n.to_string());
+    let none = |n: Option<u64>| n.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
     let (config, kernel) = match field {
         Field::Memory => {
-            let swap = match now.config.swap {
-                swap if swap > 0 && now.config.memory().is_some() => format!(" ({swap} with swap)"),
-                _ => String::new(),
+            let kernel = |seen: &Seen| match (seen.swap, seen.together) {
+                (None, _) => none(seen.memory.own),
+                (Some(swap), true) => format!("{} (with swap {})", none(seen.memory.own), none(swap)),
+                (Some(swap), false) => format!("{} (swap alone {})", none(seen.memory.own), none(swap)),
             };
-            (none(now.config.memory()) + &swap, now.seen.as_ref().map(|s| none(s.memory.own)))
+            let (memory, both) = (none(now.config.memory()), none(now.config.total()));
+            (format!("{memory} (with swap {both})"), now.seen.as_ref().map(kernel))
         }
         Field::Pids => (none(now.config.pids()), now.seen.as_ref().map(|s| none(s.pids.own))),
         Field::Cpus => (none(now.config.cpus()), now.seen.as_ref().map(|s| none(s.cpus.own))),
