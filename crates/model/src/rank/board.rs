@@ -58,8 +58,8 @@ pub(super) trait Beyond {
 /// 2. pairs of entry and jewel of which no proven path is left, by tier, then how many proven paths that matter;
 /// 3. the same over paths whose facts are known, those that assume something among them;
 /// 4. pairs of which no path at all is left, then possible paths that matter, by tier;
-/// 5. threats that are no longer open, each with the weight of what is lost, times six if the remedy is safe, times
-///    three if it is disruptive: limits go before another data directory for the engine;
+/// 5. threats that are no longer open, each with the weight of what is lost, times twelve if the remedy is safe, times
+///    eight if it is disruptive: limits go before another data directory for the engine;
 /// 6. the host's availability, as 2 to 4, and paths that do not matter.
 ///
 /// A remedy that is described and not done counts only for paths that no other cuts. One of which a person has to decide
@@ -296,8 +296,8 @@ impl<'a> Board<'a> {
             }
         }
         let ease = match self.choices[choice].safety {
-            Safety::Safe => 6,
-            Safety::Disruptive => 3,
+            Safety::Safe => 12,
+            Safety::Disruptive => 8,
             Safety::Manual => 1,
         };
         gain.threats = self.answers[choice].iter().map(|t| self.beyond.weight(*t)).sum::<u64>() * ease;

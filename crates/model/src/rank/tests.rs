@@ -118,7 +118,7 @@ fn by_definition(setting: &Setting, before: &[bool], choice: usize) -> Gain {
             }
         }
     }
-    let eases = [(Safety::Manual, 1), (Safety::Disruptive, 3), (Safety::Safe, 6)];
+    let eases = [(Safety::Manual, 1), (Safety::Disruptive, 8), (Safety::Safe, 12)];
     let ease = eases.iter().find(|(s, _)| *s == choices[choice].safety).unwrap().1;
     let newly = (0..world.needs.len()).filter(|t| world.answered(*t, &after) && !world.answered(*t, before));
     gain.threats = newly.map(|t| world.weight(t)).sum::<u64>() * ease;

@@ -150,6 +150,8 @@ impl Server {
         let Some(running) = self.running(host)? else { return Ok(()) };
         let pid = running.pid;
         let before = image(pid);
+        // Asked now: where it ends, its service takes away the directory without which nothing is answered.
+        let file = self.number_file()?;
         match &running.unit {
             Some(unit) => {
                 let told = program::run(&["systemctl", "reload", unit], PATIENCE)?;
@@ -177,7 +179,6 @@ impl Server {
         // listens, writes its number, and lives; or it cannot, and ends.
         let is_random =
             fs::read_to_string("/proc/sys/kernel/randomize_va_space").is_ok_and(|level| level.trim() != "0");
-        let file = self.number_file()?;
         let listens = || file.as_ref().is_none_or(|file| number(host, file) == Some(pid));
         let began = Instant::now();
         while (is_random && image(pid) == before) || (is_sshd(pid) && !listens()) {
