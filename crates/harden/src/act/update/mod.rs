@@ -240,8 +240,8 @@ fn says(field: Field, now: &Now) -> String {
         Field::Cpus => (none(now.config.cpus()), now.seen.as_ref().map(|s| none(s.cpus.own))),
         Field::Restart => (now.config.restart(), None),
     };
-    match kernel {
-        Some(kernel) if kernel != config => format!("{config}, in the kernel {kernel}"),
+    match (kernel, &now.seen) {
+        (Some(kernel), Some(seen)) if !now.config.holds(seen, field) => format!("{config}, in the kernel {kernel}"),
         _ => config,
     }
 }
