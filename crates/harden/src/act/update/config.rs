@@ -1,12 +1,10 @@
 //! The limits that a container is configured with, what a plan makes of them, and the requests that make it so.
 //!
-//! Measured on Engine 20.10 and 29:
-//! - A zero for memory, swap or CPU is answered with 200 and changes nothing. Memory is unlimited again at
-//!   [`NO_LIMIT`], which `inspect` then shows.
-//! - Swap of -1 changes what `inspect` shows and not what the kernel limits, so that it takes two requests: [`NO_LIMIT`]
-//!   first, then -1, with which the container also starts again as it was. On version 2 the kernel's swap limit is that
-//!   less the memory, which is as good as none until it is none at the next start; both at [`NO_LIMIT`] would leave
-//!   no swap at all there.
+//! Measured on Engine 20.10 (runc 1.1) and 29 (runc 1.3), with control groups of versions 1 and 2:
+//! - A zero for memory, swap or CPU is answered with 200 and changes nothing, and -1 for memory is refused. No limit of
+//!   memory is a number that no machine has.
+//! - Swap of -1 changes what `inspect` shows and not what the kernel limits. [`NO_SWAP_LIMIT`] lifts it; on version 2 the
+//!   kernel's limit is that less the memory, so that memory may not be lifted as high: no swap at all would be left.
 //! - A quota of CPU goes back by -1, and `NanoCpus` by nothing: where there was no limit, the quota is set, and `docker
 //!   update --cpus` is refused by the engine as long as it is.
 //! - A restart policy without a name changes nothing; it is called `no`.
@@ -18,8 +16,11 @@ use serde_json::{Map, Value, json};
 use super::cgroup::{Seen, UNLIMITED};
 use crate::Failure;
 
-/// What the engine is told to lift a limit of memory: version 1's own word for none, 2^63 less a page.
-pub const NO_LIMIT: i64 = 9_223_372_036_854_771_712;
+/// What the engine is told to lift a limit of memory.
+pub const NO_LIMIT: i64 = 1 << 62;
+
+/// What it is told to lift a limit of memory and swap: version 1's own word for none, 2^63 less a page.
+pub const NO_SWAP_LIMIT: i64 = 9_223_372_036_854_771_712;
 
 /// The period that counts where none is configured, in microseconds.
 const PERIOD: i64 = 100_000;
@@ -191,21 +192,15 @@ impl Config {
         Value::Object(body)
     }
 
-    /// The requests that give the fields back, to a container that is configured as in `now` or, in the kernel, as in
-    /// `made`.
-    pub fn give_back(&self, fields: &[Field], now: &Self, made: &Self) -> Vec<Value> {
-        let mut out = Vec::new();
-        let swap_is_lifted = self.memory().is_none() || (self.total().is_none() && self.swap != 0);
-        if fields.contains(&Field::Memory) && swap_is_lifted {
-            let memory = if now.memory().is_some() { now.memory } else { made.memory };
-            out.push(json!({ "Memory": memory, "MemorySwap": NO_LIMIT }));
-        }
+    /// The requests that give the fields back, from whatever they are now.
+    pub fn give_back(&self, fields: &[Field]) -> Vec<Value> {
         let mut body = Map::new();
         for field in fields {
             match field {
                 Field::Memory => {
+                    let swap_is_open = self.memory().is_none() || self.swap < 0;
                     body.insert("Memory".into(), if self.memory().is_some() { self.memory } else { NO_LIMIT }.into());
-                    body.insert("MemorySwap".into(), if swap_is_lifted { -1 } else { self.swap }.into());
+                    body.insert("MemorySwap".into(), if swap_is_open { NO_SWAP_LIMIT } else { self.swap }.into());
                 }
                 Field::Pids if self.pids().is_none() => {
                     body.insert("PidsLimit".into(), (-1).into());
@@ -216,7 +211,11 @@ impl Config {
                 other => self.add(*other, &mut body),
             }
         }
-        out.push(Value::Object(body));
+        let mut out = vec![Value::Object(body)];
+        if fields.contains(&Field::Memory) && self.memory().is_some() && self.swap < 0 {
+            // For `inspect` alone.
+            out.push(json!({ "Memory": self.memory, "MemorySwap": -1 }));
+        }
         out
     }
 
@@ -282,7 +281,7 @@ mod tests {
     #[test]
     fn no_limit_is_the_same_however_it_is_written() {
         let none = config(json!({}));
-        let lifted = config(json!({ "Memory": NO_LIMIT, "MemorySwap": -1, "PidsLimit": -1, "CpuQuota": -1,
+        let lifted = config(json!({ "Memory": NO_LIMIT, "MemorySwap": NO_SWAP_LIMIT, "PidsLimit": -1, "CpuQuota": -1,
             "RestartPolicy": { "Name": "no" } }));
         for field in Field::ALL {
             assert!(none.same(&lifted, field), "{field:?}");
@@ -322,10 +321,15 @@ mod tests {
             json!({ "Memory": 64 << 20, "MemorySwap": 64 << 20, "CpuQuota": 25_000 })
         );
         assert_eq!(
-            none.give_back(&[Field::Memory, Field::Cpus], &made, &made),
+            none.give_back(&[Field::Memory, Field::Cpus]),
+            [json!({ "Memory": NO_LIMIT, "MemorySwap": NO_SWAP_LIMIT, "CpuQuota": -1 })]
+        );
+        let open = config(json!({ "Memory": 64 << 20, "MemorySwap": -1 }));
+        assert_eq!(
+            open.give_back(&[Field::Memory]),
             [
-                json!({ "Memory": 64 << 20, "MemorySwap": NO_LIMIT }),
-                json!({ "Memory": NO_LIMIT, "MemorySwap": -1, "CpuQuota": -1 })
+                json!({ "Memory": 64 << 20, "MemorySwap": NO_SWAP_LIMIT }),
+                json!({ "Memory": 64 << 20, "MemorySwap": -1 })
             ]
         );
         let open = none.with(&[set("memory", (64 << 20).into())], false).unwrap();
@@ -333,7 +337,7 @@ mod tests {
         let had = config(json!({ "NanoCpus": 2_000_000_000i64, "CpuPeriod": 0 }));
         let less = had.with(&[set("cpus", 500.into())], true).unwrap();
         assert_eq!(less.request(&[Field::Cpus]), json!({ "NanoCpus": 500_000_000 }));
-        assert_eq!(had.give_back(&[Field::Cpus], &less, &less), [json!({ "NanoCpus": 2_000_000_000i64 })]);
+        assert_eq!(had.give_back(&[Field::Cpus]), [json!({ "NanoCpus": 2_000_000_000i64 })]);
         for (field, after) in [
             ("memory", json!(0)),
             ("memory", json!("64m")),

@@ -119,7 +119,7 @@ impl Act for Update {
             return Ok(Undone::Drifted(vec![format!("container {} is gone", named(self))]));
         };
         let (ours, others) = sort(&fields, &before, &now);
-        for body in before.back.give_back(&ours, &now.config, &before.made).iter().filter(|_| !ours.is_empty()) {
+        for body in before.back.give_back(&ours).iter().filter(|_| !ours.is_empty()) {
             send(self, host, body)?;
         }
         if !ours.is_empty() {
@@ -145,23 +145,14 @@ impl Act for Update {
     }
 }
 
-/// The fields that are as the change made them, or half of the way back, and those that others have changed since.
+/// The fields that are as the change made them, and those that others have changed since.
 fn sort(fields: &[Field], before: &Before, now: &Now) -> (Vec<Field>, Vec<Field>) {
-    let (mut ours, mut others) = (Vec::new(), Vec::new());
-    for field in fields.iter().copied().filter(|field| !is_back(*field, before, now)) {
-        // On the way back swap is lifted first.
-        let half = Config { swap: config::NO_LIMIT, ..before.made.clone() };
-        let made = |config: &Config| config.same(&now.config, field);
+    fields.iter().filter(|field| !is_back(**field, before, now)).partition(|field| {
         // Killed in between, the engine may have done one half: the kernel's, or its own.
-        let in_kernel = before.config.same(&now.config, field)
-            && now.seen.as_ref().is_some_and(|seen| before.made.holds(seen, field) || half.holds(seen, field));
-        if made(&before.made) || made(&half) || in_kernel {
-            ours.push(field);
-        } else {
-            others.push(field);
-        }
-    }
-    (ours, others)
+        let in_kernel = before.config.same(&now.config, **field)
+            && now.seen.as_ref().is_some_and(|seen| before.made.holds(seen, **field));
+        in_kernel || before.made.same(&now.config, **field)
+    })
 }
 
 /// Whether a field is in effect as it was before.
@@ -249,8 +240,8 @@ fn says(field: Field, now: &Now) -> String {
         Field::Cpus => (none(now.config.cpus()), now.seen.as_ref().map(|s| none(s.cpus.own))),
         Field::Restart => (now.config.restart(), None),
     };
-    match kernel {
-        Some(kernel) if kernel != config => format!("{config}, in the kernel {kernel}"),
+    match (kernel, &now.seen) {
+        (Some(kernel), Some(seen)) if !now.config.holds(seen, field) => format!("{config}, in the kernel {kernel}"),
         _ => config,
     }
 }
