@@ -153,12 +153,20 @@ pub(super) fn socket(
     Ok(out)
 }
 
+/// The directory beneath `/run` that is not there yet when auditd loads its rules at a boot, where the files would need
+/// a line for something in it.
+fn made_late(watch: &Watch) -> Option<&str> {
+    let (parent, _) = watch.path.rsplit_once('/')?;
+    let beneath = ["/run/", "/var/run/"].iter().any(|run| parent.starts_with(run));
+    (watch.disk && beneath).then_some(parent)
+}
+
 /// An audit rule on a file or directory.
 pub(super) fn watch(world: &World<'_>, file: &Component, permissions: &str) -> Result<Resolved, Not> {
     let host = world.host()?;
     let records = truth(host, "audit_enabled")?;
     let path = text(file, "path")?;
-    let watch = Watch {
+    let mut watch = Watch {
         path: path.to_owned(),
         directory: text(file, "type")? == "directory",
         permissions: permissions.to_owned(),
@@ -168,6 +176,16 @@ pub(super) fn watch(world: &World<'_>, file: &Component, permissions: &str) -> R
     let needs_kernel = watch.kernel;
     let roots: Vec<String> = text(host, "data_root").ok().map(str::to_owned).into_iter().collect();
     let mut breaks = Vec::new();
+    if let Some(parent) = made_late(&watch) {
+        let why = format!(
+            "{parent} is made after auditd has loaded its rules at a boot: a line would fail there, and stop those after it"
+        );
+        if !watch.kernel {
+            return Err(Not::Left(why));
+        }
+        watch.disk = false;
+        breaks.push(format!("the rule for {} holds until the next start of the machine alone: {why}", watch.path));
+    }
     if let Some(noise) = noise(&watch, &roots) {
         breaks.push(format!("{noise}; the log grows fast, and auditd does what it is set to when the disk is full"));
     }
