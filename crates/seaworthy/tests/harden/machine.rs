@@ -78,13 +78,13 @@ impl Careless {
         counts.iter().map(|(verdict, n)| format!("{verdict} {n}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// Everything that the plan touches, as the system has it: files, kernel, engine, control group.
+    /// Everything that the plan touches, with no limit as the engine can give it back (2^62) told as none, as the system has it: files, kernel, engine, control group.
     fn state(&self) -> String {
         let script = "stat -c '%n %U:%G %a' /etc/docker /etc/docker/daemon.json /run/docker.sock; cat /etc/docker/daemon.json; \
             auditctl -l | sort; cat /etc/audit/rules.d/*.rules | grep -v '^#' | sort; \
             systemctl show docker.socket -p SocketMode; docker network inspect bridge -f '{{json .Options}}'; \
             pgrep -c docker-proxy; docker inspect web -f '{{.HostConfig.RestartPolicy}} {{.State.Running}}'; \
-            cat /sys/fs/cgroup/system.slice/docker-$(docker inspect web -f '{{.Id}}').scope/memory.max; ls /etc/systemd/system";
+            cat /sys/fs/cgroup/system.slice/docker-$(docker inspect web -f '{{.Id}}').scope/memory.max | sed 's/^4611686018427387904$/max/'; ls /etc/systemd/system";
         self.machine.command(&["sh", "-c", script]).limit(LONG).run().stdout
     }
 
@@ -168,7 +168,7 @@ fn the_guard_takes_back_what_is_not_confirmed_also_when_it_is_killed_and_over_a_
     assert_eq!(code, 0, "{out}\n{err}");
     assert!(out.contains("by systemd"), "{out}");
     assert_ne!(host.state(), before);
-    host.machine.must(&["sh", "-c", "pkill -KILL -f 'harden guard'"]);
+    host.machine.must(&["pkill", "-KILL", "-f", "harden guard"]);
     for _ in 0..240 {
         if host.status().0 != 7 {
             break;

@@ -63,10 +63,26 @@ pub(super) fn connect(engine: &Engine, id: &str, network: &str, endpoint: &Value
     send(engine, &format!("connect the new container to {network:?}"), "POST", &path, Some(&body)).map(drop)
 }
 
+/// How often a container that ended while it was updated is asked about again.
+const RETRIES: u32 = 25;
+
+/// How long is waited in between.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Sets a restart policy, and limits.
 pub(super) fn update(engine: &Engine, id: &str, body: &Value) -> Result<(), Failure> {
     let path = format!("/containers/{}/update", segment(id));
-    send(engine, &format!("update {}", short(id)), "POST", &path, Some(body)).map(drop)
+    let mut tries = 0;
+    loop {
+        match send(engine, &format!("update {}", short(id)), "POST", &path, Some(body)) {
+            // It ended in this moment, and the engine has not noticed: a moment later it takes the same for one that does not run.
+            Err(failure) if failure.0.contains("not running") && tries < RETRIES => {
+                tries += 1;
+                std::thread::sleep(MOMENT);
+            }
+            other => return other.map(drop),
+        }
+    }
 }
 
 /// The restart policy of a container.
