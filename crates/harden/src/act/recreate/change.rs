@@ -64,7 +64,10 @@ pub(super) fn connect(engine: &Engine, id: &str, network: &str, endpoint: &Value
 }
 
 /// How often a container that ended while it was updated is asked about again.
-const RETRIES: u32 = 25;
+const RETRIES: u32 = 150;
+
+/// What the engine says of one that it takes for running and that is between two starts.
+const ENDED: [&str; 2] = ["not running", "cannot update a stopped container"];
 
 /// How long is waited in between.
 const MOMENT: std::time::Duration = std::time::Duration::from_millis(200);
@@ -76,7 +79,7 @@ pub(super) fn update(engine: &Engine, id: &str, body: &Value) -> Result<(), Fail
     loop {
         match send(engine, &format!("update {}", short(id)), "POST", &path, Some(body)) {
             // It ended in this moment, and the engine has not noticed: a moment later it takes the same for one that does not run.
-            Err(failure) if failure.0.contains("not running") && tries < RETRIES => {
+            Err(failure) if tries < RETRIES && ENDED.iter().any(|said| failure.0.contains(said)) => {
                 tries += 1;
                 std::thread::sleep(MOMENT);
             }
