@@ -47,13 +47,15 @@ pub(super) enum Taken {
 
 /// Takes a transaction back as far as it can be: early at boot only files, else everything.
 pub(super) fn take_back(work: &mut Work<'_>, record: &Record, early: bool) -> Result<Taken, Failure> {
-    let rebooted = record.boot != boot_id();
+    // Early at boot the engine has not started yet: it will read the files as they were. Later it has read what was put
+    // there; where no unit starts it, what ran in an earlier boot is not started again.
+    let nothing_runs = early || record.boot != boot_id() && !work.host.has_systemd();
     let mut left: Vec<String> = record.changes.values().filter_map(|c| c.undone.clone()).flatten().collect();
     let (mut last, mut again, mut why) = (Vec::new(), Vec::new(), Vec::new());
     let mut waits = false;
     for (number, change) in record.to_undo() {
         match stage(work, number)? {
-            Stage::Activation if rebooted => match booted(work, number, change) {
+            Stage::Activation if nothing_runs => match booted(work, number, change) {
                 Ok(drifted) => left.extend(drifted),
                 Err(failure) => why.push(failure.0),
             },
