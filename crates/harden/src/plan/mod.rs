@@ -21,9 +21,6 @@ mod swarm;
 mod tell;
 mod world;
 
-#[cfg(test)]
-mod tests;
-
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::plan::{Place, Plan, SCHEMA};
 
