@@ -20,14 +20,7 @@ pub use network::{NETWORK, VOLUME};
 pub use registry::REGISTRY;
 pub use swarm::{NODE, SERVICE, SWARM};
 
-use super::{Field, Type, field};
-
-const STR: Type = Type::Str;
-const INT: Type = Type::Int;
-const BOOL: Type = Type::Bool;
-const STRINGS: Type = Type::List(&Type::Str);
-const OPT_STR: Type = Type::Optional(&Type::Str);
-const OPT_INT: Type = Type::Optional(&Type::Int);
+use super::{BOOL, Field, INT, OPT_INT, OPT_STR, STR, STRINGS, Type, field};
 
 /// A secret that was recognised: its value is never kept.
 const SECRET: &[Field] = &[
