@@ -24,7 +24,8 @@ const BINDING: &[Field] = &[
 ];
 
 const HOOK: &str = "the webhook's configuration";
-const NOT_MODELLED: &str = "the object could not be read, or its meaning is not modelled (a policy of Kyverno or Gatekeeper)";
+const NOT_MODELLED: &str =
+    "the object could not be read, or its meaning is not modelled (a policy of Kyverno or Gatekeeper)";
 
 kind! {
     /// A webhook or policy that admits or changes objects.

@@ -8,7 +8,11 @@ use crate::schema::{Field, Type, fact, field, kind};
 
 /// Whom a rule of a policy lets in, or lets one speak to.
 const PEER: &[Field] = &[
-    field("pods", OPT_STR, "pods by their labels; null where the rule does not choose by them, which is all where namespaces are chosen"),
+    field(
+        "pods",
+        OPT_STR,
+        "pods by their labels; null where the rule does not choose by them, which is all where namespaces are chosen",
+    ),
     field("namespaces", OPT_STR, "namespaces by their labels; null is the policy's own"),
     field("cidr", OPT_STR, "addresses"),
     field("except", STRINGS, "addresses in it that it does not mean"),
@@ -29,7 +33,8 @@ const RULE: &[Field] = &[
 ];
 
 const POLICY_SPEC: &str = "spec of the policy";
-const NOT_MODELLED: &str = "the object could not be read, or its meaning is not modelled (a policy of Cilium or Calico)";
+const NOT_MODELLED: &str =
+    "the object could not be read, or its meaning is not modelled (a policy of Cilium or Calico)";
 
 kind! {
     /// A policy over the traffic of pods.
