@@ -206,7 +206,11 @@ mod tests {
         });
         assert_eq!(of(&first, true, Some("web-1")), of(&second, true, Some("web-2")));
         assert_ne!(of(&first, true, None), of(&second, true, None), "another claim");
-        assert_ne!(of(&first, false, Some("web-1")), of(&second, false, Some("web-2")), "a naked pod's labels are its own");
+        assert_ne!(
+            of(&first, false, Some("web-1")),
+            of(&second, false, Some("web-2")),
+            "a naked pod's labels are its own"
+        );
     }
 
     #[test]
@@ -216,7 +220,9 @@ mod tests {
         let changes: [fn(&mut Json); 7] = [
             |p| p["metadata"]["namespace"] = "bank".into(),
             |p| p["metadata"]["labels"]["app"] = "db".into(),
-            |p| p["metadata"]["annotations"]["container.apparmor.security.beta.kubernetes.io/app"] = "unconfined".into(),
+            |p| {
+                p["metadata"]["annotations"]["container.apparmor.security.beta.kubernetes.io/app"] = "unconfined".into()
+            },
             |p| p["metadata"]["annotations"] = 7.into(),
             |p| p["spec"]["hostPID"] = true.into(),
             |p| p["spec"]["containers"][0]["image"] = "a:2".into(),

@@ -53,7 +53,8 @@ pub(super) fn read(json: Node<'_>, list: &str, spot: Spot, of: &OfPod<'_>) -> Co
     probes::fill(&mut sheet, json, of.redactor, &mut secrets);
     sheet.set("config_secrets", "command, args, probes, lifecycle", secrets.into_value());
     sheet.read("mounts", "volumeMounts", mounts(json, of.volumes));
-    let devices = json.get("volumeDevices").each(|device| value(device.get("name").required().text().map(|n| n.map(cut))));
+    let devices =
+        json.get("volumeDevices").each(|device| value(device.get("name").required().text().map(|n| n.map(cut))));
     sheet.read("volume_devices", "volumeDevices", devices.map(Value::List));
     resources(&mut sheet, json, of.pod);
     sheet.read("stdin", "stdin", json.get("stdin").bool().map(|b| b.unwrap_or(false)));

@@ -18,7 +18,12 @@ use super::sheet::Spot;
 use super::template::Template;
 use crate::redact::Redactor;
 
-const fn resource(group: &'static str, versions: &'static [&'static str], plural: &'static str, kind: &'static str) -> Resource {
+const fn resource(
+    group: &'static str,
+    versions: &'static [&'static str],
+    plural: &'static str,
+    kind: &'static str,
+) -> Resource {
     Resource { group, versions, plural, kind, namespaced: true, optional: false }
 }
 
@@ -190,7 +195,9 @@ impl Finish<'_> {
                 _ => {
                     let key = (group.namespace.clone(), hashes.of_facts(&group.built));
                     match naked.entry(key) {
-                        std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().seen.merge(group.seen),
+                        std::collections::hash_map::Entry::Occupied(mut known) => {
+                            known.get_mut().seen.merge(group.seen)
+                        }
                         std::collections::hash_map::Entry::Vacant(free) => {
                             free.insert(group);
                         }

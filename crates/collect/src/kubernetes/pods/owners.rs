@@ -137,13 +137,24 @@ mod tests {
         let rollout = Owner::new("argoproj.io", "Rollout", "r");
         owners.add("shop", owner("ReplicaSet", "r-1"), Ok(Some(rollout.clone())));
         let way = owners.way("shop", &owner("ReplicaSet", "web-1"));
-        assert_eq!((way.top, way.kinds.join(" "), way.unknown), (owner("Deployment", "web"), "ReplicaSet Deployment".into(), None));
+        assert_eq!(
+            (way.top, way.kinds.join(" "), way.unknown),
+            (owner("Deployment", "web"), "ReplicaSet Deployment".into(), None)
+        );
         assert_eq!(owners.way("shop", &owner("Job", "n-1")).top, owner("CronJob", "n"));
         assert_eq!(owners.way("shop", &owner("ReplicaSet", "alone")).top, owner("ReplicaSet", "alone"));
         assert_eq!(owners.way("shop", &owner("ReplicaSet", "r-1")).top, rollout);
-        assert_eq!(owners.way("other", &owner("ReplicaSet", "web-1")).top, owner("ReplicaSet", "web-1"), "by namespace");
+        assert_eq!(
+            owners.way("other", &owner("ReplicaSet", "web-1")).top,
+            owner("ReplicaSet", "web-1"),
+            "by namespace"
+        );
         let volcano = Owner::new("batch.volcano.sh", "Job", "n-1");
-        assert_eq!(owners.way("shop", &volcano).kinds, ["Job.batch.volcano.sh"], "another group's Job is another thing");
+        assert_eq!(
+            owners.way("shop", &volcano).kinds,
+            ["Job.batch.volcano.sh"],
+            "another group's Job is another thing"
+        );
     }
 
     #[test]

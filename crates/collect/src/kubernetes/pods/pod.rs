@@ -66,7 +66,8 @@ pub(super) fn read(json: Node<'_>, spot: &Spot, given: &Given<'_>) -> Built {
     for list in LISTS {
         let items = spec.get(list).list();
         for (i, item) in items.iter().flat_map(|items| items.iter()).enumerate().take(MOST_ITEMS) {
-            let container = container::read(Node::of(item).required(), list, spot.within(&format!("spec.{list}[{i}]")), &of);
+            let container =
+                container::read(Node::of(item).required(), list, spot.within(&format!("spec.{list}[{i}]")), &of);
             secrets.extend(container.named.secrets);
             config_maps.extend(container.named.config_maps);
             containers.push(container.component);
@@ -105,7 +106,8 @@ fn scheduling(sheet: &mut Sheet, spec: Node<'_>) {
     });
     sheet.read("service_account", "spec.serviceAccountName", account);
     sheet.read("automount", "spec.automountServiceAccountToken", spec.get("automountServiceAccountToken").bool());
-    let secrets = spec.get("imagePullSecrets").each(|secret| value(secret.get("name").required().text().map(|n| n.map(cut))));
+    let secrets =
+        spec.get("imagePullSecrets").each(|secret| value(secret.get("name").required().text().map(|n| n.map(cut))));
     sheet.read("image_pull_secrets", "spec.imagePullSecrets", secrets.map(Value::List));
     sheet.read("node_selector", "spec.nodeSelector", pairs(spec.get("nodeSelector")));
     let tolerations = spec.get("tolerations").each(toleration);
@@ -258,9 +260,10 @@ fn lists_of_names(built: &mut Built, spot: &Spot, volumes: &Read<Volumes>, secre
         built.pod.set(fact, names, spot.source("spec"));
     }
     let of_kind = |ephemeral: bool| {
-        let chosen = built.containers.iter().filter(move |container| {
-            !ephemeral || container.value("kind").as_str() == Some("ephemeral")
-        });
+        let chosen = built
+            .containers
+            .iter()
+            .filter(move |container| !ephemeral || container.value("kind").as_str() == Some("ephemeral"));
         let names: Vec<Value> = chosen.map(|container| container.value("name").clone()).chain(cut.clone()).collect();
         Value::List(names)
     };

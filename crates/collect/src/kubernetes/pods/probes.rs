@@ -9,11 +9,8 @@ use super::words::{one_line, texts};
 use crate::docker::secrets::Secrets;
 use crate::redact::Redactor;
 
-const PROBES: [(&str, &str); 3] = [
-    ("liveness_probe", "livenessProbe"),
-    ("readiness_probe", "readinessProbe"),
-    ("startup_probe", "startupProbe"),
-];
+const PROBES: [(&str, &str); 3] =
+    [("liveness_probe", "livenessProbe"), ("readiness_probe", "readinessProbe"), ("startup_probe", "startupProbe")];
 const HOOKS: [(&str, &str); 2] = [("lifecycle.postStart", "postStart"), ("lifecycle.preStop", "preStop")];
 const HANDLERS: [(&str, &str); 5] =
     [("exec", "exec"), ("httpGet", "http"), ("tcpSocket", "tcp"), ("grpc", "grpc"), ("sleep", "sleep")];
@@ -100,9 +97,11 @@ fn same(json: Node<'_>) -> Read<bool> {
     if liveness.map()?.is_none() || readiness.map()?.is_none() {
         return Ok(false);
     }
-    let asks = |probe: Node<'_>| HANDLERS.map(|(field, _)| match probe.get(field) {
-        Node::Is(json) => Some(json.clone()),
-        _ => None,
-    });
+    let asks = |probe: Node<'_>| {
+        HANDLERS.map(|(field, _)| match probe.get(field) {
+            Node::Is(json) => Some(json.clone()),
+            _ => None,
+        })
+    };
     Ok(asks(liveness) == asks(readiness))
 }

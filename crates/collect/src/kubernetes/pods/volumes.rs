@@ -3,8 +3,8 @@
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
-use super::read::{MOST_ITEMS, Node, Read, cut, other_type, too_many, value};
 use super::quantity;
+use super::read::{MOST_ITEMS, Node, Read, cut, other_type, too_many, value};
 use crate::redact::Redactor;
 
 /// One source of a volume.
@@ -77,7 +77,8 @@ pub(super) fn read(volumes: Node<'_>, pod: Option<&str>, redactor: &Redactor) ->
 
 fn add(out: &mut Volumes, name: &str, kind: &str, source: &Json, pod: Option<&str>, redactor: &Redactor) {
     let node = Node::of(source);
-    let text = |key: &str| value(node.get(key).text().map(|text| redactor.text(cut(text.unwrap_or_default())).into_owned()));
+    let text =
+        |key: &str| value(node.get(key).text().map(|text| redactor.text(cut(text.unwrap_or_default())).into_owned()));
     let mut path_type = Value::from("");
     let mut size_limit = Value::Null;
     let from = match kind {

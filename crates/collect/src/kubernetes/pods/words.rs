@@ -32,7 +32,13 @@ pub(super) fn one_line(node: Node<'_>, redactor: &Redactor) -> String {
 }
 
 /// The facts of command and arguments; the secrets in them are added.
-pub(super) fn fill(sheet: &mut Sheet, json: Node<'_>, image: Option<&Image<'_>>, redactor: &Redactor, secrets: &mut Secrets) {
+pub(super) fn fill(
+    sheet: &mut Sheet,
+    json: Node<'_>,
+    image: Option<&Image<'_>>,
+    redactor: &Redactor,
+    secrets: &mut Secrets,
+) {
     let (command, args) = (json.get("command"), json.get("args"));
     let words: Vec<&str> = texts(command).into_iter().chain(texts(args)).collect();
     // Together, since a flag of the command may take the first argument as its value.
