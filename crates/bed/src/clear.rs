@@ -149,7 +149,7 @@ fn kill_all(dir: &Path) {
     }
 }
 
-fn kill(pid: i32, signal: Signal) {
+pub(crate) fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
     }
@@ -195,6 +195,13 @@ impl Process {
         let inside = format!("{}/", dir.display());
         PROGRAMS.contains(&self.comm.as_str()) && self.arguments.contains(&inside)
     }
+}
+
+/// The bed's process that runs the program of this name.
+pub(crate) fn process(dir: &Path, name: &str) -> Option<u32> {
+    let short = &name[..name.len().min(15)];
+    let found = processes().into_values().find(|process| process.comm == short && process.belongs(dir));
+    found.and_then(|process| u32::try_from(process.pid).ok())
 }
 
 fn processes() -> HashMap<i32, Process> {

@@ -84,7 +84,7 @@ pub(crate) fn archive(busybox: &Path, name: &str, command: &[&str]) -> std::io::
     let layer = busybox_tree(busybox)?;
     let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let config = json!({ "architecture": architecture(), "os": "linux",
-        "config": { "Cmd": command, "Env": ["PATH=/bin"] },
+        "config": { "Cmd": command, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"] },
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))] } });
     let config = config.to_string();
     let file = format!("{}.json", digest(config.as_bytes()));

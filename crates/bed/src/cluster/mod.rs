@@ -4,6 +4,7 @@ mod client;
 mod control;
 mod files;
 mod find;
+mod manifests;
 mod node;
 mod objects;
 mod pki;
@@ -61,7 +62,11 @@ impl Cluster {
     ///
     /// # Errors
     /// [`StartError::Missing`] where the machine lacks what it needs, [`StartError::Failed`] where it did not come up.
+    ///
+    /// # Panics
+    /// Where the control plane is to be static pods of a node that is not wanted.
     pub fn start(version: Kubernetes, spec: ClusterSpec) -> Result<Self, StartError> {
+        assert!(spec.node.is_some() || !spec.static_control_plane, "static pods need a node");
         let binaries = find_cluster(version, spec.node.is_some()).map_err(StartError::Missing)?;
         clear::sweep();
         let shared = lock::shared();
@@ -74,7 +79,7 @@ impl Cluster {
             started.processes.insert(CONTAINERD, containerd);
             started.cable = Some(plugged);
         }
-        let at = addresses(started.cable);
+        let at = addresses(started.cable, spec.static_control_plane);
         let authorities = Authorities::new();
         let admin = authorities.lay_out(&started.dir, &at).map_err(failed)?;
         let admin = Client::new(at.api, &authorities.cluster.certificate(), Some(&admin), None);
@@ -118,19 +123,21 @@ impl Cluster {
         self.started.dir.join("etc/kubernetes/pki/ca.crt")
     }
 
-    /// The processes of the components, by their programs' names.
+    /// The processes of the components that run, by their programs' names.
     pub fn pids(&self) -> BTreeMap<&'static str, u32> {
-        self.started.processes.iter().map(|(name, child)| (*name, child.id())).collect()
+        let own = self.started.processes.iter().map(|(name, child)| (*name, child.id()));
+        let in_pods = self.components().into_iter().filter(|_| self.spec.static_control_plane);
+        own.chain(in_pods.filter_map(|name| Some((name, clear::process(self.dir(), name)?)))).collect()
     }
 
     /// The last lines that a component wrote.
     pub fn log(&self, component: &str) -> String {
-        log_tail(&self.started.dir, component)
+        log_tail(self.dir(), component)
     }
 
     /// Ends the API server; the rest goes on.
     pub fn stop_apiserver(&mut self) {
-        self.stop(APISERVER);
+        self.halt(APISERVER);
     }
 
     /// Starts the API server again, and waits until it answers.
@@ -138,9 +145,9 @@ impl Cluster {
     /// # Errors
     /// The last lines of its log, where it does not come up.
     pub fn start_apiserver(&mut self) -> Result<(), String> {
-        let arguments = spec::arguments(control::apiserver(&self.started.dir, &self.at), &self.spec.apiserver);
-        self.run(APISERVER, self.binaries.kubernetes.join(APISERVER), arguments)?;
-        self.wait_for_apiserver()
+        self.begin(APISERVER)?;
+        self.wait_for_apiserver()?;
+        if self.spec.static_control_plane { self.wait_for_mirrors() } else { Ok(()) }
     }
 
     /// Starts the API server with other arguments over the bed's own.
@@ -154,55 +161,92 @@ impl Cluster {
     }
 
     fn launch(&mut self) -> Result<(), String> {
-        let arguments = spec::arguments(control::etcd(&self.started.dir, &self.at, "bed"), &self.spec.etcd);
-        self.run(ETCD, self.binaries.etcd.clone(), arguments)?;
-        self.start_apiserver()?;
+        if self.started.cable.is_some() {
+            self.lay_out_node()?;
+        }
+        if self.spec.static_control_plane {
+            self.import_images()?;
+            for name in self.components() {
+                self.begin(name)?;
+            }
+            self.start_kubelet()?;
+        } else {
+            self.begin(ETCD)?;
+            self.begin(APISERVER)?;
+            if self.started.cable.is_some() {
+                self.import_images()?;
+            }
+        }
+        self.wait_for_apiserver()?;
         self.bind_administrators();
-        if let Some(tests) = &self.spec.controller_manager {
-            let arguments = spec::arguments(control::controller_manager(&self.started.dir, &self.at), tests);
-            self.run(CONTROLLER_MANAGER, self.binaries.kubernetes.join(CONTROLLER_MANAGER), arguments)?;
+        if !self.spec.static_control_plane {
+            for name in self.components().into_iter().filter(|name| ![ETCD, APISERVER].contains(name)) {
+                self.begin(name)?;
+            }
+            if self.started.cable.is_some() {
+                self.start_kubelet()?;
+            }
         }
-        if let Some(tests) = &self.spec.scheduler {
-            let arguments = spec::arguments(control::scheduler(&self.started.dir, &self.at), tests);
-            self.run(SCHEDULER, self.binaries.kubernetes.join(SCHEDULER), arguments)?;
-        }
-        self.default_account("default")?;
-        if self.started.cable.is_none() {
-            return Ok(());
-        }
-        self.import_images()?;
-        self.lay_out_node()?;
-        self.start_kubelet()?;
         self.start_proxy()?;
-        self.wait_for_node()
+        self.default_account("default")?;
+        if self.started.cable.is_some() {
+            self.wait_for_node()?;
+        }
+        if self.spec.static_control_plane { self.wait_for_mirrors() } else { Ok(()) }
     }
 
-    fn run(&mut self, name: &'static str, program: PathBuf, arguments: Vec<String>) -> Result<(), String> {
+    /// The parts of the control plane that were asked for, in the order of their start.
+    fn components(&self) -> Vec<&'static str> {
+        let controllers = self.spec.controller_manager.as_ref().map(|_| CONTROLLER_MANAGER);
+        let scheduler = self.spec.scheduler.as_ref().map(|_| SCHEDULER);
+        [Some(ETCD), Some(APISERVER), controllers, scheduler].into_iter().flatten().collect()
+    }
+
+    /// A component's arguments: the bed's with the test's over them.
+    fn command_line(&self, name: &str) -> Vec<String> {
+        let (dir, at, none) = (self.dir(), &self.at, Vec::new());
+        let (own, tests) = match name {
+            ETCD => (control::etcd(dir, at, "bed"), &self.spec.etcd),
+            APISERVER => (control::apiserver(dir, at), &self.spec.apiserver),
+            CONTROLLER_MANAGER => {
+                (control::controller_manager(dir, at), self.spec.controller_manager.as_ref().unwrap_or(&none))
+            }
+            _ => (control::scheduler(dir, at), self.spec.scheduler.as_ref().unwrap_or(&none)),
+        };
+        spec::arguments(own, tests).iter().map(|argument| fill(dir, argument)).collect()
+    }
+
+    /// Starts a part of the control plane, as a process or as a static pod.
+    fn begin(&mut self, name: &'static str) -> Result<(), String> {
+        if self.spec.static_control_plane {
+            return self.write_manifest(name);
+        }
+        let program = if name == ETCD { self.binaries.etcd.clone() } else { self.binaries.kubernetes.join(name) };
         let mut command = Command::new(program);
-        command.args(arguments.iter().map(|argument| self.fill(argument)));
-        self.started.processes.insert(name, spawn(command, &self.started.dir, name)?);
+        command.args(self.command_line(name));
+        let child = spawn(command, self.dir(), name)?;
+        self.started.processes.insert(name, child);
         Ok(())
     }
 
-    fn stop(&mut self, name: &str) {
+    fn halt(&mut self, name: &str) {
         if let Some(child) = self.started.processes.remove(name) {
             end(child);
+        } else if self.spec.static_control_plane {
+            self.remove_manifest(name);
         }
     }
 
     fn wait_for_apiserver(&mut self) -> Result<(), String> {
         let admin = &self.admin;
+        // Of a static pod the kubelet takes care; there is no child to watch.
         let ready = wait_for(self.started.processes.get_mut(APISERVER), || {
             admin.send("GET", "/readyz", None).is_ok_and(|(status, _)| status == 200)
         });
         ready.map_err(|why| {
-            let etcd = log_tail(&self.started.dir, ETCD).lines().last().unwrap_or_default().to_owned();
+            let etcd = self.log(ETCD).lines().last().unwrap_or_default().to_owned();
             format!("{APISERVER} {why}\n{}\n{ETCD}: {etcd}", self.log(APISERVER))
         })
-    }
-
-    fn fill(&self, text: &str) -> String {
-        fill(&self.started.dir, text)
     }
 }
 
@@ -223,20 +267,23 @@ impl Drop for Started {
     }
 }
 
-fn addresses(cable: Option<Cable>) -> Addresses {
+fn addresses(cable: Option<Cable>, in_pods: bool) -> Addresses {
     // The node reaches the machine at its end of the cable only. Without one, an address of no machine (RFC 5737) is
     // advertised: the service `kubernetes` must not lead to a loopback.
     let (api, advertised) = match cable {
+        Some(cable) if in_pods => (cable.node(), cable.node()),
         Some(cable) => (cable.machine(), cable.machine()),
         None => (Ipv4Addr::LOCALHOST, Ipv4Addr::new(192, 0, 2, 1)),
     };
+    // In the node's network everybody can have the port that is usual.
+    let port = |usual| if in_pods { usual } else { ports::free() };
     Addresses {
-        api: SocketAddr::new(IpAddr::V4(api), ports::free()),
+        api: SocketAddr::new(IpAddr::V4(api), port(6443)),
         advertised: IpAddr::V4(advertised),
-        etcd: ports::free(),
-        etcd_peer: ports::free(),
-        controller_manager: ports::free(),
-        scheduler: ports::free(),
+        etcd: port(2379),
+        etcd_peer: port(2380),
+        controller_manager: port(10257),
+        scheduler: port(10259),
     }
 }
 
@@ -245,7 +292,8 @@ fn write_files(dir: &Path, spec: &ClusterSpec) -> std::io::Result<()> {
         std::fs::create_dir_all(dir.join(folder))?;
     }
     for (path, content) in &spec.files {
-        pki::write(&dir.join(path), content, 0o600)?;
+        let filled = std::str::from_utf8(content).map(|text| fill(dir, text).into_bytes());
+        pki::write(&dir.join(path), filled.as_deref().unwrap_or(content), 0o600)?;
     }
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -202,7 +203,7 @@ impl Cluster {
     /// # Panics
     /// Where the cluster has no node.
     pub fn node_command(&self, program: impl AsRef<Path>) -> Command {
-        inside(self.pids()[CONTAINERD], program.as_ref())
+        inside(self.started.processes[CONTAINERD].id(), program.as_ref())
     }
 
     /// Ends the kubelet and starts it with another configuration over the bed's own ([`crate::NodeSpec::config`]) and
@@ -214,7 +215,7 @@ impl Cluster {
     /// # Panics
     /// Where the cluster has no node.
     pub fn restart_kubelet(&mut self, config: Value, arguments: &[String]) -> Result<(), String> {
-        self.stop(KUBELET);
+        self.halt(KUBELET);
         let node = self.spec.node.as_mut().expect("a node");
         (node.config, node.args) = (config, arguments.to_vec());
         self.start_kubelet()?;
@@ -234,11 +235,11 @@ impl Cluster {
 
     /// Imports an archive as `docker save` writes it.
     pub(super) fn import(&self, archive: &[u8]) -> Result<(), String> {
-        let path = self.started.dir.join("run/image.tar");
+        let path = self.dir().join("run/image.tar");
         write(&path, archive, 0o600).map_err(|error| format!("{}: {error}", path.display()))?;
         let binaries = self.binaries.node.as_ref().ok_or("no node")?;
         let mut ctr = Command::new(&binaries.ctr);
-        ctr.arg("--address").arg(socket(&self.started.dir)).args(["--namespace", "k8s.io", "images", "import"]);
+        ctr.arg("--address").arg(socket(self.dir())).args(["--namespace", "k8s.io", "images", "import"]);
         run(ctr.arg(&path))?;
         fs::remove_file(&path).map_err(|error| format!("{}: {error}", path.display()))
     }
@@ -249,19 +250,19 @@ impl Cluster {
         let user = format!("system:node:{}", node.name);
         let subject = Subject { name: &user, groups: &["system:nodes"], ..Subject::default() };
         let pair = self.authorities.cluster.issue(subject);
-        let conf = self.started.dir.join("etc/kubernetes/kubelet.conf");
+        let conf = self.dir().join("etc/kubernetes/kubelet.conf");
         self.authorities.kubeconfig(&conf, &self.at, &user, Login::Certificate(&pair)).map_err(at)?;
         let hosts = [node.name.clone(), self.node_ip().to_string()];
         let server = self.authorities.cluster.issue(Subject { hosts: &hosts, ..subject });
-        server.write(&self.started.dir.join("var/lib/kubelet/pki/kubelet")).map_err(at)
+        server.write(&self.dir().join("var/lib/kubelet/pki/kubelet")).map_err(at)
     }
 
     pub(super) fn start_kubelet(&mut self) -> Result<(), String> {
         let node = self.spec.node.as_ref().ok_or("no node")?;
-        let mut config = configuration(&self.started.dir);
+        let mut config = configuration(self.dir());
         merge(&mut config, &node.config);
-        let (path, dir) = (self.started.dir.join("var/lib/kubelet/config.yaml"), self.started.dir.display());
-        let text = fill(&self.started.dir, &yaml(&config));
+        let (path, dir) = (self.dir().join("var/lib/kubelet/config.yaml"), self.dir().display());
+        let text = fill(self.dir(), &yaml(&config));
         write(&path, text, 0o644).map_err(|error| format!("{}: {error}", path.display()))?;
         let own = vec![
             format!("--config={}", path.display()),
@@ -278,9 +279,16 @@ impl Cluster {
     /// Waits until pods can be put on the node.
     pub(super) fn wait_for_node(&mut self) -> Result<(), String> {
         let path = format!("/api/v1/nodes/{}", self.node_name());
+        let node = self.spec.node.as_ref().ok_or("no node")?;
+        let port = node.config["port"].as_u64().and_then(|port| u16::try_from(port).ok()).unwrap_or(10250);
+        let kubelet = SocketAddr::from((self.node_ip(), port));
         let admin = &self.admin;
         let controlled = self.spec.controller_manager.is_some();
         let ready = wait_for(self.started.processes.get_mut(KUBELET), || {
+            // What the API says may be of the kubelet before this one.
+            if TcpStream::connect_timeout(&kubelet, Duration::from_secs(1)).is_err() {
+                return false;
+            }
             let Ok((200, node)) = admin.send("GET", &path, None) else { return false };
             let node: Value = serde_json::from_slice(&node).unwrap_or_default();
             let conditions = node["status"]["conditions"].as_array().into_iter().flatten();
@@ -293,7 +301,7 @@ impl Cluster {
 
     pub(super) fn start_proxy(&mut self) -> Result<(), String> {
         let Some(tests) = self.spec.node.as_ref().and_then(|node| node.proxy.clone()) else { return Ok(()) };
-        let (name, conf) = ("system:kube-proxy", self.started.dir.join("var/lib/kube-proxy/kubeconfig.conf"));
+        let (name, conf) = ("system:kube-proxy", self.dir().join("var/lib/kube-proxy/kubeconfig.conf"));
         let pair = self.authorities.cluster.issue(Subject { name, ..Subject::default() });
         let written = self.authorities.kubeconfig(&conf, &self.at, name, Login::Certificate(&pair));
         let config = json!({ "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
@@ -301,7 +309,7 @@ impl Cluster {
             "clientConnection": { "kubeconfig": conf },
             // These are the whole machine's to set.
             "conntrack": { "maxPerCore": 0, "min": 0, "tcpCloseWaitTimeout": "0s", "tcpEstablishedTimeout": "0s" } });
-        let path = self.started.dir.join("var/lib/kube-proxy/config.conf");
+        let path = self.dir().join("var/lib/kube-proxy/config.conf");
         let written = written.and_then(|_| write(&path, yaml(&config), 0o644));
         written.map_err(|error| format!("{}: {error}", path.display()))?;
         let arguments = arguments(vec![format!("--config={}", path.display())], &tests);
@@ -310,8 +318,8 @@ impl Cluster {
 
     fn run_inside(&mut self, name: &'static str, arguments: &[String]) -> Result<(), String> {
         let mut command = self.node_command(self.binaries.kubernetes.join(name));
-        command.args(arguments.iter().map(|argument| fill(&self.started.dir, argument)));
-        let child = spawn(command, &self.started.dir, name)?;
+        command.args(arguments.iter().map(|argument| fill(self.dir(), argument)));
+        let child = spawn(command, self.dir(), name)?;
         self.started.processes.insert(name, child);
         Ok(())
     }
@@ -343,6 +351,8 @@ fn configuration(dir: &Path) -> Value {
         "nodeStatusUpdateFrequency": "1s",
         "podLogsDir": format!("{at}/var/log/pods"),
         "rotateCertificates": true,
+        // So that the kubelet soon tells of static pods that ran before the API server did.
+        "syncFrequency": "2s",
         "staticPodPath": format!("{at}/etc/kubernetes/manifests"),
         "tlsCertFile": format!("{at}/var/lib/kubelet/pki/kubelet.crt"),
         "tlsPrivateKeyFile": format!("{at}/var/lib/kubelet/pki/kubelet.key"),

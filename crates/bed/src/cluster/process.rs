@@ -29,12 +29,24 @@ pub(crate) fn spawn(mut command: Command, dir: &Path, name: &str) -> Result<Chil
     command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()))
 }
 
-/// The last lines of a component's log.
+/// The last lines of a component's log, also of the youngest of a static pod's.
 pub(crate) fn log_tail(dir: &Path, name: &str) -> String {
-    let log = fs::read(dir.join(format!("var/log/{name}.log"))).unwrap_or_default();
+    let own = fs::read(dir.join(format!("var/log/{name}.log")));
+    let log = own.or_else(|error| pod_log(dir, name).ok_or(error)).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(15)..].join("\n")
+}
+
+/// What the kubelet kept: `var/log/pods/kube-system_NAME-NODE_UID/NAME/COUNT.log`.
+fn pod_log(dir: &Path, name: &str) -> Option<Vec<u8>> {
+    let pods = fs::read_dir(dir.join("var/log/pods")).ok()?.flatten();
+    let begins = format!("kube-system_{name}-");
+    let pods = pods.filter(|pod| pod.file_name().to_string_lossy().starts_with(&begins));
+    let logs = pods.filter_map(|pod| fs::read_dir(pod.path().join(name)).ok()).flatten().flatten();
+    let logs = logs.filter(|log| log.metadata().is_ok_and(|about| about.is_file() && about.len() > 0));
+    let youngest = logs.max_by_key(|log| log.metadata().and_then(|about| about.modified()).ok())?;
+    fs::read(youngest.path()).ok()
 }
 
 /// Waits until it is `ready`; gives up when the process ends or patience does.
