@@ -19,6 +19,7 @@ mod browser;
 mod clear;
 mod cluster;
 mod daemon;
+mod executable;
 mod find;
 mod http;
 mod image;
@@ -32,6 +33,7 @@ pub use cluster::{
     find_pod_security_cases, pod_security_cases,
 };
 pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
+pub use executable::{copy_program, write_program};
 pub use find::{Version, beds_dir, find, skip};
 pub use http::Connection;
 pub use image::ContextFile;

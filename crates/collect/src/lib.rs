@@ -11,6 +11,7 @@ pub mod engine;
 pub mod evidence;
 pub mod files;
 pub mod host;
+pub mod kubernetes;
 mod packed;
 pub mod redact;
 

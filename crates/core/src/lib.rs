@@ -16,6 +16,7 @@ pub mod fact;
 pub mod flaw;
 pub mod identity;
 pub mod judge;
+pub mod kubernetes;
 pub mod path;
 pub mod plan;
 pub mod predicate;

@@ -7,6 +7,17 @@ use seaworthy_core::threat::{self, Blank, Stride, Threat};
 
 use super::{LoadError, Loaded, Position};
 
+/// Whether a platform's threats are told: it is held to its checks and its cells from its first threat on.
+fn is_told(loaded: &Loaded, platform: &str) -> bool {
+    let of = |id: &str| id.split(['.', '/']).next() == Some(platform);
+    loaded.catalog.threats.iter().any(|threat| of(&threat.id))
+}
+
+/// The platform of a kind or of a check's id; of actors and flows none.
+fn platform(name: &str) -> Option<&str> {
+    name.split_once(['.', '/']).map(|(platform, _)| platform)
+}
+
 /// Everything that is missing or said twice.
 pub(super) fn check(loaded: &Loaded) -> Vec<LoadError> {
     let mut errors = rows(loaded);
@@ -52,8 +63,9 @@ fn checks(loaded: &Loaded) -> Vec<LoadError> {
             errors.push(at.error(format!("`{}` is there twice", entry.check)));
         }
     }
-    for check in catalog.checks.iter().filter(|c| !answering.contains(c.id.as_str()) && !alone.contains(c.id.as_str()))
-    {
+    let is_held = |id: &str| platform(id).is_none_or(|platform| is_told(loaded, platform));
+    let idle = |id: &str| !answering.contains(id) && !alone.contains(id) && is_held(id);
+    for check in catalog.checks.iter().filter(|c| idle(&c.id)) {
         let message =
             "no threat is answered by it; name it in a threat's `answered`, or in stride.toml with the reason";
         errors.push(Position::top(&check.file).error(message));
@@ -66,7 +78,8 @@ fn matrix(loaded: &Loaded) -> Vec<LoadError> {
     let catalog = &loaded.catalog;
     let is = |blank: &Blank, kind: &str, letter: Stride| blank.kind == kind && blank.letter == letter;
     let mut errors = Vec::new();
-    for (kind, letter) in threat::cells() {
+    let is_held = |kind: &str| platform(kind).is_none_or(|platform| is_told(loaded, platform));
+    for (kind, letter) in threat::cells().filter(|(kind, _)| is_held(kind)) {
         let filled = catalog.threats.iter().find(|t| t.fills(kind, letter));
         let mut blanks = catalog.blanks.iter().zip(&loaded.blanks).filter(|(b, _)| is(b, kind, letter));
         match (filled, blanks.next()) {

@@ -5,6 +5,7 @@ mod commanders;
 mod exposure;
 mod flaws;
 mod groups;
+mod kubernetes;
 mod listeners;
 mod mounts;
 mod networks;
@@ -35,13 +36,17 @@ pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
         registry::derive(target);
         together(target);
         flaws::derive(target, flaws, collected_at);
+        kubernetes::derive(target);
     }
 }
 
 /// Computes anew what follows from several components, where facts of a snapshot were changed that was derived already.
 /// What only versions, names of images and the daemon's own listeners decide stays, and with it every component's place.
 pub fn follow(snapshot: &mut Snapshot) {
-    snapshot.targets.iter_mut().for_each(together);
+    for target in &mut snapshot.targets {
+        together(target);
+        kubernetes::derive(target);
+    }
 }
 
 /// What follows from several components, in the order in which one needs the other.

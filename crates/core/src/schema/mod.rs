@@ -2,6 +2,7 @@
 //! read. Checks are typed against it when they load; `explain` and the documentation print it.
 
 pub mod docker;
+pub mod kubernetes;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -133,6 +134,23 @@ impl FactSpec {
     }
 }
 
+/// Types that many facts have.
+const STR: Type = Type::Str;
+const INT: Type = Type::Int;
+const BOOL: Type = Type::Bool;
+const STRINGS: Type = Type::List(&Type::Str);
+const OPT_STR: Type = Type::Optional(&Type::Str);
+const OPT_INT: Type = Type::Optional(&Type::Int);
+const OPT_BOOL: Type = Type::Optional(&Type::Bool);
+
+/// A secret that was recognised: its value is never kept.
+const SECRET: &[Field] = &[
+    field("name", STR, "the variable, label, option or step that holds it"),
+    field("class", STR, "what kind of secret it looks like"),
+    field("length", STR, "bucket of its length in characters"),
+];
+const SECRETS: Type = Type::List(&Type::Object(SECRET));
+
 /// A field of an object type.
 pub(crate) const fn field(name: &'static str, ty: Type, means: &'static str) -> Field {
     Field { name, ty, means }
@@ -180,7 +198,7 @@ pub(crate) use kind;
 
 /// Every kind, in the order in which reports show them.
 pub fn kinds() -> &'static [&'static Kind] {
-    static ALL: [&Kind; 13] = [
+    static ALL: [&Kind; 38] = [
         &docker::HOST,
         &docker::CLIENT,
         &docker::DAEMON,
@@ -194,6 +212,31 @@ pub fn kinds() -> &'static [&'static Kind] {
         &docker::SWARM,
         &docker::NODE,
         &docker::SERVICE,
+        &kubernetes::CLUSTER,
+        &kubernetes::NODE,
+        &kubernetes::APISERVER,
+        &kubernetes::ETCD,
+        &kubernetes::CONTROLLER_MANAGER,
+        &kubernetes::SCHEDULER,
+        &kubernetes::KUBELET,
+        &kubernetes::PROXY,
+        &kubernetes::FILE,
+        &kubernetes::NAMESPACE,
+        &kubernetes::POD,
+        &kubernetes::CONTAINER,
+        &kubernetes::SERVICE_ACCOUNT,
+        &kubernetes::ROLE,
+        &kubernetes::BINDING,
+        &kubernetes::SUBJECT,
+        &kubernetes::NETWORK_POLICY,
+        &kubernetes::SERVICE,
+        &kubernetes::INGRESS,
+        &kubernetes::ADMISSION,
+        &kubernetes::SECRET,
+        &kubernetes::CONFIG_MAP,
+        &kubernetes::VOLUME,
+        &kubernetes::API_SERVICE,
+        &kubernetes::CERTIFICATE_REQUEST,
     ];
     &ALL
 }

@@ -1,0 +1,45 @@
+//! What turns objects into components: one gatherer for each part of a cluster, fed object by object, by whoever
+//! reads them. It keeps what it needs of each and lets go of the rest.
+
+use seaworthy_core::snapshot::Target;
+
+use super::object::Object;
+use crate::redact::Redactor;
+
+/// A kind of objects of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// Its group; empty for the core.
+    pub group: &'static str,
+    /// Versions that have what is read, the preferred first.
+    pub versions: &'static [&'static str],
+    /// Its name in addresses: `pods`.
+    pub plural: &'static str,
+    /// Its kind: `Pod`.
+    pub kind: &'static str,
+    /// Whether it lies in namespaces.
+    pub namespaced: bool,
+    /// Whether a cluster may do without it, so that its absence says nothing: a custom resource, a newer version's.
+    pub optional: bool,
+}
+
+/// What turns objects of some kinds into components.
+pub trait Gather: Send {
+    /// The kinds that it wants to see. Others are not handed to it.
+    fn resources(&self) -> &'static [Resource];
+
+    /// Takes what it needs of an object.
+    fn add(&mut self, object: Object<'_>, redactor: &Redactor);
+
+    /// A kind that could not be listed, wholly or from some point on, with the reason: what follows from its objects
+    /// is unknown then, never absent.
+    fn unread(&mut self, resource: &Resource, reason: &str);
+
+    /// Puts the components into the target, with its gaps and incomplete kinds.
+    fn finish(self: Box<Self>, target: &mut Target);
+}
+
+/// Every gatherer.
+pub fn gatherers() -> Vec<Box<dyn Gather>> {
+    Vec::new()
+}

@@ -1,0 +1,4 @@
+//! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
+
+pub mod gather;
+pub mod object;
