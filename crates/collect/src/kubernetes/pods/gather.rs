@@ -217,7 +217,8 @@ impl Finish<'_> {
                 self.owned(group, &kind, &name, &way, template);
             }
         }
-        let redactor = Redactor::new();
+        // Compiled where there is something for it to read; templates come after everything that was added.
+        let redactor = std::cell::LazyCell::new(Redactor::new);
         for ((namespace, _, name), (template, owner)) in templates {
             if !with_pods.contains(&(namespace.clone(), owner.clone())) {
                 self.template(&namespace, &name, &owner, &template, &redactor);
