@@ -64,7 +64,8 @@ fn effective_rules(target: &Target) -> Settings {
             aggregates: role.value("aggregates"),
         })
         .collect();
-    let mut all: Settings = roles.iter().map(|(at, role)| (*at, "effective_rules", role.value("rules").clone())).collect();
+    let mut all: Settings =
+        roles.iter().map(|(at, role)| (*at, "effective_rules", role.value("rules").clone())).collect();
     for ((at, _), rules) in cluster.into_iter().zip(gathered(&gathering)) {
         let Some(mut rules) = rules else { continue };
         if !rules.iter().any(Value::is_unknown) {
@@ -141,7 +142,8 @@ fn wildcards(role: &crate::kubernetes::rbac::grants::Role<'_>) -> Value {
 fn bindings(target: &Target, describe: &Described<'_, '_>, judge: &Judge<'_, '_>, settings: &mut Settings) {
     let accounts: std::collections::HashSet<&str> = target.of(&SERVICE_ACCOUNT).map(|c| &*c.id).collect();
     let unlisted = crate::kubernetes::rbac::grants::unlisted(target, &SERVICE_ACCOUNT);
-    for ((at, component), (i, binding)) in positions(target, &BINDING).zip(describe.grants.bindings.iter().enumerate()) {
+    for ((at, component), (i, binding)) in positions(target, &BINDING).zip(describe.grants.bindings.iter().enumerate())
+    {
         let powers = judge.powers_by(&[i]);
         let missing = match &binding.role {
             Bound::Role(_) => Value::Bool(false),

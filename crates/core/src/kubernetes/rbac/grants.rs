@@ -89,7 +89,7 @@ pub struct Grants<'a> {
 const FILES: &str = "only files were read: the cluster may have others";
 
 /// Why a list of a target is not complete.
-pub(super) fn unlisted(target: &Target, kind: &'static crate::schema::Kind) -> Option<Arc<str>> {
+pub(crate) fn unlisted(target: &Target, kind: &'static crate::schema::Kind) -> Option<Arc<str>> {
     match target.incomplete.get(kind.name) {
         Some(reason) => Some(reason.as_str().into()),
         None if target.platform == "files" => Some(FILES.into()),
