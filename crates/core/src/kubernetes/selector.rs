@@ -21,6 +21,23 @@ pub fn or(a: Option<bool>, b: Option<bool>) -> Option<bool> {
     not(and(not(a), not(b)))
 }
 
+/// All of them hold.
+pub fn all(items: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    let mut result = Some(true);
+    for item in items {
+        result = and(result, item);
+        if result == Some(false) {
+            break;
+        }
+    }
+    result
+}
+
+/// One of them holds at least.
+pub fn any(items: impl IntoIterator<Item = Option<bool>>) -> Option<bool> {
+    not(all(items.into_iter().map(not)))
+}
+
 /// It does not hold.
 pub fn not(a: Option<bool>) -> Option<bool> {
     a.map(|a| !a)
@@ -142,7 +159,7 @@ impl Selector {
 
     /// Whether an object of these labels is taken.
     pub fn matches(&self, labels: &Labels) -> Option<bool> {
-        self.requirements.iter().fold(Some(true), |so_far, r| and(so_far, r.matches(labels)))
+        all(self.requirements.iter().map(|r| r.matches(labels)))
     }
 }
 

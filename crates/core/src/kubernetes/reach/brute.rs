@@ -21,6 +21,14 @@ enum End {
     Outside(IpAddr),
 }
 
+/// A port of a destination.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    to: End,
+    protocol: Protocol,
+    port: u16,
+}
+
 type LabelMap = BTreeMap<String, String>;
 
 fn selects(selector: &LabelSelector, labels: &LabelMap) -> bool {
@@ -84,7 +92,7 @@ impl World {
         }
     }
 
-    fn port(&self, rule: &NpPort, to: End, protocol: Protocol, port: u16) -> bool {
+    fn port(&self, rule: &NpPort, At { to, protocol, port }: At) -> bool {
         rule.protocol == protocol
             && match &rule.port {
                 None => true,
@@ -95,14 +103,14 @@ impl World {
             }
     }
 
-    fn rule(&self, namespace: usize, rule: &RuleOf, other: End, to: End, protocol: Protocol, port: u16) -> bool {
+    fn rule(&self, namespace: usize, rule: &RuleOf, other: End, at: At) -> bool {
         let from_whom = rule.peers.is_empty() || rule.peers.iter().any(|peer| self.peer(namespace, peer, other));
-        let which_port = rule.ports.is_empty() || rule.ports.iter().any(|p| self.port(p, to, protocol, port));
+        let which_port = rule.ports.is_empty() || rule.ports.iter().any(|p| self.port(p, at));
         from_whom && which_port
     }
 
     /// Whether policies let traffic pass at one of its ends: `pod` is that end, `other` the far one.
-    fn passes(&self, ingress: bool, pod: usize, other: End, to: End, protocol: Protocol, port: u16) -> bool {
+    fn passes(&self, ingress: bool, pod: usize, other: End, at: At) -> bool {
         let this = &self.pods[pod];
         let on_its_node = match other {
             End::Pod(p) => self.pods[p].host_network && self.pods[p].node == this.node,
@@ -125,9 +133,10 @@ impl World {
                 .filter(|a| selects(&a.namespaces, &self.namespaces[this.namespace]) && selects(&a.pods, &this.labels))
                 .collect();
             of_pod.sort_by_key(|a| a.priority);
-            of_pod.into_iter().flat_map(|a| if ingress { &a.ingress } else { &a.egress }).find_map(|(action, rule)| {
-                self.rule(this.namespace, rule, other, to, protocol, port).then_some(*action)
-            })
+            of_pod
+                .into_iter()
+                .flat_map(|a| if ingress { &a.ingress } else { &a.egress })
+                .find_map(|(action, rule)| self.rule(this.namespace, rule, other, at).then_some(*action))
         };
         match tiered(&self.admin) {
             Some("allow") => return true,
@@ -142,16 +151,17 @@ impl World {
         if mine.is_empty() {
             return tiered(&self.baseline) != Some("deny");
         }
-        mine.iter().any(|np| side(np).1.iter().any(|r| self.rule(np.namespace, r, other, to, protocol, port)))
+        mine.iter().any(|np| side(np).1.iter().any(|r| self.rule(np.namespace, r, other, at)))
     }
 
     fn connects(&self, from: End, to: End, protocol: Protocol, port: u16) -> bool {
+        let at = At { to, protocol, port };
         let leaves = match from {
-            End::Pod(p) => self.passes(false, p, to, to, protocol, port),
+            End::Pod(p) => self.passes(false, p, to, at),
             _ => true,
         };
         let enters = match to {
-            End::Pod(p) => self.passes(true, p, from, to, protocol, port),
+            End::Pod(p) => self.passes(true, p, from, at),
             _ => true,
         };
         leaves && enters

@@ -41,12 +41,12 @@ fn pod(name: &str, namespace: &str, labels: &[&str], more: &[(&'static str, Valu
     pod
 }
 
-/// A rule: peers as (pods, namespaces, cidr, except), ports as (protocol, port, end).
-fn rule(
-    peers: &[(Option<&str>, Option<&str>, Option<&str>, &[&str])],
-    ports: &[(&str, Option<&str>, Option<i64>)],
-) -> Value {
-    let peer = |(pods, namespaces, cidr, except): &(_, _, _, &[&str])| {
+/// Pods, namespaces, addresses, and those excepted.
+type PeerOf<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>, &'a [&'a str]);
+
+/// A rule: its ports as (protocol, port, end).
+fn rule(peers: &[PeerOf<'_>], ports: &[(&str, Option<&str>, Option<i64>)]) -> Value {
+    let peer = |(pods, namespaces, cidr, except): &PeerOf<'_>| {
         let cidr = text(*cidr);
         Value::Object(vec![
             ("pods", text(*pods)),
@@ -134,8 +134,8 @@ impl Bed {
         if name == "internet" {
             return Endpoint::Internet;
         }
-        if name.starts_with("node:") {
-            return Endpoint::Node(name["node:".len()..].into());
+        if let Some(node) = name.strip_prefix("node:") {
+            return Endpoint::Node(node.into());
         }
         if let Some(address) = Endpoint::address(name) {
             return address;

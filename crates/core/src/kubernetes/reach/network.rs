@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::address::{Block, Cidr};
-use super::policy::{Direction, Peer, Policy};
+use super::policy::{Chooser, Direction, Peer, Policy, Tier};
 use super::{Allowed, ClassId, Endpoint, NamedPort, Peers, PodClass, Protocol, Reach};
 use crate::component::Component;
-use crate::kubernetes::selector::{Labels, and, or};
+use crate::kubernetes::selector::{Labels, and, any};
 use crate::schema::kubernetes as k8s;
 use crate::snapshot::Target;
 use crate::value::Value;
@@ -151,16 +151,16 @@ impl Network {
 
     /// Whether a policy isolates a class of pods; never those on their node's network.
     pub fn isolated(&self, class: ClassId, direction: Direction) -> Option<bool> {
-        let by_policies = self.selecting[class].iter().fold(Some(false), |so_far, (at, selected)| {
+        let by_policies = any(self.selecting[class].iter().map(|(at, selected)| {
             let policy = &self.policies[*at];
             let isolates = match policy.tier {
-                super::policy::Tier::Namespace if policy.understood => policy.side(direction).isolates,
+                Tier::Namespace if policy.understood => policy.side(direction).isolates,
                 // Those of the whole cluster deny by rules; they isolate nothing.
-                super::policy::Tier::Admin | super::policy::Tier::Baseline if policy.understood => Some(false),
+                Tier::Admin | Tier::Baseline if policy.understood => Some(false),
                 _ => None,
             };
-            or(so_far, and(*selected, isolates))
-        });
+            and(*selected, isolates)
+        }));
         match self.classes[class].host_network {
             Some(true) => Some(false),
             Some(false) => and(by_policies, self.settings.enforced),
@@ -187,7 +187,7 @@ impl Network {
         &self.peers[peer]
     }
 
-    fn namespace(&self, name: &str, selector: &super::policy::Chooser) -> Option<bool> {
+    fn namespace(&self, name: &str, selector: &Chooser) -> Option<bool> {
         let selector = selector.as_ref()?;
         match self.namespaces.get(name) {
             Some(labels) => selector.matches(labels),
@@ -199,7 +199,7 @@ impl Network {
         }
     }
 
-    fn chosen(&self, namespaces: &Result<Box<str>, super::policy::Chooser>, class: &PodClass) -> Option<bool> {
+    fn chosen(&self, namespaces: &Result<Box<str>, Chooser>, class: &PodClass) -> Option<bool> {
         match namespaces {
             Ok(name) => Some(*name == class.namespace),
             Err(selector) => self.namespace(&class.namespace, selector),
@@ -237,7 +237,7 @@ impl Network {
         if peers.is_empty() {
             return Some(true);
         }
-        peers.iter().fold(Some(false), |so_far, peer| or(so_far, self.peer_matches(*peer, end)))
+        any(peers.iter().map(|peer| self.peer_matches(*peer, end)))
     }
 
     fn peer_matches(&self, peer: usize, end: &Endpoint) -> Option<bool> {
