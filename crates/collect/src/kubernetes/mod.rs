@@ -3,3 +3,4 @@
 pub mod gather;
 pub mod object;
 pub mod pods;
+mod rbac;

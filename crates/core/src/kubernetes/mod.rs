@@ -2,3 +2,6 @@
 //! takes. Pure, by version where versions differ.
 
 pub mod pod_security;
+pub mod rbac;
+pub mod reach;
+pub mod selector;

@@ -55,8 +55,8 @@ struct Group {
     seen: Seen,
 }
 
-/// A workload or a naked pod: where, and what it is.
-type Key = (Box<str>, Owner);
+/// Namespace, kind as it is shown, and name of a workload.
+type Key = (Box<str>, Box<str>, Box<str>);
 
 /// Pods and templates, as they come in.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ pub struct Pods {
     hashes: Hashes,
     groups: HashMap<u128, Group>,
     owners: Owners,
-    templates: BTreeMap<(Box<str>, Box<str>, Box<str>), (Template, Owner)>,
+    templates: BTreeMap<Key, Template>,
     unread: Vec<(&'static str, Arc<str>)>,
 }
 
@@ -157,8 +157,7 @@ impl Pods {
                 return;
             }
         }
-        let key = (namespace.into(), this.kind.clone(), this.name.clone());
-        self.templates.insert(key, (Template::of(object), this));
+        self.templates.insert((namespace.into(), this.shown().into(), this.name), Template::of(object));
     }
 }
 
@@ -182,47 +181,32 @@ struct Finish<'t> {
 impl Finish<'_> {
     fn all(&mut self, pods: Pods) {
         let Pods { hashes, groups, owners, templates, .. } = pods;
-        let mut workloads: BTreeMap<(Box<str>, String, Box<str>), (Way, Vec<Group>)> = BTreeMap::new();
-        let mut naked: HashMap<(Box<str>, u128), Group> = HashMap::new();
+        let mut workloads: BTreeMap<Key, (Way, Vec<Group>)> = BTreeMap::new();
+        let mut naked: BTreeMap<Box<str>, Vec<Group>> = BTreeMap::new();
         for group in groups.into_values() {
             match &group.owner {
                 Ok(Some(owner)) => {
                     let way = owners.way(&group.namespace, owner);
-                    let name = stable_name(&way, &group.seen);
-                    let key = (group.namespace.clone(), way.top.shown(), name);
+                    let key = (group.namespace.clone(), way.top.shown().into(), stable_name(&way, &group.seen));
                     workloads.entry(key).or_insert_with(|| (way, Vec::new())).1.push(group);
                 }
-                _ => {
-                    let key = (group.namespace.clone(), hashes.of_facts(&group.built));
-                    match naked.entry(key) {
-                        std::collections::hash_map::Entry::Occupied(mut known) => {
-                            known.get_mut().seen.merge(group.seen)
-                        }
-                        std::collections::hash_map::Entry::Vacant(free) => {
-                            free.insert(group);
-                        }
-                    }
-                }
+                _ => naked.entry(group.namespace.clone()).or_default().push(group),
             }
         }
-        let mut alone: Vec<Group> = naked.into_values().collect();
-        alone.sort_by(|a, b| (&a.namespace, &a.seen.first).cmp(&(&b.namespace, &b.seen.first)));
-        alone.into_iter().for_each(|group| self.naked(group));
-        let mut with_pods: HashSet<Key> = HashSet::new();
-        for ((namespace, kind, name), (way, groups)) in workloads {
-            let key = (namespace.clone(), way.top.kind.clone(), way.top.name.clone());
-            let template = templates.get(&key).map(|(template, _)| template);
-            with_pods.insert((namespace, way.top.clone()));
-            for group in merged(groups, &hashes) {
-                self.owned(group, &kind, &name, &way, template);
+        for groups in naked.into_values() {
+            let mut groups = merged(groups, &hashes);
+            groups.sort_by(|a, b| a.seen.first.cmp(&b.seen.first));
+            groups.into_iter().for_each(|group| self.naked(group));
+        }
+        for (key, (way, groups)) in &mut workloads {
+            for group in merged(std::mem::take(groups), &hashes) {
+                self.owned(group, key, way, templates.get(key));
             }
         }
         // Compiled where there is something for it to read; templates come after everything that was added.
         let redactor = std::cell::LazyCell::new(Redactor::new);
-        for ((namespace, _, name), (template, owner)) in templates {
-            if !with_pods.contains(&(namespace.clone(), owner.clone())) {
-                self.template(&namespace, &name, &owner, &template, &redactor);
-            }
+        for (key, template) in templates.iter().filter(|(key, _)| !workloads.contains_key(*key)) {
+            self.template(key, template, &redactor);
         }
     }
 
@@ -254,13 +238,13 @@ impl Finish<'_> {
         self.put(built, &spot, &format!("Pod/{namespace}/{name}"), &format!("{namespace}/{name}"), namespaced);
     }
 
-    fn owned(&mut self, group: Group, kind: &str, name: &str, way: &Way, template: Option<&Template>) {
+    fn owned(&mut self, group: Group, (_, kind, name): &Key, way: &Way, template: Option<&Template>) {
         let Group { namespace, namespaced, mut built, spot, seen, .. } = group;
         let source = spot.source("metadata.ownerReferences");
         let pod = &mut built.pod;
         let of = |known: Value| way.unknown.clone().map_or(known, Value::Unknown);
         pod.set("workload", of(format!("{kind}/{name}").into()), source.clone());
-        pod.set("workload_kind", of(kind.into()), source.clone());
+        pod.set("workload_kind", of((&**kind).into()), source.clone());
         pod.set("owner_kinds", of(Value::strings(way.kinds.iter().map(String::as_str))), source.clone());
         pod.set("naked", false, source.clone());
         workload_facts(&mut built, template, &spot);
@@ -268,19 +252,18 @@ impl Finish<'_> {
         self.put(built, &spot, &format!("{kind}/{namespace}/{name}"), &format!("{namespace}/{name}"), namespaced);
     }
 
-    fn template(&mut self, namespace: &str, name: &str, owner: &Owner, template: &Template, redactor: &Redactor) {
+    fn template(&mut self, (namespace, kind, name): &Key, template: &Template, redactor: &Redactor) {
         let json = template.json();
         let json = Node::of(&json);
         let spot = Spot::new(&template.place, template.prefix);
         let mut built = pod::read(json, &spot, &Given { namespace, of_set: None, redactor });
         let whole = Spot::new(&template.place, "");
-        let kind = owner.shown();
         let pod = &mut built.pod;
         pod.set("api", &*template.api, whole.source("apiVersion"));
         pod.set("labels", value(shared_labels(json, false)), spot.source("metadata.labels"));
         pod.set("workload", format!("{kind}/{name}"), whole.source("metadata.name"));
-        pod.set("workload_kind", kind.as_str(), whole.source("kind"));
-        pod.set("owner_kinds", Value::strings([kind.as_str()]), whole.source("kind"));
+        pod.set("workload_kind", &**kind, whole.source("kind"));
+        pod.set("owner_kinds", Value::strings([&**kind]), whole.source("kind"));
         pod.set("naked", false, whole.source("kind"));
         let deadline = json.at(&["spec", "activeDeadlineSeconds"]).int();
         pod.set("active_deadline", value(deadline), spot.source("spec.activeDeadlineSeconds"));

@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::kubernetes::{CONTAINER, POD};
 use seaworthy_core::snapshot::Target;
-use seaworthy_core::value::Value;
 use serde_json::{Value as Json, json};
 
 use super::super::gather::{Gather, Resource};
