@@ -122,7 +122,10 @@ impl Builder<'_, '_> {
                 None => into.values.contains_key(&*name),
             };
             if is_again {
-                self.doubt(format!("`{}` is given again in line {line}: kubectl takes the last, others refuse it", shown(&name)));
+                self.doubt(format!(
+                    "`{}` is given again in line {line}: kubectl takes the last, others refuse it",
+                    shown(&name)
+                ));
             }
             into.put(name, json, marks);
         }

@@ -18,7 +18,8 @@ const MOST_DOUBTS: usize = 8;
 /// Where the first is no JSON; what follows others is handed over as broken.
 pub(super) fn documents(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Broken> {
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
-    let mut cursor = Cursor { text: text.as_bytes(), at: 0, line: 1, start: 0, keys: HashMap::new(), doubts: Vec::new() };
+    let mut cursor =
+        Cursor { text: text.as_bytes(), at: 0, line: 1, start: 0, keys: HashMap::new(), doubts: Vec::new() };
     let mut is_first = true;
     while let Some(read) = stream.next() {
         match read {
@@ -93,7 +94,8 @@ impl<'t> Cursor<'t> {
             }
             _ => {
                 let rest = &self.text[self.at..];
-                let ends = |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r' | b'{' | b'[' | b'"');
+                let ends =
+                    |byte: &u8| matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r' | b'{' | b'[' | b'"');
                 self.at += rest.iter().position(ends).unwrap_or(rest.len()).max(1);
             }
         }
@@ -151,7 +153,8 @@ impl<'t> Cursor<'t> {
     fn doubt(&mut self, key: &str, line: u32) {
         if self.doubts.len() < MOST_DOUBTS {
             let key = shown(key);
-            self.doubts.push(format!("`{key}` is given again in line {line}: kubectl takes the last, others refuse it"));
+            self.doubts
+                .push(format!("`{key}` is given again in line {line}: kubectl takes the last, others refuse it"));
         }
     }
 

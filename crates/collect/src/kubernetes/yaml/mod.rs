@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+pub(crate) use marks::Item;
 pub use marks::Marks;
 
 /// The largest file, in bytes: 64 MiB.

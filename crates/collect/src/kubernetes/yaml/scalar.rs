@@ -43,9 +43,15 @@ fn word(text: Cow<'_, str>) -> Scalar<'_> {
     }
 }
 
-/// A number that begins with its point; underscores are not taken out of it.
+/// A number that begins with its point, in which underscores part digits.
 fn dotted(text: &str) -> Option<f64> {
-    text.parse::<f64>().ok().filter(|value| value.is_finite())
+    let bytes = text.as_bytes();
+    let is_digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
+    let parts_digits = |(i, byte): (usize, &u8)| *byte != b'_' || (is_digit(i - 1) && is_digit(i + 1));
+    if !bytes.iter().enumerate().all(parts_digits) {
+        return None;
+    }
+    text.replace('_', "").parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
 fn number(text: &str) -> Option<Scalar<'static>> {
@@ -116,7 +122,8 @@ pub(super) fn tagged<'t>(tag: &str, text: Cow<'t, str>) -> Result<Scalar<'t>, St
     match tag {
         "str" => Ok(Scalar::Text(text)),
         "timestamp" => {
-            let is_date = matches!(plain(Cow::Borrowed(&*text)), Scalar::Text(_)) && text.as_bytes().get(4) == Some(&b'-');
+            let is_date =
+                matches!(plain(Cow::Borrowed(&*text)), Scalar::Text(_)) && text.as_bytes().get(4) == Some(&b'-');
             if is_date { Ok(Scalar::Text(text)) } else { refused(&text) }
         }
         "bool" | "int" | "float" | "null" => match (tag, plain(text)) {
@@ -139,7 +146,8 @@ pub(super) fn shown(text: &str) -> &str {
     crate::docker::history::within(text, 40)
 }
 
-/// A number as a key of an object, as sigs.k8s.io/yaml writes it: Go's `FormatFloat(value, 'g', -1, 32)`.
+/// A number as a key of an object, as sigs.k8s.io/yaml writes it: Go's `FormatFloat(value, 'g', -1, 32)`,
+/// which turns to powers of ten at the sixth digit.
 pub(super) fn float_key(value: f64) -> String {
     if value.is_nan() {
         return ".nan".to_owned();
@@ -152,8 +160,7 @@ pub(super) fn float_key(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((digits, power)) = scientific.split_once('e') else { return scientific };
     let power: i32 = power.parse().unwrap_or(0);
-    // Go's shortest form turns to powers of ten at 21 digits.
-    if !(-4..21).contains(&power) {
+    if !(-4..6).contains(&power) {
         let sign = if power < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", power.abs());
     }

@@ -61,7 +61,8 @@ fn part(text: &str) -> (usize, usize) {
     let (mut end, mut lines) = (0, 0);
     let mut has_begun = false;
     for line in text.split_inclusive('\n') {
-        let marks = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let marks =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marks && has_begun {
             break;
         }

@@ -116,15 +116,21 @@ fn number(n: usize) -> u32 {
 
 fn scalar<'t>(text: Cow<'t, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<What<'t>, String> {
     let is_plain = style == ScalarStyle::Plain;
+    let core = tag.and_then(|tag| match &*tag.handle {
+        "tag:yaml.org,2002:" => Some(&*tag.suffix),
+        // Written out: !<tag:yaml.org,2002:str>.
+        "" => tag.suffix.strip_prefix("tag:yaml.org,2002:"),
+        _ => None,
+    });
     let value = match tag {
         None if is_plain && text == "<<" => return Ok(What::Merge),
         None if is_plain => plain(text),
         None => Scalar::Text(text),
-        // The tag `!` alone: as if it were plain.
-        Some(tag) if matches!((&*tag.handle, &*tag.suffix), ("", "!") | ("!", "")) => plain(text),
-        Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "merge" && text == "<<" => return Ok(What::Merge),
-        Some(tag) if tag.is_yaml_core_schema() => tagged(&tag.suffix, text)?,
-        Some(_) => Scalar::Text(text),
+        Some(_) if core == Some("merge") && text == "<<" => return Ok(What::Merge),
+        Some(_) => match core {
+            Some(core) => tagged(core, text)?,
+            None => Scalar::Text(text),
+        },
     };
     Ok(What::Scalar(value))
 }
