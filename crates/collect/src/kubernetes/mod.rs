@@ -3,4 +3,5 @@
 pub mod files;
 pub mod gather;
 pub mod object;
+mod rbac;
 pub mod yaml;
