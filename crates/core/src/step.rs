@@ -97,6 +97,8 @@ pub const CAPABILITIES: &[Capability] = &[
     way("pods-create", "kubernetes.namespace", "creating pods in {}"),
     way("pods-enter", "kubernetes.namespace", "commands in the pods of {}"),
     way("secrets-anywhere", "kubernetes.cluster", "the secrets of every namespace"),
+    way("kubelet-api", "kubernetes.kubelet", "requests to the kubelet on {}"),
+    way("etcd-api", "kubernetes.etcd", "a connection to {}"),
     way("kubelet-commands", "kubernetes.node", "commands to the kubelet on {}"),
     way("kubelet-identity", "kubernetes.node", "the credential of the kubelet on {}"),
     way("node-files", "kubernetes.node", "reading the files of {}"),
