@@ -321,7 +321,7 @@ impl Flow {
 
     /// Tells powers apart: 0 for what is no grant.
     pub fn power_number(&self) -> u32 {
-        let powers = crate::kubernetes::rbac::POWERS;
+        let powers = crate::kubernetes::powers::POWERS;
         powers.iter().position(|power| *power == self.power()).map_or(0, |at| at as u32 + 1)
     }
 }

@@ -248,7 +248,7 @@ pub struct Step {
     pub over: Option<FlowKind>,
     /// What the flow itself must let through.
     pub through: Option<Through>,
-    /// Over a `grant`: the powers of [`crate::kubernetes::rbac::POWERS`] each of which suffices.
+    /// Over a `grant`: the powers of [`crate::kubernetes::powers::POWERS`] each of which suffices.
     pub powers: Vec<String>,
     /// What must hold of the element that he comes from. A container must run besides.
     pub when: Option<Predicate>,

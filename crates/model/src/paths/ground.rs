@@ -8,7 +8,7 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Diagram, Flow, FlowKind};
 use seaworthy_core::predicate::{FactSet, Predicate, Truth};
-use seaworthy_core::schema::{Kind, docker};
+use seaworthy_core::schema::{Kind, docker, kubernetes};
 use seaworthy_core::step::{Step, Through, capability};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
@@ -253,7 +253,7 @@ impl<'a> Ground<'a> {
         for element in ends {
             let element = &self.diagram.elements[element];
             places.extend(element.component.map(|c| (element.target, c)));
-            for kind in [docker::DAEMON.name, docker::HOST.name] {
+            for kind in [docker::DAEMON.name, docker::HOST.name, kubernetes::CLUSTER.name, kubernetes::APISERVER.name] {
                 let found = self.of_kind.get(&(element.target, kind)).map_or(&[][..], Vec::as_slice);
                 places.extend(
                     found.iter().filter_map(|e| self.diagram.elements[*e].component.map(|c| (element.target, c))),
