@@ -102,7 +102,8 @@ impl<'a> Scope<'a> {
 
     /// Whether it is a cluster, or manifests for one.
     pub fn is_cluster(&self) -> bool {
-        self.by_kind.keys().any(|kind| kind.starts_with("kubernetes."))
+        let of = |platform| self.by_kind.keys().any(|kind| kind.starts_with(platform));
+        of("kubernetes.") && self.host.is_none() && self.daemon.is_none()
     }
 
     /// A component by its id.

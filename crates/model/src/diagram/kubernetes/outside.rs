@@ -58,7 +58,8 @@ fn host_of(address: &str) -> &str {
 
 impl Work<'_, '_> {
     /// Both actors to an element: the local network surely, the internet where that was declared.
-    fn outside(&mut self, to: usize, label: &str, key: &str, kind: FlowKind, facts: &[Option<FactRef>], declared: bool) {
+    fn outside(&mut self, to: usize, (kind, label): (FlowKind, &str), facts: &[Option<FactRef>], declared: bool) {
+        let key = kind.word();
         let actors = self.scope.actors;
         let draft = Draft::new(kind, actors.local_network, to, label).key(key).facts(facts.iter().copied());
         self.drafts.add(draft);
@@ -82,13 +83,13 @@ impl Work<'_, '_> {
         let Some(server) = self.scope.value(at, "server").as_str() else {
             if !servers.is_empty() {
                 let facts: Vec<_> = servers.iter().map(|at| self.scope.cite(*at, "bind_address")).collect();
-                self.outside(to, "the API", "api", FlowKind::ApiServer, &facts, false);
+                self.outside(to, (FlowKind::ApiServer, "the API"), &facts, false);
             }
             return;
         };
         let host = host_of(server);
         let declared = self.exposure.names(&[server, host, &self.scope.target.name]) || is_private(host) == Some(false);
-        self.outside(to, server, "api", FlowKind::ApiServer, &facts, declared);
+        self.outside(to, (FlowKind::ApiServer, server), &facts, declared);
     }
 
     /// Services that are exposed, to the containers of the pods behind them.
@@ -177,7 +178,7 @@ impl Work<'_, '_> {
                 continue;
             }
             let facts = [self.scope.cite(at, "address"), self.scope.cite(at, "port")];
-            self.outside(to, "the kubelet's port", "kubelet", FlowKind::Kubelet, &facts, false);
+            self.outside(to, (FlowKind::Kubelet, "the kubelet's port"), &facts, false);
         }
     }
 

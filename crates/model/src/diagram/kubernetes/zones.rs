@@ -65,21 +65,19 @@ impl Layout<'_, '_> {
             let facts = self.scope.cite(at, "equal_to_root").into_iter().collect();
             let name = format!("Pods of {} equal to root on their node", cut(namespace));
             let boundary = "nothing in effect: their code can become root on the node";
-            return self.with(PODS_OPEN, namespace, &name, boundary, Some(zone), facts);
+            return self.with((PODS_OPEN, namespace), (&name, boundary), Some(zone), facts);
         }
         zone
     }
 
     fn make(&mut self, kind: ZoneKind, which: &str, name: &str, boundary: &str, parent: Option<usize>) -> usize {
-        self.with(kind, which, name, boundary, parent, Vec::new())
+        self.with((kind, which), (name, boundary), parent, Vec::new())
     }
 
     fn with(
         &mut self,
-        kind: ZoneKind,
-        which: &str,
-        name: &str,
-        boundary: &str,
+        (kind, which): (ZoneKind, &str),
+        (name, boundary): (&str, &str),
         parent: Option<usize>,
         facts: Vec<FactRef>,
     ) -> usize {
