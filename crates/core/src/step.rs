@@ -35,11 +35,6 @@ impl Capability {
         self.also = Some(kind);
         self
     }
-
-    const fn begins(mut self) -> Self {
-        self.entry = true;
-        self
-    }
 }
 
 const fn way(name: &'static str, about: &'static str, means: &'static str) -> Capability {
@@ -87,10 +82,11 @@ pub const CAPABILITIES: &[Capability] = &[
     jewel("data", "docker.container", "the data and secrets of {}", 2),
     jewel("credentials", "docker.registry", "credentials for {}", 3),
     jewel("availability", "docker.host", "the host's availability", 4),
+    entry("user", "kubernetes.subject", "the account of {}, taken over"),
     entry("pod-code", "kubernetes.container", "code in {}"),
     way("pod-reach", "kubernetes.container", "packets to {}"),
     way("pod-network", "kubernetes.cluster", "packets on the network of the cluster's pods"),
-    way("identity", "kubernetes.subject", "the credential of {}").also("kubernetes.service-account").begins(),
+    way("identity", "kubernetes.subject", "the credential of {}").also("kubernetes.service-account"),
     way("api-server", "kubernetes.cluster", "requests to the API server"),
     way("any-identity", "kubernetes.cluster", "the name of whomever he likes"),
     way("pods-anywhere", "kubernetes.cluster", "creating pods in any namespace"),
