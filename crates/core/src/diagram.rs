@@ -311,7 +311,8 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// The power that a grant gives; of other flows nothing.
+    /// The power that a grant gives, with `/named` behind it where it holds over some objects alone; of other flows
+    /// nothing.
     pub fn power(&self) -> &str {
         match self.kind {
             FlowKind::Grant => self.label.split([':', ' ']).next().unwrap_or_default(),
@@ -321,8 +322,12 @@ impl Flow {
 
     /// Tells powers apart: 0 for what is no grant.
     pub fn power_number(&self) -> u32 {
-        let powers = crate::kubernetes::powers::POWERS;
-        powers.iter().position(|power| *power == self.power()).map_or(0, |at| at as u32 + 1)
+        let powers = crate::kubernetes::rbac::POWERS;
+        let (name, named) = match self.power().split_once('/') {
+            Some((name, _)) => (name, powers.len() as u32),
+            None => (self.power(), 0),
+        };
+        powers.iter().position(|power| power.name == name).map_or(0, |at| at as u32 + 1 + named)
     }
 }
 

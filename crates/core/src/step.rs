@@ -90,6 +90,8 @@ pub const CAPABILITIES: &[Capability] = &[
     way("api-server", "kubernetes.cluster", "requests to the API server"),
     way("any-identity", "kubernetes.cluster", "the name of whomever he likes"),
     way("pods-anywhere", "kubernetes.cluster", "creating pods in any namespace"),
+    way("kubelets-anywhere", "kubernetes.cluster", "commands to every kubelet"),
+    way("volumes-anywhere", "kubernetes.cluster", "any path of a node as a volume"),
     way("pods-create", "kubernetes.namespace", "creating pods in {}"),
     way("tokens-anywhere", "kubernetes.cluster", "tokens of any service account"),
     way("tokens-create", "kubernetes.namespace", "tokens of the service accounts of {}"),
@@ -248,7 +250,7 @@ pub struct Step {
     pub over: Option<FlowKind>,
     /// What the flow itself must let through.
     pub through: Option<Through>,
-    /// Over a `grant`: the powers of [`crate::kubernetes::powers::POWERS`] each of which suffices.
+    /// Over a `grant`: the powers of [`crate::kubernetes::rbac::POWERS`] each of which suffices.
     pub powers: Vec<String>,
     /// What must hold of the element that he comes from. A container must run besides.
     pub when: Option<Predicate>,

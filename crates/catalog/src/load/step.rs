@@ -66,8 +66,9 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         if parsed.over != Some(FlowKind::Grant) {
             let message = "`powers` belong to a step over a `grant`";
             errors.push(LoadError::at(file, text, power.span().start, message));
-        } else if !POWERS.contains(&power.get_ref().as_str()) {
-            let message = format!("there is no power `{}`; there are {}", power.get_ref(), POWERS.join(", "));
+        } else if !POWERS.iter().any(|known| known.name == power.get_ref().trim_end_matches("/named")) {
+            let known: Vec<&str> = POWERS.iter().map(|power| power.name).collect();
+            let message = format!("there is no power `{}`; there are {}", power.get_ref(), known.join(", "));
             errors.push(LoadError::at(file, text, power.span().start, message));
         }
     }
