@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use seaworthy_core::diagram::FlowKind;
-use seaworthy_core::kubernetes::powers::POWERS;
+use seaworthy_core::kubernetes::rbac::POWERS;
 use seaworthy_core::schema::{self, Kind};
 use seaworthy_core::step::{CAPABILITIES, Capability, Step, Through, capability};
 use serde::Deserialize;
