@@ -104,7 +104,6 @@ pub const CAPABILITIES: &[Capability] = &[
     way("kubelet-commands", "kubernetes.node", "commands to the kubelet on {}"),
     way("kubelet-identity", "kubernetes.node", "the credential of the kubelet on {}"),
     way("node-files", "kubernetes.node", "reading the files of {}"),
-    way("node-processes", "kubernetes.node", "the memory and files of processes on {}"),
     jewel("cluster-admin", "kubernetes.cluster", "every right in the cluster", 0),
     jewel("node-root", "kubernetes.node", "root on {}", 0),
     jewel("secrets", "kubernetes.namespace", "the secrets of {}", 2),

@@ -25,7 +25,8 @@ const fn zone(name: &'static str, trust: u8, means: &'static str) -> ZoneKind {
 }
 
 pub(super) const INTERNET: ZoneKind = zone("internet", 0, "anybody");
-pub(super) const LOCAL_NETWORK: ZoneKind = zone("local-network", 10, "machines on a network that the host is attached to");
+pub(super) const LOCAL_NETWORK: ZoneKind =
+    zone("local-network", 10, "machines on a network that the host is attached to");
 const REGISTRIES: ZoneKind = zone("registries", 30, "registries on other machines");
 const SWARM: ZoneKind = zone("swarm", 60, "the nodes and services of the swarm, on this machine or others");
 const HOST: ZoneKind = zone("host", 100, "the machine with its kernel, and what runs on it as root");
@@ -45,7 +46,8 @@ pub(super) const CLUSTER: ZoneKind = zone("cluster", 60, "what the API server kn
 pub(super) const CONTROL_PLANE: ZoneKind = zone("control-plane", 100, "the API server, etcd and the controllers");
 pub(super) const NODES: ZoneKind = zone("nodes", 90, "nodes with their kernels, and what runs there as root");
 pub(super) const NAMESPACE: ZoneKind = zone("namespace", 50, "a namespace with its pods, accounts and objects");
-pub(super) const PODS_OPEN: ZoneKind = zone("pods-open", 85, "containers of pods whose code is equal to root on their node");
+pub(super) const PODS_OPEN: ZoneKind =
+    zone("pods-open", 85, "containers of pods whose code is equal to root on their node");
 
 /// Every kind of zone.
 pub const ZONE_KINDS: &[ZoneKind] = &[

@@ -160,7 +160,5 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
 /// Whether attackers can begin at a node, and if so whether surely: code runs only in what runs.
 pub(super) fn begins(ground: &Ground<'_>, capability: usize, element: usize) -> bool {
     let held = &CAPABILITIES[capability];
-    held.entry
-        && held.is_at(ground.diagram.elements[element].kind)
-        && ground.runs(element) != Tri::No
+    held.entry && held.is_at(ground.diagram.elements[element].kind) && ground.runs(element) != Tri::No
 }

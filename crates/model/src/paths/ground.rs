@@ -348,6 +348,10 @@ fn evaluate(steps: &[Step], component: &Component) -> Vec<Tri> {
         (true, Some(predicate)) => Tri::of(&predicate.evaluate(component).truth),
     };
     let mut row: Vec<Tri> = steps.iter().flat_map(|s| [answer(&s.when, &s.from), answer(&s.at, &s.to)]).collect();
-    row.push(if component.kind.index("running").is_some() { Tri::of_value(component.value("running")) } else { Tri::Yes });
+    row.push(if component.kind.index("running").is_some() {
+        Tri::of_value(component.value("running"))
+    } else {
+        Tri::Yes
+    });
     row
 }

@@ -283,8 +283,7 @@ impl<'a> Rater<'a> {
 
     fn no_way(&self, element: &Element) -> Rating {
         let incomplete = self.audit.snapshot.targets.get(element.target).map(|t| &t.incomplete);
-        let missing =
-            incomplete.and_then(|i| i.iter().find(|(kind, _)| CAPABILITIES.iter().any(|c| c.is_at(kind))));
+        let missing = incomplete.and_then(|i| i.iter().find(|(kind, _)| CAPABILITIES.iter().any(|c| c.is_at(kind))));
         match missing {
             Some((kind, reason)) => {
                 unrated(format!("no way from outside is known, but not every {kind} could be listed: {reason}"))

@@ -88,7 +88,10 @@ impl Text<'_, '_> {
         if self.audit.snapshot.targets.is_empty() {
             writeln!(out, "There is no target to look at.")?;
         }
-        writeln!(out, "To see what Seaworthy tells of a host: seaworthy assess --demo; of a cluster: seaworthy assess --demo kubernetes")
+        writeln!(
+            out,
+            "To see what Seaworthy tells of a host: seaworthy assess --demo; of a cluster: seaworthy assess --demo kubernetes"
+        )
     }
 
     /// What could not be read: all of it with `--gaps`, else a line that says how much.

@@ -39,7 +39,8 @@ fn machines(scope: &Scope<'_>, drafts: &mut Drafts) {
             drafts.add(draft.key("control"));
         }
         if let Some(cluster) = cluster(scope) {
-            let draft = Draft::new(FlowKind::Kubelet, cluster, scope.element[kubelet], "commands, logs and measurements");
+            let draft =
+                Draft::new(FlowKind::Kubelet, cluster, scope.element[kubelet], "commands, logs and measurements");
             drafts.add(draft.key("kubelet"));
         }
     }
@@ -50,12 +51,14 @@ fn machines(scope: &Scope<'_>, drafts: &mut Drafts) {
             servers => servers.iter().map(|at| scope.element[*at]).collect(),
         };
         for from in from {
-            drafts.add(Draft::new(FlowKind::Etcd, from, scope.element[etcd], "every object of the cluster").key("etcd"));
+            drafts
+                .add(Draft::new(FlowKind::Etcd, from, scope.element[etcd], "every object of the cluster").key("etcd"));
         }
     }
     let Some(cluster) = cluster(scope) else { return };
     for admission in scope.all_of(&k8s::ADMISSION).iter().copied() {
-        let draft = Draft::new(FlowKind::Admission, cluster, scope.element[admission], "objects before they are stored");
+        let draft =
+            Draft::new(FlowKind::Admission, cluster, scope.element[admission], "objects before they are stored");
         let draft = draft.key("admission").facts([scope.cite(admission, "enforces")]);
         match truth(scope.value(admission, "enforces")) {
             Ok(true) => drafts.add(draft),

@@ -51,8 +51,13 @@ fn grants(scope: &Scope<'_>, at: usize, drafts: &mut Drafts) {
             }
             continue;
         }
-        let names: Vec<&str> =
-            power.field("names").and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).collect();
+        let names: Vec<&str> = power
+            .field("names")
+            .and_then(Value::as_list)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
         let name = text(power, "power");
         let label = match names.as_slice() {
             [] => name.to_owned(),

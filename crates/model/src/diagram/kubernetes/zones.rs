@@ -48,7 +48,8 @@ impl Layout<'_, '_> {
 
     fn place(&mut self, at: usize, cluster: usize) -> usize {
         let component = self.scope.component(at);
-        let is = |kinds: &[&'static seaworthy_core::schema::Kind]| kinds.iter().any(|k| std::ptr::eq(*k, component.kind));
+        let is =
+            |kinds: &[&'static seaworthy_core::schema::Kind]| kinds.iter().any(|k| std::ptr::eq(*k, component.kind));
         if is(&[&k8s::CLUSTER, &k8s::APISERVER, &k8s::ETCD, &k8s::CONTROLLER_MANAGER, &k8s::SCHEDULER]) {
             let boundary = "certificates of its components, and who reaches the machines that it runs on";
             return self.make(CONTROL_PLANE, "", "Control plane", boundary, Some(cluster));
