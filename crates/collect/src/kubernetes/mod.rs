@@ -2,3 +2,4 @@
 
 pub mod gather;
 pub mod object;
+mod rbac;

@@ -2,3 +2,5 @@
 //! takes. Pure, by version where versions differ.
 
 pub mod rbac;
+pub mod reach;
+pub mod selector;

@@ -57,7 +57,7 @@ fn a_plan_that_came_to_the_engine_by_a_context_is_proven_on_it() {
     // The docker CLI files a context under the SHA-256 of its name.
     let place = ".docker/contexts/meta/aa74f6fd03bf68be7e0f4bd06cae61a72ab8025b50d00888f3e1068f22067463";
     std::fs::create_dir_all(bed.sea.dir().join(place)).unwrap();
-    bed.sea.write(&format!("{place}/meta.json"), &context.to_string());
+    bed.sea.write(&format!("{place}/meta.json"), context.to_string());
     let plan = bed.sea.dir().join("plan.json");
     let file = plan.to_str().unwrap();
     let arguments = ["harden", "plan", "--docker-context", "harbour", "--check", "daemon-json-mode", "-o", file];

@@ -139,6 +139,8 @@ fn over<'a>(rule: &Rule<'a>, over: Over) -> Result<Option<Names<'a>>, Arc<str>> 
     let named = |names: BTreeSet<&'a str>| (!names.is_empty()).then_some(Names::These(names));
     let known = || rule.names.known.iter().copied().filter(|name| !name.is_empty());
     match (over, rule.names.more) {
+        // The empty name is that of a request without one.
+        (Over::Unnamed, _) if rule.names.known.contains(&"") => Ok(Some(Names::All)),
         (Over::Named, _) if !rule.names.known.is_empty() => Ok(named(known().collect())),
         (Over::These(_, names), _) if known().any(|name| names.contains(&name)) => Ok(Some(Names::All)),
         (Over::Unnamed, Some(why)) if rule.names.known.is_empty() => Err(Arc::clone(why)),

@@ -191,6 +191,8 @@ fn what_a_power_really_needs_gives_it() {
 #[test]
 fn names_never_let_one_create_and_limit_the_rest() {
     assert_eq!(powers(&[("create", "core", "pods secrets", "web")]), Vec::<String>::new());
+    assert_eq!(powers(&[("create", "core", "pods", "core web")]), ["create-pods"], "the empty name is no name");
+    assert_eq!(powers(&[("list", "core", "secrets", "core")]), ["read-secrets", "list-secrets"]);
     assert_eq!(powers(&[("get", "core", "secrets", "db")]), ["read-secrets"]);
     let mut cluster = Cluster::new();
     cluster
