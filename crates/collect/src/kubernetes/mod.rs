@@ -3,5 +3,6 @@
 pub mod files;
 pub mod gather;
 pub mod object;
+pub mod pods;
 mod rbac;
 pub mod yaml;
