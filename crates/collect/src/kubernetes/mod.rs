@@ -1,4 +1,7 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
 pub mod gather;
+mod namespaces;
+mod network;
 pub mod object;
