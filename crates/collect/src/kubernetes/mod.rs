@@ -5,3 +5,4 @@ pub mod gather;
 mod namespaces;
 mod network;
 pub mod object;
+mod rbac;
