@@ -9,7 +9,7 @@ mod service;
 mod tiered;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::kubernetes) mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
