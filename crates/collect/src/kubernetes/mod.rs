@@ -1,7 +1,10 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
 pub mod files;
 pub mod gather;
+mod namespaces;
+mod network;
 pub mod object;
 pub mod pods;
 mod rbac;

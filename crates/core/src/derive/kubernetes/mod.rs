@@ -1,5 +1,6 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
+mod network;
 mod rbac;
 
 use crate::snapshot::Target;
@@ -7,4 +8,5 @@ use crate::snapshot::Target;
 /// Computes them.
 pub(super) fn derive(target: &mut Target) {
     rbac::derive(target);
+    network::derive(target);
 }
