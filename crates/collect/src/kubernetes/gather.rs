@@ -41,8 +41,8 @@ pub trait Gather: Send {
 
 /// Every gatherer.
 pub fn gatherers() -> Vec<Box<dyn Gather>> {
-    vec![Box::<super::pods::Pods>::default(), Box::<super::rbac::Rbac>::default()]
     vec![
+        Box::<super::pods::Pods>::default(),
         Box::<super::rbac::Rbac>::default(),
         Box::<super::namespaces::NamespaceGatherer>::default(),
         Box::<super::network::NetworkGatherer>::default(),
