@@ -1,3 +1,5 @@
+//! Roles, bindings and questions that are made up, the same ones at every run.
+
 use seaworthy_core::schema::kubernetes::{BINDING, ROLE};
 use seaworthy_core::snapshot::Target;
 use seaworthy_core::value::Value;
@@ -101,10 +103,14 @@ pub fn make(seed: u64) -> Made {
 fn cluster_role(dice: &mut Dice, n: usize) -> Json {
     let mut rules: Vec<Json> = (0..dice.below(4)).map(|_| rule(dice)).collect();
     if dice.one_in(3) {
-        rules.push(json!({ "verbs": dice.some(&["get", "head", "*"], 1, 2), "nonResourceURLs": dice.some(&URLS, 1, 3) }));
+        rules.push(
+            json!({ "verbs": dice.some(&["get", "head", "*"], 1, 2), "nonResourceURLs": dice.some(&URLS, 1, 3) }),
+        );
     }
-    let labels: serde_json::Map<String, Json> =
-        LABELS.iter().filter_map(|label| dice.one_in(3).then(|| ((*label).to_owned(), dice.of(&["x", "y"]).into()))).collect();
+    let labels: serde_json::Map<String, Json> = LABELS
+        .iter()
+        .filter_map(|label| dice.one_in(3).then(|| ((*label).to_owned(), dice.of(&["x", "y"]).into())))
+        .collect();
     let mut role = json!({ "metadata": { "name": format!("c{n}"), "labels": labels }, "rules": rules });
     // Some gather the rules of others, some of these in circles, with rules of their own or without.
     if n % 5 == 0 {
@@ -162,11 +168,16 @@ fn binding(dice: &mut Dice, n: usize) -> (String, Json) {
     let namespace = dice.of(&NAMESPACES);
     let to_role = !in_cluster && dice.one_in(2);
     // Some lead to roles that are not there.
-    let (kind, name) = if to_role { ("Role", format!("r{}", dice.below(44))) } else { ("ClusterRole", format!("c{}", dice.below(64))) };
+    let (kind, name) = if to_role {
+        ("Role", format!("r{}", dice.below(44)))
+    } else {
+        ("ClusterRole", format!("c{}", dice.below(64)))
+    };
     let subjects: Vec<Json> = (0..dice.below(4)).map(|_| subject(dice, in_cluster)).collect();
     let object = json!({ "metadata": { "name": format!("b{n}") },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name }, "subjects": subjects });
-    let path = if in_cluster { "clusterrolebindings".to_owned() } else { format!("namespaces/{namespace}/rolebindings") };
+    let path =
+        if in_cluster { "clusterrolebindings".to_owned() } else { format!("namespaces/{namespace}/rolebindings") };
     (path, object)
 }
 
@@ -203,7 +214,8 @@ pub struct Ask {
 /// Questions; half of them near to what some rule allows to whom it is bound, since most made-up ones are denied.
 pub fn asks(target: &Target, count: usize) -> Vec<Ask> {
     let mut dice = Dice(42);
-    let rules: Vec<&Value> = target.of(&ROLE).filter_map(|role| role.value("effective_rules").as_list()).flatten().collect();
+    let rules: Vec<&Value> =
+        target.of(&ROLE).filter_map(|role| role.value("effective_rules").as_list()).flatten().collect();
     let subjects: Vec<(&Value, &str)> = target
         .of(&BINDING)
         .filter_map(|binding| Some((binding.value("subjects").as_list()?, binding.value("namespace").as_str()?)))
@@ -230,7 +242,11 @@ fn any(dice: &mut Dice) -> Ask {
     let many: Vec<String> = dice.some(&CROWDS, 0, 2).into_iter().map(str::to_owned).collect();
     Ask {
         user: dice.of(&USERS).to_owned(),
-        groups: if dice.one_in(8) { many } else { many.into_iter().filter(|group| group != "system:masters").collect() },
+        groups: if dice.one_in(8) {
+            many
+        } else {
+            many.into_iter().filter(|group| group != "system:masters").collect()
+        },
         verb: dice.of(&VERBS).to_owned(),
         group: dice.of(&GROUPS).to_owned(),
         resource,

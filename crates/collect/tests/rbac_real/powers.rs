@@ -1,3 +1,5 @@
+//! What a power really needs, tried out.
+
 use seaworthy_bed::{Client, Cluster};
 use serde_json::{Value as Json, json};
 
@@ -27,7 +29,8 @@ fn somebody(cluster: &Cluster, name: &str, in_cluster: bool, rules: Json) -> Cli
     let binding = json!({ "metadata": { "name": name }, "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": name },
         "subjects": [{ "apiGroup": GROUP, "kind": "User", "name": name }] });
     assert_eq!(admin.post(&format!("{RBAC}/clusterroles"), &role).0, 201);
-    let path = if in_cluster { format!("{RBAC}/clusterrolebindings") } else { format!("{RBAC}/namespaces/lab/rolebindings") };
+    let path =
+        if in_cluster { format!("{RBAC}/clusterrolebindings") } else { format!("{RBAC}/namespaces/lab/rolebindings") };
     assert_eq!(admin.post(&path, &binding).0, 201);
     cluster.client_for(name, &[])
 }
@@ -58,7 +61,8 @@ fn bind(client: &Client, name: &str) -> (u16, Json) {
 fn binding_needs_both(cluster: &Cluster) {
     let creates = somebody(cluster, "creates-only", false, json!([rule(&["create"], GROUP, &["rolebindings"], &[])]));
     let binds = somebody(cluster, "binds-only", false, json!([rule(&["bind"], GROUP, &["roles"], &[])]));
-    let both = json!([rule(&["create"], GROUP, &["rolebindings"], &[]), rule(&["bind"], GROUP, &["roles"], &["target"])]);
+    let both =
+        json!([rule(&["create"], GROUP, &["rolebindings"], &[]), rule(&["bind"], GROUP, &["roles"], &["target"])]);
     let both = somebody(cluster, "binds-both", false, both);
     status(201, || bind(&both, "by-both"));
     assert_eq!(bind(&creates, "by-create").0, 403, "it does not have the role's rights itself");
@@ -70,9 +74,17 @@ fn escalating_needs_both(cluster: &Cluster) {
     let path = format!("{RBAC}/namespaces/lab/roles/target");
     let patches = somebody(cluster, "patches-only", false, json!([rule(&["patch"], GROUP, &["roles"], &[])]));
     let escalates = somebody(cluster, "escalates-only", false, json!([rule(&["escalate"], GROUP, &["roles"], &[])]));
-    let both = somebody(cluster, "escalates-both", false, json!([rule(&["patch", "escalate"], GROUP, &["roles"], &["target"])]));
+    let both = somebody(
+        cluster,
+        "escalates-both",
+        false,
+        json!([rule(&["patch", "escalate"], GROUP, &["roles"], &["target"])]),
+    );
     status(200, || both.patch(&path, &more));
-    assert_eq!(patches.patch(&path, &json!({ "rules": [{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }] })).0, 403);
+    assert_eq!(
+        patches.patch(&path, &json!({ "rules": [{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }] })).0,
+        403
+    );
     assert_eq!(escalates.patch(&path, &more).0, 403);
     let named = json!([rule(&["create"], GROUP, &["roles"], &[]), rule(&["escalate"], GROUP, &["roles"], &["fresh"])]);
     let named = somebody(cluster, "escalates-by-name", false, named);
@@ -85,8 +97,10 @@ fn escalating_needs_both(cluster: &Cluster) {
 fn names_do_not_create(cluster: &Cluster) {
     let map = |name: &str| json!({ "metadata": { "name": name } });
     let path = "/api/v1/namespaces/lab/configmaps";
-    let named = somebody(cluster, "creates-by-name", false, json!([rule(&["create", "list"], "", &["configmaps"], &["mine"])]));
-    let empty = somebody(cluster, "creates-by-empty-name", false, json!([rule(&["create"], "", &["configmaps"], &[""])]));
+    let named =
+        somebody(cluster, "creates-by-name", false, json!([rule(&["create", "list"], "", &["configmaps"], &["mine"])]));
+    let empty =
+        somebody(cluster, "creates-by-empty-name", false, json!([rule(&["create"], "", &["configmaps"], &[""])]));
     status(200, || named.get(&format!("{path}?fieldSelector=metadata.name%3Dmine")));
     assert_eq!(named.post(path, &map("mine")).0, 403);
     assert_eq!(named.get(path).0, 403);
@@ -108,7 +122,8 @@ fn a_namespace_is_in_itself(cluster: &Cluster) {
 }
 
 fn deleting_all_shows_all(cluster: &Cluster) {
-    let deletes = somebody(cluster, "deletes-secrets", false, json!([rule(&["deletecollection"], "", &["secrets"], &[])]));
+    let deletes =
+        somebody(cluster, "deletes-secrets", false, json!([rule(&["deletecollection"], "", &["secrets"], &[])]));
     let path = "/api/v1/namespaces/lab/secrets?dryRun=All";
     let shown = status(200, || deletes.delete(path));
     let words = shown["items"].as_array().is_some_and(|all| all.iter().any(|one| one["data"]["word"].is_string()));

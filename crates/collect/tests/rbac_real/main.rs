@@ -1,14 +1,8 @@
 //! What RBAC grants, held against real API servers: generated roles and bindings are created, read back as lists, and
 //! thousands of questions are asked of both.
 
-mod generated {
-    //! Roles, bindings and questions that are made up, the same ones at every run.
-    include!("rbac_real/generated.rs");
-}
-mod powers {
-    //! What a power really needs, tried out.
-    include!("rbac_real/powers.rs");
-}
+mod generated;
+mod powers;
 
 use std::collections::BTreeSet;
 
