@@ -127,3 +127,33 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Fresh;
+
+    #[test]
+    fn what_is_broken_off_leaves_what_was_there() {
+        let folder = std::env::temp_dir().join(format!("xtask-fresh-{}", std::process::id()));
+        let (place, new) = (folder.join("bed"), folder.join(".bed.new"));
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("program"), "old").unwrap();
+        // One that was killed left something.
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("half"), "").unwrap();
+
+        let fresh = Fresh::new(&place).unwrap();
+        assert!(!fresh.path.join("half").exists());
+        fs::write(fresh.path.join("program"), "new").unwrap();
+        drop(fresh);
+        assert_eq!((fs::read_to_string(place.join("program")).unwrap().as_str(), new.exists()), ("old", false));
+
+        let fresh = Fresh::new(&place).unwrap();
+        fs::write(fresh.path.join("program"), "new").unwrap();
+        fresh.finish().unwrap();
+        assert_eq!((fs::read_to_string(place.join("program")).unwrap().as_str(), new.exists()), ("new", false));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
