@@ -39,7 +39,7 @@ pub fn kubernetes(version: Kubernetes) -> Result<(), String> {
     let begun = Instant::now();
     let fresh = Fresh::new(&place)?;
     for name in Kubernetes::PROGRAMS {
-        // One after the other: each links in several GB of memory.
+        // One after the other: to link one takes much memory.
         let mut command = build(&go, &source, &fresh.path);
         command.env("CGO_ENABLED", "0");
         command.arg(format!("-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v{release}"));
