@@ -41,5 +41,10 @@ pub trait Gather: Send {
 
 /// Every gatherer.
 pub fn gatherers() -> Vec<Box<dyn Gather>> {
-    Vec::new()
+    vec![
+        Box::<super::whole::Whole>::default(),
+        Box::<super::nodes::Nodes>::default(),
+        Box::<super::storage::Storage>::default(),
+        Box::<super::extension::Extension>::default(),
+    ]
 }

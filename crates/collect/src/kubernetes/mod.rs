@@ -1,4 +1,10 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+pub mod api;
+mod extension;
+mod field;
 pub mod gather;
+mod nodes;
 pub mod object;
+mod storage;
+mod whole;
