@@ -18,6 +18,7 @@
 mod browser;
 mod clear;
 mod daemon;
+mod executable;
 mod find;
 mod http;
 mod image;
@@ -27,6 +28,7 @@ mod machine;
 pub use browser::{Browser, find_browser};
 pub use clear::sweep;
 pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
+pub use executable::{copy_program, write_program};
 pub use find::{Version, beds_dir, find, skip};
 pub use http::Connection;
 pub use image::ContextFile;

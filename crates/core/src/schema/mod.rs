@@ -141,6 +141,15 @@ const BOOL: Type = Type::Bool;
 const STRINGS: Type = Type::List(&Type::Str);
 const OPT_STR: Type = Type::Optional(&Type::Str);
 const OPT_INT: Type = Type::Optional(&Type::Int);
+const OPT_BOOL: Type = Type::Optional(&Type::Bool);
+
+/// A secret that was recognised: its value is never kept.
+const SECRET: &[Field] = &[
+    field("name", STR, "the variable, label, option or step that holds it"),
+    field("class", STR, "what kind of secret it looks like"),
+    field("length", STR, "bucket of its length in characters"),
+];
+const SECRETS: Type = Type::List(&Type::Object(SECRET));
 
 /// A field of an object type.
 pub(crate) const fn field(name: &'static str, ty: Type, means: &'static str) -> Field {
