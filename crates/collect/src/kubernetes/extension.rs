@@ -123,7 +123,13 @@ fn request(object: Object<'_>, redactor: &Redactor) -> Component {
     let validity = certificate.and_then(|c| c.map(validity).transpose());
     let expires = validity.clone().map(|v| v.map(|(_, until)| until));
     put(&mut c, "expires", expires, place, "status.certificate");
-    put(&mut c, "valid_days", validity.map(|v| v.map(|(from, until)| (until - from) / 86_400)), place, "status.certificate");
+    put(
+        &mut c,
+        "valid_days",
+        validity.map(|v| v.map(|(from, until)| (until - from) / 86_400)),
+        place,
+        "status.certificate",
+    );
     c
 }
 
@@ -159,8 +165,12 @@ fn subject(json: &Json, redactor: &Redactor) -> Read<Subject> {
     for extension in request.requested_extensions().into_iter().flatten() {
         let ParsedExtension::SubjectAlternativeName(names) = extension else { continue };
         hosts.extend(names.general_names.iter().map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => shown(name, redactor),
-            GeneralName::IPAddress(bytes) => address(bytes).map_or_else(|| Value::unknown("it is no address"), Value::from),
+            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) | GeneralName::URI(name) => {
+                shown(name, redactor)
+            }
+            GeneralName::IPAddress(bytes) => {
+                address(bytes).map_or_else(|| Value::unknown("it is no address"), Value::from)
+            }
             _ => Value::unknown("a name of a kind that is not read"),
         }));
     }

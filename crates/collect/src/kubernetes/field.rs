@@ -149,11 +149,6 @@ pub(super) fn thousandths(text: &str) -> Option<i64> {
     i64::try_from(up).ok()
 }
 
-/// A time of the API in seconds since 1970.
-pub(super) fn time(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

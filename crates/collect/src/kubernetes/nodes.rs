@@ -50,7 +50,11 @@ pub(super) fn is_control_plane(json: &Json) -> Read<bool> {
     match labels {
         Json::Null => Ok(false),
         Json::Object(labels) => {
-            let roles = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "node-role.kubernetes.io/controlplane"];
+            let roles = [
+                "node-role.kubernetes.io/control-plane",
+                "node-role.kubernetes.io/master",
+                "node-role.kubernetes.io/controlplane",
+            ];
             // Some distributions write false into the label.
             Ok(roles.iter().any(|role| labels.get(*role).is_some_and(|value| value != "false")))
         }
@@ -69,7 +73,13 @@ fn node(object: Object<'_>, redactor: &Redactor) -> Component {
     put(&mut c, "unschedulable", truth(json, "spec.unschedulable", false), place, "spec.unschedulable");
     put(&mut c, "ready", ready(json), place, "status.conditions");
     put(&mut c, "addresses", addresses(json, redactor), place, "status.addresses");
-    put(&mut c, "kubelet_port", whole(json, "status.daemonEndpoints.kubeletEndpoint.Port"), place, "status.daemonEndpoints");
+    put(
+        &mut c,
+        "kubelet_port",
+        whole(json, "status.daemonEndpoints.kubeletEndpoint.Port"),
+        place,
+        "status.daemonEndpoints",
+    );
     put(&mut c, "pod_cidrs", texts(json, "spec.podCIDRs", redactor), place, "spec.podCIDRs");
     info(&mut c, object, redactor);
     put(&mut c, "provider", provider(json, redactor), place, "spec.providerID");
@@ -254,7 +264,17 @@ mod tests {
             "status": {"conditions": [{"type": "Ready", "status": 1}], "nodeInfo": [], "allocatable": {"cpu": []}},
         });
         let c = read(&json);
-        for fact in ["control_plane", "labels", "taints", "unschedulable", "ready", "kubelet_version", "machine", "cpu_allocatable", "zone"] {
+        for fact in [
+            "control_plane",
+            "labels",
+            "taints",
+            "unschedulable",
+            "ready",
+            "kubelet_version",
+            "machine",
+            "cpu_allocatable",
+            "zone",
+        ] {
             assert!(c.value(fact).is_unknown(), "{fact}");
         }
         assert_eq!(c.value("pod_cidrs"), &Value::List(vec![]));

@@ -126,9 +126,28 @@ fn secrets(json: &Json, redactor: &Redactor) -> Read<Value> {
 
 /// Fields of a volume's specification that say what holds it.
 const HOLDERS: &[&str] = &[
-    "hostPath", "local", "nfs", "csi", "iscsi", "fc", "flexVolume", "rbd", "cephfs", "glusterfs", "cinder", "flocker",
-    "awsElasticBlockStore", "gcePersistentDisk", "azureDisk", "azureFile", "vsphereVolume", "portworxVolume",
-    "scaleIO", "storageos", "quobyte", "photonPersistentDisk",
+    "hostPath",
+    "local",
+    "nfs",
+    "csi",
+    "iscsi",
+    "fc",
+    "flexVolume",
+    "rbd",
+    "cephfs",
+    "glusterfs",
+    "cinder",
+    "flocker",
+    "awsElasticBlockStore",
+    "gcePersistentDisk",
+    "azureDisk",
+    "azureFile",
+    "vsphereVolume",
+    "portworxVolume",
+    "scaleIO",
+    "storageos",
+    "quobyte",
+    "photonPersistentDisk",
 ];
 
 fn volume(object: Object<'_>, redactor: &Redactor) -> Component {
@@ -192,8 +211,10 @@ mod tests {
             "app.properties": "color=blue\ndb.password=hunter2-Correct-9\n",
             "ok": "blue",
         }});
-        let c = config_map(Object { json: &json, place: &Place::of_server("configmap shop/settings") }, &Redactor::new());
-        let names: Vec<&str> = c.value("secrets").as_list().unwrap().iter().filter_map(|s| s.field("name")?.as_str()).collect();
+        let c =
+            config_map(Object { json: &json, place: &Place::of_server("configmap shop/settings") }, &Redactor::new());
+        let names: Vec<&str> =
+            c.value("secrets").as_list().unwrap().iter().filter_map(|s| s.field("name")?.as_str()).collect();
         assert_eq!(names, ["DB_PASSWORD", "app.properties: db.password"]);
         assert!(!format!("{c:?}").contains("hunter2"));
         assert_eq!(c.value("entries"), &Value::Int(3));

@@ -16,8 +16,14 @@ use super::nodes::{NODES, is_control_plane};
 use super::object::Object;
 use crate::redact::Redactor;
 
-const NAMESPACES: Resource =
-    Resource { group: "", versions: &["v1"], plural: "namespaces", kind: "Namespace", namespaced: false, optional: false };
+const NAMESPACES: Resource = Resource {
+    group: "",
+    versions: &["v1"],
+    plural: "namespaces",
+    kind: "Namespace",
+    namespaced: false,
+    optional: false,
+};
 
 const CUSTOM: Resource = Resource {
     group: "apiextensions.k8s.io",
@@ -140,15 +146,33 @@ impl Whole {
         set("nodes", nodes.clone(), self.nodes.into(), "nodes");
         let planes = self.control_planes.clone().map_or_else(Value::Unknown, Value::from);
         set("control_plane_nodes", nodes.clone(), planes, "labels of nodes");
-        let uid = self.uid.take().map_or_else(|| Value::unknown("namespace kube-system was not among those listed"), Value::from);
+        let uid = self
+            .uid
+            .take()
+            .map_or_else(|| Value::unknown("namespace kube-system was not among those listed"), Value::from);
         set("uid", self.why_not("Namespace"), uid, "namespace kube-system");
-        set("custom_resources", self.why_not("CustomResourceDefinition"), Value::strings(std::mem::take(&mut self.custom)), "customresourcedefinitions");
+        set(
+            "custom_resources",
+            self.why_not("CustomResourceDefinition"),
+            Value::strings(std::mem::take(&mut self.custom)),
+            "customresourcedefinitions",
+        );
         let sorted = |mut list: Vec<Value>| {
             list.sort_by(|a, b| a.field("name").and_then(Value::as_str).cmp(&b.field("name").and_then(Value::as_str)));
             bounded(list.into_iter())
         };
-        set("runtime_classes", self.why_not("RuntimeClass"), sorted(std::mem::take(&mut self.runtimes)), "runtimeclasses");
-        set("storage_classes", self.why_not("StorageClass"), sorted(std::mem::take(&mut self.storage)), "storageclasses");
+        set(
+            "runtime_classes",
+            self.why_not("RuntimeClass"),
+            sorted(std::mem::take(&mut self.runtimes)),
+            "runtimeclasses",
+        );
+        set(
+            "storage_classes",
+            self.why_not("StorageClass"),
+            sorted(std::mem::take(&mut self.storage)),
+            "storageclasses",
+        );
         self.distribution(cluster, nodes);
     }
 
@@ -170,7 +194,8 @@ impl Whole {
                 cluster.set_unknown("managed", why, Source::place(source));
             }
             (None, None) if self.hints.len() > 1 => {
-                let why: Arc<str> = format!("nodes name several: {}", self.hints.iter().copied().collect::<Vec<_>>().join(", ")).into();
+                let why: Arc<str> =
+                    format!("nodes name several: {}", self.hints.iter().copied().collect::<Vec<_>>().join(", ")).into();
                 cluster.set_unknown("distribution", Arc::clone(&why), Source::place(source));
                 cluster.set_unknown("managed", why, Source::place(source));
             }
@@ -179,7 +204,11 @@ impl Whole {
                 match (&self.control_planes, self.nodes) {
                     // Nobody can say of a cluster of an unknown kind without a control plane of its own who runs it.
                     (Ok(planes), 1..) if *planes > 0 => cluster.set("managed", false, Source::place(source)),
-                    _ => cluster.set_unknown("managed", "no node carries the control plane, and nothing says who runs it", Source::place(source)),
+                    _ => cluster.set_unknown(
+                        "managed",
+                        "no node carries the control plane, and nothing says who runs it",
+                        Source::place(source),
+                    ),
                 }
             }
         }
@@ -261,8 +290,10 @@ mod tests {
 
     #[test]
     fn the_distribution_is_told_or_unknown() {
-        let node = |version: &str, label: &str| serde_json::json!({"kind": "Node", "metadata": {"name": "n", "labels": {label: "x"}},
-            "status": {"nodeInfo": {"kubeletVersion": version}}});
+        let node = |version: &str, label: &str| {
+            serde_json::json!({"kind": "Node", "metadata": {"name": "n", "labels": {label: "x"}},
+            "status": {"nodeInfo": {"kubeletVersion": version}}})
+        };
         let c = cluster(&[node("v1.31.2-eks-7f9249a", "a")], "1.31.2-eks-7f9249a");
         assert_eq!((c.value("distribution").as_str(), c.value("managed").as_bool()), (Some("eks"), Some(true)));
         let c = cluster(&[node("v1.31.2", "kubernetes.azure.com/cluster")], "1.31.2");

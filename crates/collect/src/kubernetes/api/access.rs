@@ -191,9 +191,15 @@ fn explain(error: &KubeconfigError, context: &str, config: &Kubeconfig) -> Strin
             Some(at) => format!("it is no kubeconfig: line {}, column {} cannot be understood", at.line(), at.column()),
             None => "it is no kubeconfig".to_owned(),
         },
-        KubeconfigError::CurrentContextNotSet => format!("it names no current context; choose one with --context NAME{}", known(config)),
+        KubeconfigError::CurrentContextNotSet => {
+            format!("it names no current context; choose one with --context NAME{}", known(config))
+        }
         KubeconfigError::LoadContext(name) => {
-            format!("it has no context {}; choose one with --context NAME{}", sanitize(name, PEER_TEXT_LIMIT), known(config))
+            format!(
+                "it has no context {}; choose one with --context NAME{}",
+                sanitize(name, PEER_TEXT_LIMIT),
+                known(config)
+            )
         }
         KubeconfigError::LoadClusterOfContext(name) => {
             format!("it has no cluster {} for context {context}", sanitize(name, PEER_TEXT_LIMIT))
@@ -201,7 +207,9 @@ fn explain(error: &KubeconfigError, context: &str, config: &Kubeconfig) -> Strin
         KubeconfigError::MissingClusterUrl => format!("the cluster of context {context} has no server"),
         KubeconfigError::ParseClusterUrl(_) => format!("the server of context {context} is no address"),
         KubeconfigError::ParseProxyUrl(_) => "the proxy is no address".to_owned(),
-        KubeconfigError::LoadCertificateAuthority(why) => format!("the certificate authority of context {context}: {why}"),
+        KubeconfigError::LoadCertificateAuthority(why) => {
+            format!("the certificate authority of context {context}: {why}")
+        }
         KubeconfigError::ParseCertificates(_) => format!("the certificate authority of context {context} is no PEM"),
         KubeconfigError::ReadConfig(why, _) => format!("cannot be read: {why}"),
         other => sanitize(&other.to_string(), PEER_TEXT_LIMIT),

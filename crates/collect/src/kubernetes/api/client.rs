@@ -46,7 +46,9 @@ impl Api {
         config.read_timeout = None;
         config.write_timeout = None;
         let builder = ClientBuilder::try_from(config).map_err(|e| match failure::of(&e) {
-            Failure::Other(why) => Failure::Other(format!("the kubeconfig's credential or proxy cannot be used: {why}")),
+            Failure::Other(why) => {
+                Failure::Other(format!("the kubeconfig's credential or proxy cannot be used: {why}"))
+            }
             known => known,
         })?;
         Ok(Self {

@@ -112,9 +112,9 @@ impl Served {
             return Choice::Version(version);
         }
         let down = versions.iter().any(|v| self.stale.contains(&key(resource.group, v)));
-        let elsewhere = versions.iter().any(|v| {
-            self.resources.get(&key(resource.group, v)).is_some_and(|all| all.contains(resource.plural))
-        });
+        let elsewhere = versions
+            .iter()
+            .any(|v| self.resources.get(&key(resource.group, v)).is_some_and(|all| all.contains(resource.plural)));
         match (down, known.is_empty(), elsewhere || self.resources.is_empty()) {
             (true, ..) => Choice::Down,
             (false, true, true) => Choice::Other(versions.join(", ")),

@@ -106,16 +106,19 @@ fn known(error: &(dyn StdError + 'static)) -> Option<Failure> {
         }
     }
     Some(match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            Failure::Unreachable("connection refused, nobody listens there; start the cluster or check the kubeconfig's server".into())
-        }
+        io::ErrorKind::ConnectionRefused => Failure::Unreachable(
+            "connection refused, nobody listens there; start the cluster or check the kubeconfig's server".into(),
+        ),
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             Failure::Unreachable(format!("{}; check the address and the network", kind(error)))
         }
-        io::ErrorKind::TimedOut => Failure::Unreachable("no answer to the connection in time; check the address and the network".into()),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
-            Failure::EndedEarly
+        io::ErrorKind::TimedOut => {
+            Failure::Unreachable("no answer to the connection in time; check the address and the network".into())
         }
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => Failure::EndedEarly,
         _ => return None,
     })
 }

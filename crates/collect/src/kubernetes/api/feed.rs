@@ -143,7 +143,8 @@ fn name(item: &mut Json, api_version: &str, kind: &str, seen: &mut Seen) -> bool
 
 /// `pod shop/web`.
 fn place(item: &Json, kind: &str) -> Place {
-    let (name, namespace) = (item["metadata"]["name"].as_str().unwrap_or_default(), item["metadata"]["namespace"].as_str());
+    let (name, namespace) =
+        (item["metadata"]["name"].as_str().unwrap_or_default(), item["metadata"]["namespace"].as_str());
     let kind = kind.to_lowercase();
     Place::of_server(match namespace.filter(|n| !n.is_empty()) {
         Some(namespace) => format!("{kind} {namespace}/{name}"),
@@ -168,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_way_on_is_seen_before_the_page_is_parsed() {
-        let page = br#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"abc"},"items":[{"#;
+        let page =
+            br#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"abc"},"items":[{"#;
         assert_eq!(glance(page).as_deref(), Some("abc"));
         assert_eq!(glance(br#"{"apiVersion":"v1","items":[],"metadata":{"continue":"abc"}}"#), None);
         assert_eq!(glance(b"{\"kind\":\"PodList\",\"metadata\":{}"), None);

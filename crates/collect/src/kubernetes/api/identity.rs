@@ -50,7 +50,10 @@ fn of_credential(config: &Config) -> Result<Identity, String> {
         let account = claims.as_ref().and_then(|claims| claims["sub"].as_str());
         let (user, masters) = match account.filter(|sub| sub.starts_with("system:serviceaccount:")) {
             Some(account) => (Value::Str(sanitize(account, PEER_TEXT_LIMIT).into()), false.into()),
-            None => (unknown("the token does not say whom the API server takes it for"), unknown("the token does not say in which groups the API server puts its user")),
+            None => (
+                unknown("the token does not say whom the API server takes it for"),
+                unknown("the token does not say in which groups the API server puts its user"),
+            ),
         };
         return Ok(Identity { user, masters, until, what: "token", source: "the token's claims" });
     }
@@ -84,7 +87,9 @@ fn of_certificate(pem: &[u8]) -> Result<Identity, String> {
     let name = subject.iter_common_name().last().and_then(|name| name.as_str().ok());
     let masters = subject.iter_organization().any(|group| group.as_str().is_ok_and(|group| group == MASTERS));
     Ok(Identity {
-        user: name.map_or(Value::unknown("the certificate names nobody"), |name| Value::Str(sanitize(name, PEER_TEXT_LIMIT).into())),
+        user: name.map_or(Value::unknown("the certificate names nobody"), |name| {
+            Value::Str(sanitize(name, PEER_TEXT_LIMIT).into())
+        }),
         masters: masters.into(),
         until: Some(certificate.validity().not_after.timestamp()),
         what: "client certificate",

@@ -33,7 +33,9 @@ pub(super) async fn list(
             // What was handed on stays true; only the rest is asked for again.
             Err(Failure::Status { code: 410, .. }) if !begun_anew => begun_anew = true,
             Err(Failure::Status { code: 410, .. }) => {
-                return Err(Failure::Other("the list expired twice while it was read; the API server is too slow for its changes".into()));
+                return Err(Failure::Other(
+                    "the list expired twice while it was read; the API server is too slow for its changes".into(),
+                ));
             }
             Ok(()) if seen.nameless > 0 => {
                 return Err(Failure::Foreign(format!("{} items without a name", seen.nameless)));
@@ -45,7 +47,11 @@ pub(super) async fn list(
 
 fn base(wanted: &Wanted, version: &str, namespace: Option<&str>) -> String {
     let resource = &wanted.resource;
-    let root = if resource.group.is_empty() { format!("/api/{version}") } else { format!("/apis/{}/{version}", resource.group) };
+    let root = if resource.group.is_empty() {
+        format!("/api/{version}")
+    } else {
+        format!("/apis/{}/{version}", resource.group)
+    };
     match namespace.filter(|_| resource.namespaced) {
         Some(namespace) => format!("{root}/namespaces/{}/{}", escape(namespace), resource.plural),
         None => format!("{root}/{}", resource.plural),
@@ -88,9 +94,16 @@ async fn pages(
 }
 
 /// Parses a page and hands on its objects, away from the threads that wait for the network.
-async fn parse(feed: &Arc<Feed>, wanted: &Wanted, version: &'static str, bytes: Bytes, mut seen: Seen) -> Result<(Page, Seen), Failure> {
+async fn parse(
+    feed: &Arc<Feed>,
+    wanted: &Wanted,
+    version: &'static str,
+    bytes: Bytes,
+    mut seen: Seen,
+) -> Result<(Page, Seen), Failure> {
     let (feed, wanted) = (Arc::clone(feed), wanted.clone());
-    let parsed = tokio::task::spawn_blocking(move || feed.page(&wanted, version, &bytes, &mut seen).map(|page| (page, seen)));
+    let parsed =
+        tokio::task::spawn_blocking(move || feed.page(&wanted, version, &bytes, &mut seen).map(|page| (page, seen)));
     parsed.await.unwrap_or_else(|panic| Err(Failure::Other(format!("reading a page failed: {panic}"))))
 }
 

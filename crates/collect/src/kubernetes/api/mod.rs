@@ -10,6 +10,7 @@ mod identity;
 mod list;
 mod plugin;
 mod proxy;
+mod rights;
 mod secrets;
 mod whole;
 
@@ -24,12 +25,13 @@ use seaworthy_core::snapshot::{Snapshot, Target};
 
 use super::gather::{Resource, gatherers};
 use crate::redact::Redactor;
-pub use access::is_in_cluster;
 use access::Access;
+pub use access::is_in_cluster;
 use client::Api;
 use discovery::{Choice, Served, key};
 use failure::Failure;
 use feed::{Feed, Wanted};
+pub use rights::{Right, cluster_role, rights};
 
 /// The oldest minor version whose API is read.
 pub const OLDEST_MINOR: i64 = 25;
@@ -88,7 +90,9 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
     let api = Arc::new(api);
     target.about = format!("Kubernetes {version}");
     if !minor.is_some_and(|minor| (OLDEST_MINOR..=NEWEST_MINOR).contains(&minor)) {
-        let why = format!("Kubernetes {version} is none of 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}, whose rules are known; newer rules are taken for the newest known");
+        let why = format!(
+            "Kubernetes {version} is none of 1.{OLDEST_MINOR} to 1.{NEWEST_MINOR}, whose rules are known; newer rules are taken for the newest known"
+        );
         target.gap("GET /version", why, "what differs between versions");
     }
     let served = Arc::new(Served::ask(&api).await);
@@ -132,7 +136,11 @@ async fn lists(options: &Options, api: &Arc<Api>, served: &Arc<Served>, redactor
         for wanted in wanted.iter().filter(|wanted| wanted.resource.namespaced) {
             feed.unread(wanted, &why);
         }
-        target.gap(format!("--namespace {names}"), "other namespaces were not asked for", "what lies in other namespaces");
+        target.gap(
+            format!("--namespace {names}"),
+            "other namespaces were not asked for",
+            "what lies in other namespaces",
+        );
     }
     let feed = Arc::into_inner(feed);
     for gatherer in feed.into_iter().flat_map(Feed::into_gatherers) {
@@ -147,11 +155,22 @@ async fn one(api: &Api, feed: &Arc<Feed>, served: &Served, wanted: &Wanted, name
     let version = match served.choose(resource) {
         Choice::Version(version) => version,
         Choice::Absent if resource.optional => return None,
-        Choice::Absent => return Some(format!("this API server has no {}: a foreign or a much older API", of_resource(resource))),
-        Choice::Other(versions) => {
-            return Some(format!("this API server has {} as {versions}, and only {} is known; update Seaworthy", of_resource(resource), resource.versions.join(", ")));
+        Choice::Absent => {
+            return Some(format!("this API server has no {}: a foreign or a much older API", of_resource(resource)));
         }
-        Choice::Down => return Some(format!("the server of group {} does not answer (an aggregated API that is down)", resource.group)),
+        Choice::Other(versions) => {
+            return Some(format!(
+                "this API server has {} as {versions}, and only {} is known; update Seaworthy",
+                of_resource(resource),
+                resource.versions.join(", ")
+            ));
+        }
+        Choice::Down => {
+            return Some(format!(
+                "the server of group {} does not answer (an aggregated API that is down)",
+                resource.group
+            ));
+        }
     };
     let scopes: Vec<Option<&str>> = match namespaces {
         [] => vec![None],
@@ -170,7 +189,11 @@ async fn one(api: &Api, feed: &Arc<Feed>, served: &Served, wanted: &Wanted, name
 
 /// `pods`, `deployments.apps`.
 fn of_resource(resource: &Resource) -> String {
-    if resource.group.is_empty() { resource.plural.to_owned() } else { key(resource.plural, resource.group).replace('/', ".") }
+    if resource.group.is_empty() {
+        resource.plural.to_owned()
+    } else {
+        key(resource.plural, resource.group).replace('/', ".")
+    }
 }
 
 /// Why a list is missing; where a right is, which.
@@ -183,11 +206,16 @@ fn of_list(failure: &Failure, resource: &Resource, namespace: Option<&str>) -> S
     };
     match failure {
         Failure::Status { code: 403, .. } => {
-            format!("the right is missing: verb list, resource {} of {group}{whereof}; `seaworthy access` prints the role that has it", resource.plural)
+            format!(
+                "the right is missing: verb list, resource {} of {group}{whereof}; `seaworthy access` prints the role that has it",
+                resource.plural
+            )
         }
         Failure::Status { code: 401, .. } => "the credential was not accepted (any more); renew it".to_owned(),
         Failure::Status { code: 404, .. } => format!("this API server has no {}: a foreign API", of_resource(resource)),
-        Failure::Status { code: 429, .. } => "the API server has too many requests, also after waiting; try again later".to_owned(),
+        Failure::Status { code: 429, .. } => {
+            "the API server has too many requests, also after waiting; try again later".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -203,13 +231,23 @@ fn of_opening(failure: &Failure, access: &Access, now: i64) -> String {
             format!("the {} in {} ended at {}; get a new one", identity.what, access.origin, when(until))
         }
         (Failure::Status { code: 401, .. }, _) if identity.what.is_empty() => {
-            format!("{} holds no credential for it, and it takes nobody without one; sign in or name another --context", access.origin)
+            format!(
+                "{} holds no credential for it, and it takes nobody without one; sign in or name another --context",
+                access.origin
+            )
         }
         (Failure::Status { code: 401, .. }, _) => {
-            format!("the {} in {} is not accepted: expired, revoked or of another cluster; get a new one", identity.what, access.origin)
+            format!(
+                "the {} in {} is not accepted: expired, revoked or of another cluster; get a new one",
+                identity.what, access.origin
+            )
         }
-        (Failure::Status { code: 403, .. }, _) => "the credential may not even read /version; sign in as somebody else".to_owned(),
-        (Failure::Status { code: 404, .. }, _) => "answers HTTP but not as an API server does; check the kubeconfig's server".to_owned(),
+        (Failure::Status { code: 403, .. }, _) => {
+            "the credential may not even read /version; sign in as somebody else".to_owned()
+        }
+        (Failure::Status { code: 404, .. }, _) => {
+            "answers HTTP but not as an API server does; check the kubeconfig's server".to_owned()
+        }
         _ => failure.to_string(),
     }
 }

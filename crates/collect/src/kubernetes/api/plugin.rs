@@ -77,9 +77,7 @@ pub(super) async fn run(exec: &ExecConfig, most: Duration) -> Result<Given, Stri
     }
 }
 
-async fn answer(
-    child: &mut tokio::process::Child,
-) -> (Vec<u8>, String, std::io::Result<std::process::ExitStatus>) {
+async fn answer(child: &mut tokio::process::Child) -> (Vec<u8>, String, std::io::Result<std::process::ExitStatus>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let reading_out = async {

@@ -18,7 +18,11 @@ pub(super) fn of(
     if let Some(named) = named.filter(|n| !n.is_empty()) {
         return parse(named);
     }
-    let variables = if server.scheme_str() == Some("https") { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+    let variables = if server.scheme_str() == Some("https") {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
     let Some(proxy) = first(variables) else { return Ok(None) };
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("https") { 443 } else { 80 });

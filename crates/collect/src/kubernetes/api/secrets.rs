@@ -98,17 +98,29 @@ async fn of_namespace(api: &Api, namespace: &str, redactor: &Redactor) -> Result
     Err(Failure::Foreign(format!("pages without end: more than {MOST_PAGES}")))
 }
 
-fn rows(json: &Json, namespace: &str, place: &Arc<str>, redactor: &Redactor, found: &mut Vec<Component>) -> Result<(), Failure> {
+fn rows(
+    json: &Json,
+    namespace: &str,
+    place: &Arc<str>,
+    redactor: &Redactor,
+    found: &mut Vec<Component>,
+) -> Result<(), Failure> {
     if json["kind"] != "Table" {
         return Err(Failure::Foreign("no table, though nothing else was asked for; nothing of it is kept".into()));
     }
-    let columns: Vec<&str> =
-        json["columnDefinitions"].as_array().into_iter().flatten().map(|c| c["name"].as_str().unwrap_or_default()).collect();
+    let columns: Vec<&str> = json["columnDefinitions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|c| c["name"].as_str().unwrap_or_default())
+        .collect();
     let column = |name: &str| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
     let Some(name_at) = column("Name") else { return Err(Failure::Foreign("a table of secrets without names".into())) };
     for row in json["rows"].as_array().into_iter().flatten() {
         let cell = |at: Option<usize>| at.map_or(&Json::Null, |at| &row["cells"][at]);
-        let Some(name) = cell(Some(name_at)).as_str() else { return Err(Failure::Foreign("a secret without a name".into())) };
+        let Some(name) = cell(Some(name_at)).as_str() else {
+            return Err(Failure::Foreign("a secret without a name".into()));
+        };
         let mut c = Component::new(&SECRET, format!("Secret/{namespace}/{name}"), format!("{namespace}/{name}"));
         let source = |field: &'static str| Source::new(place, field);
         c.set("namespace", namespace, source("Name"));
@@ -155,9 +167,16 @@ mod tests {
 
     #[test]
     fn ages_for_people_are_read() {
-        for (age, expected) in
-            [("45s", Some(0)), ("23h", Some(0)), ("47h", Some(1)), ("6d4h", Some(6)), ("3y20d", Some(1115)), ("<unknown>", None), ("", None), ("5", None)]
-        {
+        for (age, expected) in [
+            ("45s", Some(0)),
+            ("23h", Some(0)),
+            ("47h", Some(1)),
+            ("6d4h", Some(6)),
+            ("3y20d", Some(1115)),
+            ("<unknown>", None),
+            ("", None),
+            ("5", None),
+        ] {
             assert_eq!(days(age), expected, "{age}");
         }
     }

@@ -3,7 +3,6 @@
 use seaworthy_core::component::Component;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
-use sha2::{Digest as _, Sha256};
 
 use super::access::Access;
 use super::client::{Api, JSON};
@@ -24,12 +23,21 @@ pub(super) fn put(cluster: &mut Component, access: &Access, version: &str, minor
         None => cluster.set_unknown("minor", "the version has no minor number", source("GET /version")),
     }
     cluster.set("server", access.server.as_str(), source("the kubeconfig"));
-    cluster.set("tls_unverified", access.config.accept_invalid_certs, source("insecure-skip-tls-verify in the kubeconfig"));
-    let authority = access.config.root_cert.as_ref().and_then(|certs| certs.first()).filter(|_| !access.config.accept_invalid_certs);
+    cluster.set(
+        "tls_unverified",
+        access.config.accept_invalid_certs,
+        source("insecure-skip-tls-verify in the kubeconfig"),
+    );
+    let authority = access
+        .config
+        .root_cert
+        .as_ref()
+        .and_then(|certs| certs.first())
+        .filter(|_| !access.config.accept_invalid_certs);
     let (print, expires) = match authority {
         None => (Value::Null, Value::Null),
         Some(der) => {
-            let print: String = Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect();
+            let print = crate::fingerprint(&[der]);
             let expires = match x509_parser::parse_x509_certificate(der) {
                 Ok((_, certificate)) => certificate.validity().not_after.timestamp().into(),
                 Err(_) => Value::unknown("the certificate cannot be understood"),
