@@ -6,5 +6,6 @@ mod field;
 pub mod gather;
 mod nodes;
 pub mod object;
+mod rbac;
 mod storage;
 mod whole;
