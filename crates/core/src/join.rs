@@ -227,7 +227,14 @@ mod tests {
         let mut target = Target::new(name, "kubernetes", "node at /");
         let facts = [("name", Value::from(name)), ("machine", Value::from(machine)), ("kernel", "6.1".into())];
         target.components.push(component(&kubernetes::NODE, &format!("Node/{name}"), name, &facts));
-        let print = Value::Object(vec![("fingerprint", authority.into())]);
+        let field = |name: &'static str| match name {
+            "fingerprint" => (name, Value::from(authority)),
+            name => (name, Value::unknown("not told")),
+        };
+        let names =
+            ["subject", "common_name", "organizations", "issuer", "fingerprint", "ca", "client", "server", "key"];
+        let print = names.into_iter().chain(["expires_in_days", "valid_days"]).map(field).collect();
+        let print = Value::Object(print);
         target.components.push(component(
             &kubernetes::FILE,
             "ca",

@@ -83,10 +83,14 @@ fn node(object: Object<'_>, redactor: &Redactor) -> Component {
     put(&mut c, "pod_cidrs", texts(json, "spec.podCIDRs", redactor), place, "spec.podCIDRs");
     info(&mut c, object, redactor);
     put(&mut c, "provider", provider(json, redactor), place, "spec.providerID");
-    let zone = at(json, "metadata.labels").and_then(|labels| match &labels["topology.kubernetes.io/zone"] {
+    let zone = at(json, "metadata.labels").and_then(|labels| match labels {
         Json::Null => Ok(Value::Null),
-        Json::String(zone) if !zone.is_empty() => Ok(shown(zone, redactor)),
-        Json::String(_) => Ok(Value::Null),
+        Json::Object(labels) => match labels.get("topology.kubernetes.io/zone") {
+            None | Some(Json::Null) => Ok(Value::Null),
+            Some(Json::String(zone)) if zone.is_empty() => Ok(Value::Null),
+            Some(Json::String(zone)) => Ok(shown(zone, redactor)),
+            Some(_) => Err(other_type()),
+        },
         _ => Err(other_type()),
     });
     put(&mut c, "zone", zone, place, "metadata.labels");

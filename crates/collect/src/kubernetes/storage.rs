@@ -155,29 +155,24 @@ fn volume(object: Object<'_>, redactor: &Redactor) -> Component {
     let name = object.name();
     let mut c = Component::new(&VOLUME, format!("PersistentVolume/{name}"), name);
     c.set("name", name, place.source("metadata.name"));
-    let holder = at(json, "spec").map(|spec| HOLDERS.iter().copied().find(|field| !spec[*field].is_null()));
-    put(
-        &mut c,
-        "type",
-        holder.clone().and_then(|h| h.map(Value::from).ok_or_else(|| "nothing that is known holds it".into())),
-        place,
-        "spec",
-    );
-    let holder = holder.ok().flatten().unwrap_or_default();
-    let field = |field: &str| text(json, &format!("spec.{holder}.{field}"));
-    let optional = |read: Read<Option<&str>>| read.map(|text| text.map_or(Value::Null, |text| shown(text, redactor)));
-    let driver = if matches!(holder, "csi" | "flexVolume") { field("driver") } else { Ok(None) };
-    put(&mut c, "driver", optional(driver), place, format!("spec.{holder}"));
-    let path = if matches!(holder, "hostPath" | "local") { field("path") } else { Ok(None) };
-    let path = path.map(|path| path.map(|path| normalise(path).into_owned()));
-    put(&mut c, "path", path.map(|p| p.map_or(Value::Null, |p| shown(&p, redactor))), place, format!("spec.{holder}"));
-    let server = match holder {
-        "nfs" => field("server"),
-        "glusterfs" => field("endpoints"),
-        "iscsi" => field("targetPortal"),
-        _ => Ok(None),
+    let holder = holder(json);
+    put(&mut c, "type", holder.clone().map(Value::from), place, "spec");
+    // Where nobody knows what holds it, nobody knows what else is told of it.
+    let of = |kinds: &[(&str, &str)]| {
+        let holder = holder.clone()?;
+        match kinds.iter().find(|(kind, _)| *kind == holder) {
+            Some((_, field)) => text(json, &format!("spec.{holder}.{field}")),
+            None => Ok(None),
+        }
     };
-    put(&mut c, "server", optional(server), place, format!("spec.{holder}"));
+    let optional = |read: Read<Option<&str>>| read.map(|text| text.map_or(Value::Null, |text| shown(text, redactor)));
+    let field = holder.as_ref().map_or_else(|_| "spec".to_owned(), |holder| format!("spec.{holder}"));
+    put(&mut c, "driver", optional(of(&[("csi", "driver"), ("flexVolume", "driver")])), place, field.clone());
+    let path = of(&[("hostPath", "path"), ("local", "path")]);
+    let path = path.map(|path| path.map_or(Value::Null, |path| shown(&normalise(path), redactor)));
+    put(&mut c, "path", path, place, field.clone());
+    let server = of(&[("nfs", "server"), ("glusterfs", "endpoints"), ("iscsi", "targetPortal")]);
+    put(&mut c, "server", optional(server), place, field);
     put(&mut c, "claim", claim(json), place, "spec.claimRef");
     let phase = text(json, "status.phase").and_then(|p| p.ok_or_else(|| "the API server has not told it yet".into()));
     put(&mut c, "phase", phase.map(|p| shown(p, redactor)), place, "status.phase");
@@ -187,6 +182,19 @@ fn volume(object: Object<'_>, redactor: &Redactor) -> Component {
     put(&mut c, "storage_class", optional(text(json, "spec.storageClassName")), place, "spec.storageClassName");
     put(&mut c, "mount_options", texts(json, "spec.mountOptions", redactor), place, "spec.mountOptions");
     c
+}
+
+/// What holds it.
+fn holder(json: &Json) -> Read<&'static str> {
+    match at(json, "spec")? {
+        Json::Object(spec) => HOLDERS
+            .iter()
+            .copied()
+            .find(|field| spec.get(*field).is_some_and(|holder| !holder.is_null()))
+            .ok_or_else(|| "nothing that is known holds it".into()),
+        Json::Null => Err("nothing holds it".into()),
+        _ => Err(other_type()),
+    }
 }
 
 fn claim(json: &Json) -> Read<Value> {
@@ -233,5 +241,8 @@ mod tests {
         let json = serde_json::json!({"metadata": {"name": "v"}, "spec": {"hostPath": {"path": 7}, "claimRef": "x"}});
         let c = volume(Object { json: &json, place: &Place::of_server("persistentvolume v") }, &Redactor::new());
         assert!(c.value("path").is_unknown() && c.value("claim").is_unknown() && c.value("phase").is_unknown());
+        let json = serde_json::json!({"metadata": {"name": "v"}, "spec": {"novel": {"path": "/"}}});
+        let c = volume(Object { json: &json, place: &Place::of_server("persistentvolume v") }, &Redactor::new());
+        assert!(c.value("type").is_unknown() && c.value("path").is_unknown() && c.value("driver").is_unknown());
     }
 }
