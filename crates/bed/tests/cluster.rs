@@ -158,8 +158,9 @@ fn runs_pods(version: Kubernetes, get_executes: bool) {
     let Some(mut cluster) = Cluster::require(version, spec) else { return };
     assert_eq!(cluster.pids().len(), 7, "{:?}", cluster.pids());
 
+    cluster.import_busybox("docker.io/library/web:1.0");
     cluster.apply(&[
-        pod("web", json!({ "main": { "ports": [{ "containerPort": 80 }] } })),
+        pod("web", json!({ "main": { "image": "web:1.0", "ports": [{ "containerPort": 80 }] } })),
         pod(
             "root",
             json!({ "hostNetwork": true, "hostPID": true,
@@ -214,6 +215,13 @@ fn runs_pods(version: Kubernetes, get_executes: bool) {
     assert_eq!(configuration(&cluster)["authentication"]["anonymous"]["enabled"], false);
     let config = json!({ "authentication": { "anonymous": { "enabled": true } }, "readOnlyPort": 10255 });
     cluster.restart_kubelet(config, &["--v=1".into()]).unwrap();
+    let node = |command: &[&str]| {
+        let output = cluster.node_command(command[0]).args(&command[1..]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(node(&["cat", "/proc/sys/vm/overcommit_memory"]).trim(), "1");
+    cluster.set_parameter("vm.overcommit_memory", "2");
+    assert_eq!(node(&["cat", "/proc/sys/vm/overcommit_memory"]).trim(), "2");
     assert_eq!(configuration(&cluster)["authentication"]["anonymous"]["enabled"], true);
     assert!(TcpStream::connect((cluster.node_ip(), 10255)).is_ok());
     cluster.wait_for_pod_running("default", "web");

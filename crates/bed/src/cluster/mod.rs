@@ -53,7 +53,7 @@ struct Started {
     cable: Option<Cable>,
     /// Says to [`crate::sweep`] that the folder is in use.
     _owned: File,
-    /// Says to other test processes that a bed is in use.
+    /// Says to other test processes that a node is in use.
     shared: Option<File>,
 }
 
@@ -69,10 +69,11 @@ impl Cluster {
         assert!(spec.node.is_some() || !spec.static_control_plane, "static pods need a node");
         let binaries = find_cluster(version, spec.node.is_some()).map_err(StartError::Missing)?;
         clear::sweep();
-        let shared = lock::shared();
+        // A control plane alone uses nothing outside its folder, and anybody may start it.
+        let shared = binaries.node.is_some().then(lock::shared);
         let failed = |error: std::io::Error| StartError::Failed(format!("prepare a bed: {error}"));
         let (dir, owned) = make_dir().map_err(failed)?;
-        let mut started = Started { dir, processes: BTreeMap::new(), cable: None, _owned: owned, shared: Some(shared) };
+        let mut started = Started { dir, processes: BTreeMap::new(), cable: None, _owned: owned, shared };
         write_files(&started.dir, &spec).map_err(failed)?;
         if let Some(node) = &binaries.node {
             let (containerd, plugged) = node::enter(&started.dir, node).map_err(StartError::Failed)?;
@@ -262,8 +263,9 @@ impl Drop for Started {
             cable.unplug();
         }
         clear::clear(&self.dir);
-        self.shared = None;
-        clear::tidy_machine();
+        if self.shared.take().is_some() {
+            clear::tidy_machine();
+        }
     }
 }
 

@@ -222,6 +222,28 @@ impl Cluster {
         self.wait_for_node()
     }
 
+    /// Gives the node's containerd a busybox under a name of the test's: `docker.io/library/web:1.0`, which pods may call
+    /// `web:1.0`.
+    ///
+    /// # Panics
+    /// Where it is refused.
+    pub fn import_busybox(&self, name: &str) {
+        let busybox = &self.binaries.node.as_ref().expect("a node").busybox;
+        let archive = crate::image::archive(busybox, name, &["sh"]).map_err(|error| error.to_string());
+        archive.and_then(|archive| self.import(&archive)).unwrap_or_else(|why| panic!("import {name}: {why}"));
+    }
+
+    /// Sets one of the kernel's parameters that a kubelet looks after, `vm.overcommit_memory` or `kernel.panic`, as the
+    /// node sees it; the machine's stays as it is.
+    ///
+    /// # Panics
+    /// Where it is none of them.
+    pub fn set_parameter(&self, name: &str, value: &str) {
+        assert!(PARAMETERS.contains(&name.replace('.', "/").as_str()), "{name} is not the node's own");
+        let path = self.dir().join("run/sysctl").join(name);
+        fs::write(&path, format!("{value}\n")).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+
     /// Brings the images that pods of tests need: `busybox:test`, and the one that keeps a pod.
     pub(super) fn import_images(&self) -> Result<(), String> {
         let binaries = self.binaries.node.as_ref().ok_or("no node")?;

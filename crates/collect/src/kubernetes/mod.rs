@@ -3,9 +3,11 @@
 pub mod api;
 mod extension;
 mod field;
+pub mod files;
 pub mod gather;
 mod nodes;
 pub mod object;
 mod rbac;
 mod storage;
 mod whole;
+pub mod yaml;

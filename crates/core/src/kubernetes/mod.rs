@@ -4,3 +4,6 @@
 pub mod rbac;
 pub mod reach;
 pub mod selector;
+
+/// Why a kind is incomplete in files: whether there is more of it, and how it is set up, no file says.
+pub const ONLY_A_CLUSTER: &str = "only a cluster knows: these are files";

@@ -62,12 +62,13 @@ impl Api {
 
     /// A GET. At most `most` bytes of answer.
     pub(super) async fn get(&self, path: &str, accept: &str, most: usize) -> Result<Bytes, Failure> {
-        if self.silent.load(Ordering::Relaxed) >= GIVEN_UP {
-            return Err(Failure::Given);
-        }
         let mut tried = 0;
         let answer = loop {
             let permit = self.permits.acquire().await.map_err(|e| Failure::Other(e.to_string()))?;
+            // Others may have waited in vain since this one stood in line.
+            if self.silent.load(Ordering::Relaxed) >= GIVEN_UP {
+                return Err(Failure::Given);
+            }
             let (failure, wait) = match self.once(path, accept, most).await {
                 Ok(bytes) => break Ok(bytes),
                 Err(failed) => failed,

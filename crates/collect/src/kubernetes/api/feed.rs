@@ -1,6 +1,6 @@
 //! Pages of lists, parsed once each and handed object by object to the gatherers that want them.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
@@ -29,8 +29,11 @@ pub(super) struct Wanted {
 /// What one list brought so far.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Objects by a hash of their uid: one that a list brings twice, because it was begun anew, is handed on once.
-    objects: HashSet<u64>,
+    /// Objects by a hash of their uid, with the pass that brought them last: one that a list brings again, because it was
+    /// begun anew, is handed on once.
+    objects: HashMap<u64, u8>,
+    /// How often the list was begun anew.
+    pub pass: u8,
     /// Items without a name: no object of the API is so.
     pub nameless: usize,
 }
@@ -40,8 +43,8 @@ pub(super) struct Seen {
 pub(super) struct Page {
     /// How to go on, where there is more.
     pub next: Option<String>,
-    /// Objects on it that no page before had.
-    pub new: usize,
+    /// Whether it has objects, none of which any page before had in this pass.
+    pub is_repeated: bool,
 }
 
 impl Feed {
@@ -96,9 +99,13 @@ impl Feed {
         };
         drop(json);
         let api_version = key(wanted.resource.group, version);
-        let before = items.len();
-        items.retain_mut(|item| name(item, &api_version, wanted.resource.kind, seen));
-        let new = items.len();
+        let (mut any, mut news) = (false, false);
+        items.retain_mut(|item| {
+            let (keep, is_news) = name(item, &api_version, wanted.resource.kind, seen);
+            any = true;
+            news |= is_news;
+            keep
+        });
         let places: Vec<Place> = items.iter().map(|item| place(item, wanted.resource.kind)).collect();
         for gatherer in wanted.by.iter().filter_map(|i| self.gatherers.get(*i)) {
             let mut gatherer = gatherer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +113,7 @@ impl Feed {
                 gatherer.add(Object { json, place }, &self.redactor);
             }
         }
-        Ok(Page { next, new: if before == 0 { 1 } else { new } })
+        Ok(Page { next, is_repeated: any && !news })
     }
 
     /// Tells those who want a resource that it could not be listed.
@@ -122,23 +129,23 @@ impl Feed {
     }
 }
 
-/// Gives an item of a list its kind; false for one that was seen, or that is no object.
-fn name(item: &mut Json, api_version: &str, kind: &str, seen: &mut Seen) -> bool {
+/// Gives an item of a list its kind. Whether it is handed on, and whether this pass had it not yet.
+fn name(item: &mut Json, api_version: &str, kind: &str, seen: &mut Seen) -> (bool, bool) {
     let mut hash = DefaultHasher::new();
     let meta = &item["metadata"];
     let Some(object) = meta["name"].as_str() else {
         seen.nameless += 1;
-        return false;
+        return (false, false);
     };
     (meta["namespace"].as_str(), object, meta["uid"].as_str()).hash(&mut hash);
-    if !seen.objects.insert(hash.finish()) {
-        return false;
+    if let Some(before) = seen.objects.insert(hash.finish(), seen.pass) {
+        return (false, before != seen.pass);
     }
     if let Json::Object(map) = item {
         map.insert("apiVersion".to_owned(), api_version.into());
         map.insert("kind".to_owned(), kind.into());
     }
-    true
+    (true, true)
 }
 
 /// `pod shop/web`.

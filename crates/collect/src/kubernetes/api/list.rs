@@ -27,11 +27,10 @@ pub(super) async fn list(
 ) -> Result<(), Failure> {
     let base = base(wanted, version, namespace);
     let mut seen = Seen::default();
-    let mut begun_anew = false;
     loop {
         match pages(api, feed, wanted, version, &base, &mut seen).await {
             // What was handed on stays true; only the rest is asked for again.
-            Err(Failure::Status { code: 410, .. }) if !begun_anew => begun_anew = true,
+            Err(Failure::Status { code: 410, .. }) if seen.pass == 0 => seen.pass = 1,
             Err(Failure::Status { code: 410, .. }) => {
                 return Err(Failure::Other(
                     "the list expired twice while it was read; the API server is too slow for its changes".into(),
@@ -81,7 +80,7 @@ async fn pages(
         let (page, back) = page?;
         *seen = back;
         let Some(next) = page.next else { return Ok(()) };
-        if page.new == 0 {
+        if page.is_repeated {
             return Err(Failure::Foreign("pages without end: one brought nothing new and promised more".into()));
         }
         if ahead.as_ref() == Some(&next) && following.is_some() {
