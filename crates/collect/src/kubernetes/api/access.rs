@@ -98,11 +98,10 @@ async fn of_kubeconfig(options: &Options, files: &[PathBuf]) -> Result<Access, S
         ));
     }
     token_of_file(&mut config).map_err(|why| format!("{origin}: {why}"))?;
-    if config.auth_info.token.is_none() && config.auth_info.username.is_none() {
-        if let Some(exec) = config.auth_info.exec.take() {
-            let given = plugin::run(&exec, plugin_time(options.timeout)).await;
-            given.map_err(|why| format!("{origin}: {why}"))?.put_into(&mut config.auth_info);
-        }
+    let is_signed_in = config.auth_info.token.is_some() || config.auth_info.username.is_some();
+    if let Some(exec) = config.auth_info.exec.take().filter(|_| !is_signed_in) {
+        let given = plugin::run(&exec, plugin_time(options.timeout)).await;
+        given.map_err(|why| format!("{origin}: {why}"))?.put_into(&mut config.auth_info);
     }
     let identity = identity::of(&config).map_err(|why| format!("{origin}: {why}"))?;
     Ok(access(context, config, origin, identity))
