@@ -47,5 +47,6 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
         Box::<super::rbac::Rbac>::default(),
+        Box::<super::pods::Pods>::default(),
     ]
 }

@@ -7,6 +7,7 @@ pub mod files;
 pub mod gather;
 mod nodes;
 pub mod object;
+pub mod pods;
 mod rbac;
 mod storage;
 mod whole;
