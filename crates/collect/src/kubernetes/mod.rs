@@ -1,4 +1,5 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
 pub mod gather;
+pub mod node;
 pub mod object;
