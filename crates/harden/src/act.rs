@@ -109,6 +109,11 @@ pub trait Act {
     /// Where it cannot be undone now; it is tried again.
     fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure>;
 
+    /// What was found on the way that stays as it is and should be known, from what [`Act::prepare`] returned, in sentences.
+    fn notes(&self, _: &Value) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The files that it writes, with about the most bytes of each: room for them and for the way back is held before
     /// the first write ([`crate::files::Room`], [`Keep::reserve`]).
     fn room(&self, _: &Host) -> Vec<(PathBuf, u64)> {
@@ -147,4 +152,17 @@ pub fn act(action: &Action) -> Result<Box<dyn Act + '_>, Refusal> {
         Action::Swarm(swarm) => Ok(Box::new(swarm.clone())),
         Action::Update(update) => Ok(Box::new(update.clone())),
     }
+}
+
+/// Whether changes may be made together that each may be made alone: those by which somebody could be locked out are
+/// looked at over what all of them leave.
+///
+/// # Errors
+/// Where they would lock everybody out.
+pub fn together(actions: &[&Action], host: &Host) -> Result<(), Refusal> {
+    let leaves = actions.iter().filter_map(|a| if let Action::LeaveGroup(leave) = a { Some(leave) } else { None });
+    let leaves: Vec<_> = leaves.collect();
+    group::all_may_leave(&leaves, host)?;
+    let sshd = actions.iter().filter_map(|a| if let Action::Sshd(sshd) = a { Some(sshd) } else { None });
+    sshd.into_iter().try_for_each(|change| sshd::with_leaves(change, &leaves, host))
 }

@@ -32,6 +32,16 @@ impl Failure {
     }
 }
 
+/// `1 path`, `2 paths`, `2 processes`.
+pub(crate) fn count<N: std::fmt::Display + PartialEq + From<u8>>(number: N, noun: &str) -> String {
+    let end = match number == N::from(1) {
+        true => "",
+        false if noun.ends_with('s') => "es",
+        false => "s",
+    };
+    format!("{number} {noun}{end}")
+}
+
 /// Gives an error the place where it happened.
 pub(crate) trait At<T> {
     /// With what was being done: `read /etc/docker/daemon.json`.

@@ -247,7 +247,10 @@ fn an_engine_that_does_not_start_is_told_and_comes_back_when_the_file_does() {
         assert!(why.contains("/none/profile.json") && !why.contains('\n'), "{why}");
         assert!(action.verify(&Host { engine: None, ..ship_less() }, &undo).is_err());
         if version == Version::V20 {
-            // Its network namespace ended with it, and nobody can bring that back: said, with what to do.
+            // Its network namespace ended with it, and nobody can bring that back: said, with what to do. What the engine
+            // had started may take a moment longer to end; until then it would be found through that.
+            let dir = ship.bed.dir().display().to_string();
+            wait_for(|| !command_lines().any(|line| line.contains(&dir)));
             fs::write(ship.bed.daemon_json(), "{}").unwrap();
             let why = action.undo(&ship_less(), &ship.keep(), &undo).unwrap_err();
             assert!(why.0.contains("net namespace has ended with it"), "{why}");
@@ -257,6 +260,12 @@ fn an_engine_that_does_not_start_is_told_and_comes_back_when_the_file_does() {
         assert_eq!(ship.state(&id)["Running"], true);
         assert_eq!(action.undo(&ship_less(), &ship.keep(), &undo).unwrap(), Undone::Nothing);
     }
+}
+
+/// The arguments of every process.
+fn command_lines() -> impl Iterator<Item = String> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| Some(String::from_utf8_lossy(&fs::read(entry.path().join("cmdline")).ok()?).into_owned()))
 }
 
 fn ship_less() -> Host {

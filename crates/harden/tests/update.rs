@@ -87,6 +87,12 @@ fn limits(daemon: &Daemon, id: &str) -> [String; 4] {
     [text(memory), text(both), read("pids", "pids.max", "pids.max").0, text(quota)]
 }
 
+/// The kernel's own words for the limit of memory: what was never limited and what is unlimited again look the same.
+fn memory(daemon: &Daemon, id: &str) -> String {
+    let (dir, unified) = group(daemon, id, "memory");
+    fs::read_to_string(dir.join(if unified { "memory.max" } else { "memory.limit_in_bytes" })).unwrap()
+}
+
 /// Checks, prepares, applies and verifies; returns what the journal has.
 fn carry_out(change: &dyn Act, host: &Host) -> Value {
     change.check(host).unwrap();
@@ -105,6 +111,7 @@ fn every_field_is_in_effect_and_given_back() {
         let host = host(&daemon);
         let id = run(&daemon, "web", &json!({}));
         let was = limits(&daemon, &id);
+        let in_words = memory(&daemon, &id);
         assert_eq!([&was[0], &was[1], &was[3]], ["none"; 3]);
         let set = |pids: Value| {
             let memory = ("memory", Value::Null, json!(64 * MIB));
@@ -120,10 +127,12 @@ fn every_field_is_in_effect_and_given_back() {
         assert_eq!(change.undo(&host, &keep(), &undo).unwrap(), Undone::Nothing);
         assert!(change.verify(&host, &undo).is_err());
         assert_eq!(limits(&daemon, &id), was);
+        assert_eq!(memory(&daemon, &id), in_words);
         assert_eq!(host_config(&daemon, &id, "RestartPolicy")["Name"], "no");
         // It starts again without limits, can be limited again, and by others.
         assert_eq!(daemon.request("POST", &format!("/containers/{id}/restart?t=0"), None).0, 204);
         assert_eq!(limits(&daemon, &id), was);
+        assert_eq!(memory(&daemon, &id), in_words);
         // Under systemd its own limit of processes is configured by now.
         let pids = host_config(&daemon, &id, "PidsLimit");
         let action = set(if pids == json!(0) { Value::Null } else { pids });

@@ -6,10 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{FORMATS, Fake, Sea, container, reply, run, small_engine, version, wait};
+use seaworthy_bed::copy_program;
 use serde_json::{Value, json};
 
 #[test]
@@ -61,7 +63,7 @@ fn a_forbidden_socket_says_whose_right_would_open_it() {
     std::fs::set_permissions(sea.dir().join("s"), std::fs::Permissions::from_mode(0o660)).unwrap();
     // The program may lie where nobody else enters.
     let program = sea.dir().join("seaworthy");
-    std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &program).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")), &program);
     let as_nobody = || {
         let mut command = std::process::Command::new(&program);
         command.args(["audit", "--docker"]).arg(format!("unix://{}", sea.dir().join("s").display()));
@@ -74,7 +76,7 @@ fn a_forbidden_socket_says_whose_right_would_open_it() {
     let program = tempfile::tempdir().unwrap();
     std::fs::set_permissions(program.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let copied = program.path().join("seaworthy");
-    std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &copied).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")), &copied);
     let mut command = std::process::Command::new(&copied);
     command.args(["audit", "--docker"]).arg(format!("unix://{}", sea.dir().join("s").display()));
     run({

@@ -507,7 +507,7 @@ fn who_has_no_rights_learns_nothing_that_is_not_so() {
     let program =
         tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().expect("a directory");
     let copy = program.path().join("seaworthy");
-    fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &copy).expect("copy");
+    seaworthy_bed::copy_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")), &copy);
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&copy);
     let report = audit_by(command, &daemon.host(), &[]);
@@ -528,7 +528,7 @@ fn a_process_that_is_only_called_so_is_not_the_daemon() {
     let Some(daemon) = engine(Version::V20) else { return };
     let dir = tempfile::tempdir().expect("a directory");
     let decoy = dir.path().join("dockerd");
-    fs::copy("/bin/sh", &decoy).expect("copy");
+    seaworthy_bed::copy_program(Path::new("/bin/sh"), &decoy);
     let mut child = Command::new(&decoy)
         .args(["-c", "while :; do sleep 1; done", "--icc=false", "--live-restore", "--no-new-privileges"])
         .spawn()

@@ -190,8 +190,7 @@ fn ordinary_user(daemon: &Daemon, wrong: &mut Wrong) {
     }
     // The program may lie where others cannot go.
     let program = daemon.dir().join("seaworthy");
-    std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    seaworthy_bed::copy_program(std::path::Path::new(env!("CARGO_BIN_EXE_seaworthy")), &program);
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
     command.args(["audit", "--docker", &daemon.host(), "-f", "json", "--timeout", "60"]);

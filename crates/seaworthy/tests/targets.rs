@@ -3,13 +3,12 @@
 mod common;
 
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Fake, Run, Sea, run, small_engine};
-use seaworthy_bed::{Bridge, Daemon, Net, Spec, Version};
+use seaworthy_bed::{Bridge, Daemon, Net, Spec, Version, copy_program, write_program};
 use serde_json::{Value, json};
 
 /// An SSH server of the test's own on the loopback address: its keys, its port, its configuration; and an `ssh` that is
@@ -91,7 +90,7 @@ impl Ssh {
         std::fs::write(at("config"), config).unwrap();
         std::fs::create_dir_all(at("bin")).unwrap();
         let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", at("config").display());
-        program(&at("bin/ssh"), &wrapper);
+        write_program(&at("bin/ssh"), wrapper.as_bytes());
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -100,7 +99,7 @@ impl Ssh {
 
     /// Puts Seaworthy where the other end looks for programs.
     fn install(&self) {
-        std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), self.path("there/seaworthy")).unwrap();
+        copy_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")), &self.path("there/seaworthy"));
     }
 
     /// Runs the program so that it finds this `ssh` first.
@@ -112,11 +111,6 @@ impl Ssh {
             command
         })
     }
-}
-
-fn program(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A gap of a report whose source or reason has these words.
@@ -164,7 +158,7 @@ fn over_ssh_seaworthy_there_reads_the_host() {
 
     // Another version there, whose snapshots are not ours: refused with what to do, and the engine is read all the same.
     std::fs::remove_file(ssh.path("there/seaworthy")).unwrap();
-    program(&ssh.path("there/seaworthy"), "#!/bin/sh\necho '{\"schema\":99}'\n");
+    write_program(&ssh.path("there/seaworthy"), b"#!/bin/sh\necho '{\"schema\":99}'\n");
     let run = ssh.run(&sea, &["audit", "-f", "json", "--docker", &at]);
     let other = run.ended(0).json();
     assert!(gap(&other, "update it, or use --copy"), "{}", other["coverage"]);
@@ -340,8 +334,7 @@ fn inside_a_container_it_says_what_it_needs_and_takes_the_mounted_host() {
     let Some(daemon) = small(Version::V20) else { return };
     let out = tempfile::tempdir().unwrap();
     let program = out.path().join("seaworthy");
-    std::fs::copy(env!("CARGO_BIN_EXE_seaworthy"), &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")), &program);
     let inside = |name: &str, more: &[&str], binds: &[&str]| -> Value {
         // The libraries that the program was linked with are this machine's.
         let libraries = ["/lib", "/lib64", "/usr/lib"].into_iter().filter(|l| Path::new(l).exists());

@@ -198,19 +198,31 @@ fn may_leave(leave: &LeaveGroup, host: &Host, accounts: &Accounts, caller: &Call
     if host.path(GSHADOW).exists() {
         files::replaceable(&host.path(GSHADOW))?;
     }
-    let mut after = accounts.clone();
-    for entry in after.groups.iter_mut().filter(|other| other.gid == entry.gid) {
-        entry.members.retain(|member| member != user);
-    }
-    let sudo = Sudo::read(host)?;
-    let keeps = |who: &&super::people::User| after.has_password(who) || keys::of(host, who, keys::USUAL) > 0;
-    if after.administrators(&sudo).iter().any(keeps) {
+    if somebody_stays(host, &accounts.without(&[leave]))? {
         return Ok(());
     }
-    refuse(format!(
-        "{user} may be the last who can administer this host: no account with a password or a key is root, or may run \
-         everything by sudo; give one of them that right first"
-    ))
+    refuse(format!("{user} may be the last who can administer this host: {NOBODY}"))
+}
+
+/// Why nobody may leave.
+const NOBODY: &str = "no account with a password or a key is root, or may run everything by sudo; give one of them that \
+                      right first";
+
+/// Whether somebody can still log in and is, or becomes, root.
+fn somebody_stays(host: &Host, after: &Accounts) -> Result<bool, Failure> {
+    let sudo = Sudo::read(host)?;
+    let keeps = |who: &&super::people::User| after.has_password(who) || keys::of(host, who, keys::USUAL) > 0;
+    Ok(after.administrators(&sudo).iter().any(keeps))
+}
+
+/// Refuses where each may leave, and not all of them.
+pub(super) fn all_may_leave(leaves: &[&LeaveGroup], host: &Host) -> Result<(), Refusal> {
+    if leaves.len() < 2 || somebody_stays(host, &Accounts::read(host)?.without(leaves))? {
+        return Ok(());
+    }
+    let names: Vec<&str> = leaves.iter().map(|leave| leave.user.as_str()).collect();
+    let names = names.join(" and ");
+    Err(Refusal::Refused(format!("{names} together may be the last who can administer this host: {NOBODY}")))
 }
 
 #[cfg(test)]

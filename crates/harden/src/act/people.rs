@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use seaworthy_core::plan::LeaveGroup;
+
 use crate::{Failure, Host, files};
 
 mod caller;
@@ -82,6 +84,20 @@ impl Accounts {
             accounts.shadow.entry((*name).to_owned()).or_insert(shadow);
         }
         Ok(accounts)
+    }
+
+    /// The same once these have left their groups, by every name of each group's number.
+    pub(super) fn without(&self, leaves: &[&LeaveGroup]) -> Self {
+        let mut after = self.clone();
+        for leave in leaves {
+            let Some(gid) = self.groups.iter().find(|group| group.name == leave.group).map(|group| group.gid) else {
+                continue;
+            };
+            for group in after.groups.iter_mut().filter(|group| group.gid == gid) {
+                group.members.retain(|member| *member != leave.user);
+            }
+        }
+        after
     }
 
     /// The account of that name: the first, as the system takes it.

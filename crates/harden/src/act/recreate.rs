@@ -202,6 +202,11 @@ impl Act for plan::Recreate {
         undo::undo(self, host, engine(host)?, &Intent::read(undo)?)
     }
 
+    fn notes(&self, undo: &Value) -> Vec<String> {
+        let notes = Intent::read(undo).map(|intent| intent.notes).unwrap_or_default();
+        notes.iter().map(|note| format!("{}: {note}", self.container.name)).collect()
+    }
+
     fn stage(&self) -> Stage {
         Stage::Engine
     }
@@ -216,14 +221,24 @@ pub fn prune(host: &Host, undo: &Value) -> Result<Vec<String>, Failure> {
     undo::prune(engine(host)?, &Intent::read(undo)?)
 }
 
-/// What the user of a Compose project has to know when one of its containers is re-created; nothing for others.
+/// What the user of a Compose project has to know when one of its containers is re-created, with what its file then has to
+/// say; nothing for others.
 #[must_use]
 pub fn compose_notices(action: &plan::Recreate) -> Vec<String> {
     let Some((project, service)) = &action.compose else { return Vec::new() };
+    let (add, remove) = crate::export::in_file(&action.set);
+    let mut there = Vec::new();
+    if !add.is_empty() {
+        there.push(format!("add {}", add.join("; ")));
+    }
+    if !remove.is_empty() {
+        there.push(format!("take out {}", remove.join("; ")));
+    }
     vec![
         format!(
-            "{project}/{service}: Compose re-creates it from its own files after a change of them or with --force-recreate, \
-             without these settings: add them to the project as an override file (harden export writes it)"
+            "{project}/{service}: Compose is not asked, and makes it from its own files again after a change of them or with \
+             --force-recreate: change the service there too: {} (harden export -f compose writes an override)",
+            there.join("; ")
         ),
         format!(
             "{project}/{service}: until the old container is pruned (harden history --prune), Compose sees two of this \

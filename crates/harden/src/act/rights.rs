@@ -98,6 +98,15 @@ impl Act for Rights {
         }
     }
 
+    fn notes(&self, undo: &Value) -> Vec<String> {
+        let grants = before(undo).map(|b| b.grants).unwrap_or_default();
+        if grants.is_empty() {
+            return Vec::new();
+        }
+        let who = grants.join(", ");
+        vec![format!("{}: its access control list grants more than its mode does, and stays: {who}", self.path)]
+    }
+
     fn undo(&self, host: &Host, _: &Keep, undo: &Value) -> Result<Undone, Failure> {
         let before = before(undo)?;
         if before.was == self.after {
@@ -136,12 +145,6 @@ impl Act for Rights {
 struct Back {
     target: Option<Owned>,
     drifted: Vec<&'static str>,
-}
-
-/// Who has more by the ACL of a changed file than its mode tells, from what [`Act::prepare`] returned.
-#[must_use]
-pub fn grants(undo: &Value) -> Vec<String> {
-    before(undo).map(|b| b.grants).unwrap_or_default()
 }
 
 trait Kinded {

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use seaworthy_core::plan::Sshd;
+use seaworthy_core::plan::{LeaveGroup, Sshd};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,6 +65,17 @@ impl Undo {
     }
 }
 
+/// Refuses what locks somebody out once these have left their groups too.
+pub(super) fn with_leaves(sshd: &Sshd, leaves: &[&LeaveGroup], host: &Host) -> Result<(), Refusal> {
+    if leaves.is_empty() || !host.is_real() {
+        return Ok(());
+    }
+    let server = installed(host)?;
+    let set = whole(host, &server, &sshd.set)?;
+    let accounts = Accounts::read(host)?;
+    guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&accounts), &accounts.without(leaves))
+}
+
 impl Act for Sshd {
     fn check(&self, host: &Host) -> Result<(), Refusal> {
         is_clean(self)?;
@@ -84,7 +95,8 @@ impl Act for Sshd {
         let set = whole(host, &server, &self.set)?;
         place::find(host, &server.main, &set)?.check(host)?;
         if host.is_real() {
-            guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&Accounts::read(host)?))?;
+            let accounts = Accounts::read(host)?;
+            guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&accounts), &accounts)?;
         }
         Ok(())
     }

@@ -68,6 +68,16 @@ pub fn compose(plan: &Plan, project: Option<&str>) -> Result<String, Failure> {
     Ok(out + &Yaml::Map(document).document(For::Compose))
 }
 
+/// What a service's own file has to say so that Compose makes it with these changes: what is added, each as a key with its
+/// value, and what is taken out.
+pub(crate) fn in_file(set: &[SpecChange]) -> (Vec<String>, Vec<String>) {
+    let mut service = Service::default();
+    set.iter().for_each(|set| service.change(set));
+    let (entries, remove) = service.parts();
+    let add = entries.into_iter().map(|(key, value)| format!("{key}: {}", value.flow(For::Compose)));
+    (add.collect(), remove.iter().map(|line| comment(line)).collect())
+}
+
 fn listed(projects: &BTreeSet<&str>) -> String {
     projects.iter().take(5).copied().collect::<Vec<_>>().join(", ")
 }
@@ -162,16 +172,22 @@ impl Service {
         }
     }
 
-    fn into_yaml(self) -> Yaml {
+    /// Its keys, and what has to be taken out of its own file.
+    fn parts(self) -> (Vec<(String, Yaml)>, Vec<String>) {
         let mut entries: Vec<(String, Yaml)> = self.keys.into_iter().collect();
         let lists = self.lists.into_iter().filter(|(_, items)| !items.is_empty());
         entries.extend(lists.map(|(key, items)| (key, Yaml::texts(items))));
+        (entries, self.remove)
+    }
+
+    fn into_yaml(self) -> Yaml {
+        let (entries, remove) = self.parts();
         let map = Yaml::Map(entries);
-        if self.remove.is_empty() {
+        if remove.is_empty() {
             return map;
         }
         // Each on its own line, whatever is in a name.
-        let lines: Vec<String> = self.remove.iter().map(|r| format!("  {}", comment(r))).collect();
+        let lines: Vec<String> = remove.iter().map(|r| format!("  {}", comment(r))).collect();
         let text =
             format!("To be taken out of the service's own file, which no override can do:\n{}", lines.join("\n"));
         Yaml::Comment(text, Box::new(map))

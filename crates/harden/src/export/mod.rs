@@ -16,6 +16,7 @@ use crate::Failure;
 
 pub use ansible::ansible;
 pub use compose::compose;
+pub(crate) use compose::in_file;
 pub use shell::shell;
 
 /// The settings of daemon.json as a merge patch (RFC 7396): null takes a key away.

@@ -58,6 +58,23 @@ impl Yaml {
         out
     }
 
+    /// On one line, in flow style.
+    pub fn flow(&self, to: For) -> String {
+        match self {
+            Self::List(items) => {
+                format!("[{}]", items.iter().map(|i| i.flow(to)).collect::<Vec<_>>().join(", "))
+            }
+            Self::Map(entries) => {
+                let pairs: Vec<String> =
+                    entries.iter().map(|(key, value)| format!("{}: {}", key_of(key), value.flow(to))).collect();
+                format!("{{{}}}", pairs.join(", "))
+            }
+            Self::Tagged(tag, inner) => format!("{tag} {}", inner.flow(to)),
+            Self::Comment(_, inner) => inner.flow(to),
+            scalar => scalar.scalar(to),
+        }
+    }
+
     fn is_scalar(&self) -> bool {
         match self {
             Self::Text(_) | Self::Template(_) | Self::Plain(_) => true,

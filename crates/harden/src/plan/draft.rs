@@ -17,6 +17,7 @@ use super::piece::{Not, Piece, Resolved};
 use super::spec::{self, Asked};
 use super::world::{World, maybe, text};
 use super::{Settings, Unplanned, access, caution, daemon, files, limits, swarm, tell};
+use crate::act::recreate::compose_notices;
 
 /// A finding that the plan closes, and how.
 pub(super) struct Taken {
@@ -277,6 +278,7 @@ impl<'a> Draft<'a> {
         let mut done = Done { by_hand: std::mem::take(&mut self.by_hand), ..Done::default() };
         done.warnings = caution::warnings(self.world, &keys);
         for (slot, entry) in ledger.entries() {
+            done.warnings.extend(entry.notes.iter().cloned());
             let safety = entry.closes.iter().map(|f| self.check(*f).remedy.safety).max().unwrap_or(Safety::Safe);
             let closes: Vec<Closed> = entry.closes.iter().map(|f| self.closed(*f)).collect();
             let restarts = outlook.as_ref().is_some_and(|o| tell::is_restart(&o.activate));
@@ -288,6 +290,7 @@ impl<'a> Draft<'a> {
             let mut action = entry.action(self.world, slot);
             if let Action::Recreate(recreate) = &mut action {
                 recreate.accept_lost_changes = self.settings.accept_lost_changes;
+                done.warnings.extend(compose_notices(recreate));
             }
             done.changes.push(Change {
                 title: tell::title(&action),

@@ -30,6 +30,11 @@ pub(super) fn rights(
     };
     let mut out =
         Resolved::from(Piece::Rights { path: path.to_owned(), what: what.to_owned(), before, uid, gid, within });
+    // Only its owner changes: the list stays, and what it grants.
+    if !list(file, "acl")?.is_empty() {
+        let entries = texts(file, "acl")?.join(", ");
+        out.notes.push(format!("{path}: its access control list grants more than its mode does, and stays: {entries}"));
+    }
     match text(file, "role")? {
         "docker-service" | "docker-socket-unit" | "containerd-service" => {
             out.breaks.push(format!("an upgrade of its package may set owner and mode of {path} anew"));

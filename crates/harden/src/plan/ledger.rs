@@ -36,6 +36,7 @@ pub(super) struct Entry {
     pub closes: BTreeSet<usize>,
     pub breaks: BTreeSet<String>,
     pub lasting: BTreeSet<String>,
+    pub notes: BTreeSet<String>,
 }
 
 /// All of them.
@@ -69,6 +70,7 @@ impl Ledger {
             entry.closes.insert(taken.finding);
             entry.breaks.extend(taken.how.breaks.iter().cloned());
             entry.lasting.extend(taken.how.lasting.iter().cloned());
+            entry.notes.extend(taken.how.notes.iter().cloned());
         }
         self.0 = next;
         Ok(())

@@ -129,7 +129,10 @@ fn pids(container: &Component, own: Option<&str>) -> Known<SetField> {
         }
     };
     if used.saturating_add(used / 2) > after {
-        return Err(format!("{name} has {used} processes now, and half as many again are more than {after}"));
+        return Err(format!(
+            "{name} has {} now, and half as many again are more than {after}",
+            crate::count(used, "process")
+        ));
     }
     let before = maybe(container, "pids_limit")?.map_or(Value::Null, Value::from);
     Ok(SetField { field: "pids-limit".into(), before, after: after.into(), why })

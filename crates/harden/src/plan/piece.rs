@@ -36,6 +36,8 @@ pub(super) struct Resolved {
     pub breaks: Vec<String>,
     /// What cannot be undone, in sentences.
     pub lasting: Vec<String>,
+    /// What stays as it is, and should be known, in sentences.
+    pub notes: Vec<String>,
     /// What its check waits for afterwards.
     pub pending: Option<Pending>,
     /// Whether the check passes afterwards; else it is closed only in part.
@@ -53,6 +55,7 @@ impl Resolved {
         self.pieces.extend(other.pieces);
         self.breaks.extend(other.breaks);
         self.lasting.extend(other.lasting);
+        self.notes.extend(other.notes);
         self.pending = self.pending.or(other.pending);
         self.in_part |= other.in_part;
     }

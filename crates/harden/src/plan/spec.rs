@@ -78,9 +78,16 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
     let lost = match super::world::maybe(container, "changed_files") {
         Ok(Some(0)) => None,
         Ok(Some(n)) if !accepted => {
-            return Err(format!("{n} files in the writable layer of {name} would be lost (docker diff {name}); needs --accept-lost-changes").into());
+            return Err(format!(
+                "{} in the writable layer of {name} would be lost (docker diff {name}); needs --accept-lost-changes",
+                crate::count(n, "file")
+            )
+            .into());
         }
-        Ok(Some(n)) => Some(format!("{n} changed files in its writable layer are not in the new one")),
+        Ok(Some(n)) => Some(format!(
+            "what it has in its writable layer ({}) is not in the new one",
+            crate::count(n, "changed file")
+        )),
         _ if accepted => {
             Some(format!("what it changed in its writable layer is not in the new one (docker diff {name})"))
         }

@@ -13,7 +13,7 @@ use super::settle::{finish, host};
 use super::store::{Decision, Place, Store};
 use super::undo::Work;
 use super::{Look, Site, Tell, boot_id, boottime, guard, now_ms, proof};
-use crate::act::{Act, Effect, Refusal, Stage, act};
+use crate::act::{Act, Effect, Refusal, Stage, act, together};
 use crate::files::Room;
 use crate::{Failure, Host};
 
@@ -213,6 +213,8 @@ fn checked<'p>(plan: &'p Plan, host: &Host) -> Result<Vec<Box<dyn Act + 'p>>, St
     if !stale.is_empty() {
         return Err(format!("the plan is stale, plan again: {}", stale.join("; ")));
     }
+    let actions: Vec<_> = plan.changes.iter().map(|change| &change.action).collect();
+    together(&actions, host).map_err(|refusal| refusal.to_string())?;
     Ok(acts)
 }
 
@@ -242,7 +244,7 @@ fn run(
         }
     };
     work.write(Event::Checked {
-        line: format!("{} changes may be made, and nothing has moved since the plan", acts.len()),
+        line: format!("{} may be made, and nothing has moved since the plan", crate::count(acts.len(), "change")),
     })?;
     work.write(Event::Armed { by: by.to_owned(), until })?;
     let done = all(work, acts, undo);
@@ -307,7 +309,7 @@ fn all(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>], prepared: Vec<Prepared>)
             Effect::Pending(what) => Some(what),
         };
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        work.write(Event::Done { change: number, pending, took }).map_err(failed)?;
+        work.write(Event::Done { change: number, pending, notes: act.notes(&undo), took }).map_err(failed)?;
     }
     Ok(())
 }

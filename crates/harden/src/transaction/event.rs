@@ -51,6 +51,9 @@ pub enum Event {
         change: usize,
         /// What it waits for, where it is not in effect at once.
         pending: Option<String>,
+        /// What was found on the way that stays as it is and should be known, in sentences.
+        #[serde(default)]
+        notes: Vec<String>,
         /// How long it took, in milliseconds.
         took: u64,
     },

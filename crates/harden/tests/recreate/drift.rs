@@ -131,7 +131,7 @@ fn what_the_new_one_wrote_where_the_old_one_wrote_nothing_is_kept() {
     }
     std::fs::remove_file(format!("{data}/go")).unwrap();
     let line = drifted(bed.undo(&undo));
-    assert!(line.contains("wrote 1 paths (/written, …)"), "{line}");
+    assert!(line.contains("wrote 1 path (/written)"), "{line}");
     assert_eq!(bed.daemon.inspect("it")["Id"], bed.id.as_str());
     let names = bed.names();
     assert!(names.len() == 2 && names[1].contains("exited") && names[0] == r#""/it" "running""#, "{names:?}");

@@ -85,7 +85,7 @@ fn layer(version: Version) {
     }
     let mut recreate = recreate(&id, "app");
     let refusal = said(&daemon, &recreate);
-    assert!(refusal.contains("wrote 1 paths") && refusal.contains("(/var/lib/app/state)"), "{refusal}");
+    assert!(refusal.contains("wrote 1 path ") && refusal.contains("(/var/lib/app/state)"), "{refusal}");
     recreate.accept_lost_changes = true;
     carry_out(&host(&daemon), &recreate);
 }

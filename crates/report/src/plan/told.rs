@@ -13,6 +13,9 @@ use crate::words::count;
 /// The most names and findings that one line lists.
 const MOST: usize = 12;
 
+/// An hour in the engine's unit of time, nanoseconds.
+const HOUR: i64 = 3_600_000_000_000;
+
 /// One line.
 pub(super) enum Line {
     /// A statement, and what is beside it.
@@ -180,14 +183,22 @@ pub(super) fn edits(action: &Action) -> Vec<Line> {
             };
             let mut lines: Vec<Line> = recreate.set.iter().map(line).collect();
             if let Some((project, service)) = &recreate.compose {
-                let line = format!("through Compose: service {} of project {}", one_line(service), one_line(project));
+                let line = format!(
+                    "beside Compose, whose file says it too: service {} of project {}",
+                    one_line(service),
+                    one_line(project)
+                );
                 lines.push(Line::Words(line));
             }
             lines
         }
         Action::Swarm(swarm) => {
             let line = |(name, before, after): &(String, Value, Value)| {
-                pair(format!("{}  {} → {}", one_line(name), json(before), json(after)), "")
+                let shown = |value: &Value| match value.as_i64().filter(|_| name == "cert-expiry") {
+                    Some(nanoseconds) => format!("{} h", nanoseconds / HOUR),
+                    None => json(value),
+                };
+                pair(format!("{}  {} → {}", one_line(name), shown(before), shown(after)), "")
             };
             swarm.set.iter().map(line).collect()
         }

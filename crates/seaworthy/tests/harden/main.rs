@@ -6,3 +6,4 @@ mod common;
 mod crash;
 mod machine;
 mod sitting;
+mod swarm;

@@ -48,6 +48,32 @@ fn what_is_not_confirmed_is_taken_back_and_what_is_stays() {
 }
 
 #[test]
+fn a_plan_that_came_to_the_engine_by_a_context_is_proven_on_it() {
+    let Some(bed) = Bed::start(Version::V20, Spec::default()) else { return };
+    chmod(&bed.daemon.daemon_json(), 0o666);
+    let before = is(&bed.daemon.daemon_json());
+    let context =
+        json!({ "Name": "harbour", "Metadata": {}, "Endpoints": { "docker": { "Host": bed.daemon.host() } } });
+    // The docker CLI files a context under the SHA-256 of its name.
+    let place = ".docker/contexts/meta/aa74f6fd03bf68be7e0f4bd06cae61a72ab8025b50d00888f3e1068f22067463";
+    std::fs::create_dir_all(bed.sea.dir().join(place)).unwrap();
+    bed.sea.write(&format!("{place}/meta.json"), context.to_string());
+    let plan = bed.sea.dir().join("plan.json");
+    let file = plan.to_str().unwrap();
+    let arguments = ["harden", "plan", "--docker-context", "harbour", "--check", "daemon-json-mode", "-o", file];
+    bed.sea.run(&arguments).ended(0);
+    assert_eq!(bed.read(&plan)["target"]["name"], "harbour");
+    let applied = bed.apply(&plan, &["--confirm-within", "0"]);
+    assert!(applied.ended(0).out.contains("1 of 1 check passes in effect"), "{applied:?}");
+    let (_, status) = bed.status();
+    let id = status["transactions"][0]["transaction"].as_str().unwrap();
+    let back = bed.harden(&["rollback", id]);
+    assert!(back.ended(0).out.contains("in effect now: docker/file/daemon-json-mode"), "{back:?}");
+    assert!(!back.out.contains("not found any more"), "{back:?}");
+    assert_eq!(is(&bed.daemon.daemon_json()), before);
+}
+
+#[test]
 fn a_plan_that_is_stale_or_not_for_this_host_is_refused_and_nothing_is_written() {
     let Some(bed) = Bed::start(Version::V20, Spec::default()) else { return };
     let path = bed.daemon.daemon_json();

@@ -122,3 +122,26 @@ fn two_findings_that_want_other_values_are_not_both_planned() {
     let plan = anew(&host, &["own-network", "not-on-default-bridge"], &["node-metrics:network=shop", "*:network=shop"]);
     assert_eq!(of(&plan, "node-metrics").set.iter().filter(|s| s.option == "network").count(), 1);
 }
+
+#[test]
+fn the_file_of_compose_is_said_to_need_the_same() {
+    let composed = || Host::new().container("legacy", "project", "old$shop").container("legacy", "service", "till");
+    let checks = &["container/seccomp", "no-raw-sockets", "no-sensitive-mounts"];
+    let plan = anew(&composed(), checks, &[]);
+    assert_eq!(of(&plan, "legacy").compose, Some(("old$shop".into(), "till".into())));
+    let about: Vec<&String> = plan.warnings.iter().filter(|w| w.starts_with("old$shop/till: ")).collect();
+    assert_eq!(about.len(), 2, "{:?}", plan.warnings);
+    let add =
+        r#"change the service there too: add cap_drop: ["NET_RAW"]; security_opt: ["seccomp=builtin"] (harden export"#;
+    assert!(about[0].contains(add), "{}", about[0]);
+    assert!(about[1].contains("prune before using it"));
+    // What is not Compose's says nothing of it.
+    assert!(!plan.warnings.iter().any(|w| w.contains("backup")), "{:?}", plan.warnings);
+    let ci = Host::new().container("ci", "project", "build").container("ci", "service", "runner");
+    let plan = anew(&ci, &["no-runtime-socket"], &[]);
+    let take = "change the service there too: take out volumes: /var/run/docker.sock (harden export";
+    assert!(plan.warnings.iter().any(|w| w.contains(take)), "{:?}", plan.warnings);
+    // Without a re-creation nothing of it is said.
+    let plan = composed().ask(&Ask { checks, ..Ask::default() }).unwrap();
+    assert!(!plan.warnings.iter().any(|w| w.contains("till")));
+}

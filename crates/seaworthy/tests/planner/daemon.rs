@@ -203,6 +203,14 @@ fn files_keep_what_is_stricter_and_audit_rules_are_one_change() {
     let Action::Rights(rights) = &change.action else { panic!() };
     assert_eq!((rights.after.uid, rights.after.gid, rights.after.mode), (0, 0, 0o604));
     assert_eq!(change.closes.len(), 2);
+    // Who has more by a list that stays is named; where the mode is to become stricter a person takes the list away.
+    let listed =
+        || Host::new().file("daemon-json", "uid", 1000i64).file("daemon-json", "acl", Value::strings(["user:ann:rw-"]));
+    let plan = listed().plan(&["daemon-json-owner"]);
+    assert!(matches!(only(&plan, "rights").action, Action::Rights(_)));
+    assert!(plan.warnings.iter().any(|w| w.contains("stays: user:ann:rw-")), "{:?}", plan.warnings);
+    let plan = listed().file("daemon-json", "mode", 0o666i64).plan(&["daemon-json-mode"]);
+    assert!(plan.changes.is_empty() && plan.by_hand[0].what.contains("user:ann:rw-"), "{plan:?}");
     let plan = Host::new().ask(&Ask { checks: &["docker/file"], ..Ask::default() }).unwrap();
     let Action::Audit(rules) = &only(&plan, "audit rules").action else { panic!() };
     assert!(rules.enable && rules.watches.len() > 10);

@@ -139,7 +139,7 @@ fn trivy(daemon: &Daemon, image: &str, fixed: &str) -> String {
 fn nobody(daemon: &Daemon) -> Report {
     let place = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().expect("a directory");
     let copy = place.path().join("seaworthy");
-    fs::copy(program(), &copy).expect("copy");
+    seaworthy_bed::copy_program(program().as_ref(), &copy);
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&copy).args(THREATS);
     command.args(["--docker", &daemon.host()]).env("HOME", place.path()).current_dir(place.path());

@@ -1,7 +1,6 @@
 //! `ssh://` with a program that stands in for `ssh`: the test has no other host to log in to.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 
@@ -9,8 +8,7 @@ use super::*;
 fn fake_ssh(script: &str) -> (TempDir, Environment) {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("ssh");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    seaworthy_bed::write_program(&program, format!("#!/bin/sh\n{script}\n").as_bytes());
     let environment = Environment { path: dir.path().into(), ..Environment::default() };
     (dir, environment)
 }

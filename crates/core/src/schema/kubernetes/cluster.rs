@@ -20,6 +20,9 @@ const STORAGE_CLASS: &[Field] = &[
     field("reclaim_policy", STR, "Delete or Retain: what becomes of a volume without its claim"),
 ];
 
+const POLICIES: &str = "pods, namespaces and policies";
+const NO_POLICIES: &str = "pods, namespaces or policies are not all known";
+
 kind! {
     /// A cluster, as its API tells of it.
     CLUSTER = "kubernetes.cluster", "a cluster, as its API tells of it", &[
@@ -41,6 +44,10 @@ kind! {
     fact("nodes", INT, "nodes", "nodes", NODES),
     fact("control_plane_nodes", INT, "nodes that carry the role of a control plane; 0 where a provider runs it elsewhere", "labels of nodes", NODES),
     fact("apiservers", OPT_INT, "API servers that are alive; null where their version does not say", "leases apiserver-… in kube-system", "leases could not be listed"),
+    fact("cni", STR, "the network plugin that runs: calico, cilium, antrea, canal, weave, kube-router, ovn-kubernetes, flannel, kindnet, aws-vpc-cni, …; several with + between", "pods that run on every node, by name and image", "none that is known was found, or pods could not be listed").derived(),
+    fact("enforces_policies", BOOL, "whether it makes network policies hold", "the network plugin, its version and arguments", "the plugin is not known, or its settings decide").derived(),
+    fact("own_namespaces", STRINGS, "namespaces that hold workloads and are not Kubernetes' own, at most 64", POLICIES, NO_POLICIES).derived(),
+    fact("exposed_services", STRINGS, "services that the outside reaches, with how: shop/web (load-balancer), at most 64", "services and ingresses", "services or ingresses are not all known").derived(),
 ]
 }
 
@@ -82,12 +89,5 @@ kind! {
     fact("memory_allocatable", INT, "memory for pods", "status.allocatable", UNREAD).unit("bytes"),
     fact("pods_allocatable", INT, "the most pods that it takes", "status.allocatable", UNREAD),
     fact("host", OPT_STR, "the target whose engine runs on the same machine; null where the machine's snapshot was joined and holds none", "machine ids of the targets of one snapshot", JOINED),
-]
-}
-
-kind! {
-    /// A namespace.
-    NAMESPACE = "kubernetes.namespace", "a namespace", &[
-    fact("name", STR, "its name", META, UNREAD),
 ]
 }

@@ -125,6 +125,7 @@ kind! {
     fact("tty", BOOL, "whether it is given a terminal", "tty", UNREAD),
     fact("token_mounted", BOOL, "whether it has a token of its account for the API server", "mounts of a live pod; automount, else the account's, of a template", "the service account could not be read, or is not among the files").derived(),
     fact("host_paths", Type::List(&Type::Object(HOST_PATH)), "paths of the node that its mounts reach", "mounts, volumes of its pod", DERIVED).derived(),
+    fact("claim_paths", Type::List(&Type::Object(HOST_PATH)), "paths of a node that volumes of the cluster give it through claims", "mounts, claims, volumes of the cluster", "the cluster's volumes could not be listed, or this is a file").derived(),
     fact("runtime_sockets", Type::List(&Type::Object(HOST_PATH)), "sockets of container engines among them, or directories that hold them", "mounts, volumes of its pod", DERIVED).derived(),
     fact("sensitive_host_paths", Type::List(&Type::Object(HOST_PATH)), "those among them that decide over the node or hold its secrets", "mounts, volumes of its pod", DERIVED).derived(),
     fact("equal_to_root", STRINGS, "why its code can take its node as root; empty when nothing known allows it", "its other facts", DERIVED).derived(),

@@ -4,15 +4,17 @@ mod admission;
 mod cluster;
 mod container;
 mod machine;
+mod namespace;
 mod network;
 mod pod;
 mod rbac;
 mod storage;
 
 pub use admission::ADMISSION;
-pub use cluster::{CLUSTER, NAMESPACE, NODE};
+pub use cluster::{CLUSTER, NODE};
 pub use container::CONTAINER;
 pub use machine::{APISERVER, CONTROLLER_MANAGER, ETCD, FILE, KUBELET, PROXY, SCHEDULER};
+pub use namespace::NAMESPACE;
 pub use network::{INGRESS, NETWORK_POLICY, SERVICE};
 pub use pod::POD;
 pub use rbac::{BINDING, ROLE, SERVICE_ACCOUNT, SUBJECT};

@@ -46,7 +46,9 @@ pub(super) const HOST_PATH: &[Field] = &[
 pub(super) const VIOLATION: &[Field] = &[
     field("control", STR, "the control: privileged, host-namespaces, run-as-non-root, …"),
     field("container", STR, "the container; empty where the pod itself"),
+    field("fact", STR, "the fact that decides"),
     field("what", STR, "what it sets, or what it should and does not"),
+    field("refused", BOOL, "true; unknown where the fact is, so that only this control is undecided"),
 ];
 
 const TOLERATION: &[Field] = &[

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -30,6 +31,10 @@ pub(super) struct Hand {
     directory: PathBuf,
     /// The namespaces that are not ours, by their numbers.
     namespaces: BTreeMap<String, u64>,
+    /// Who else is in one of them.
+    fellows: Vec<Process>,
+    /// Its folder for what runs, by which programs that it starts are known; none where it is not the same to us.
+    exec_root: Option<PathBuf>,
     /// What its standard input, output and error are.
     stdio: Vec<PathBuf>,
     limits: Limits,
@@ -47,11 +52,13 @@ impl Hand {
         let own = Process::of(std::process::id()).ok_or_else(|| Failure::new("/proc cannot be read"))?;
         let differs = |name: &&str| process.namespace(name) != own.namespace(name);
         let namespaces = NAMESPACES.into_iter().filter(differs);
-        let namespaces = namespaces.filter_map(|name| Some((name.to_owned(), process.namespace(name)?))).collect();
+        let namespaces: BTreeMap<String, u64> =
+            namespaces.filter_map(|name| Some((name.to_owned(), process.namespace(name)?))).collect();
         let link = |name: &str| fs::read_link(process.at(name)).at(|| format!("read {}", process.at(name).display()));
-        let mut numbers = Settings::read(&Settings::place(process)?, &process.arguments()?)?.numbers();
+        let settings = Settings::read(&Settings::place(process)?, &process.arguments()?)?;
         // Only files that are the same to us.
-        numbers.retain(|file| file.is_absolute() && process.namespace("mnt") == own.namespace("mnt"));
+        let is_same = |file: &PathBuf| file.is_absolute() && process.namespace("mnt") == own.namespace("mnt");
+        let numbers = settings.numbers().into_iter().filter(is_same).collect();
         let mask = process.status("Umask").and_then(|mask| u32::from_str_radix(&mask, 8).ok());
         let pid = Pid::from_raw(process.pid as i32);
         Ok(Self {
@@ -59,6 +66,8 @@ impl Hand {
             arguments: process.arguments()?,
             environment: None,
             directory: link("cwd")?,
+            fellows: fellows(&namespaces),
+            exec_root: Some(settings.exec_root()).filter(is_same),
             namespaces,
             stdio: ["fd/0", "fd/1", "fd/2"].map(|name| link(name).unwrap_or_default()).into(),
             limits: Limits::of(process),
@@ -77,9 +86,7 @@ impl Hand {
             process.arguments().is_ok_and(|a| a == self.arguments)
                 && fs::read_link(process.at("exe")).is_ok_and(|exe| exe == self.program)
         };
-        let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let all: Vec<Process> = pids.filter_map(Process::of).filter(same).collect();
+        let all: Vec<Process> = processes().filter(same).collect();
         let is_child = |p: &&Process| p.parent().is_some_and(|(parent, _)| all.iter().any(|other| other.pid == parent));
         all.iter().find(|p| !is_child(p)).cloned()
     }
@@ -133,7 +140,7 @@ impl Hand {
         };
         let mut namespaces = Vec::new();
         for (name, number) in &self.namespaces {
-            namespaces.push(namespace(name, *number).ok_or_else(|| {
+            namespaces.push(self.namespace(name, *number).ok_or_else(|| {
                 let line = self.arguments.join(" ");
                 Failure(format!(
                     "start dockerd: its {name} namespace has ended with it: make it again and start {line}"
@@ -153,6 +160,32 @@ impl Hand {
         };
         self.forget_numbers(None);
         launch.run(self.command(&environment), &|pid| self.surround(pid), &|| {})
+    }
+
+    /// A namespace by its number, where somebody is still in it or `ip netns` keeps it.
+    ///
+    /// The kernel gives a number again as soon as its namespace has ended, so that whoever has it now may be in another
+    /// one. Believed is who was there when the number was read, and what the engine itself has started since.
+    fn namespace(&self, name: &str, number: u64) -> Option<OwnedFd> {
+        let own = Process::of(std::process::id())?;
+        let believed = |p: &Process| {
+            self.fellows.contains(p) || (p.namespace("user") == own.namespace("user") && self.has_started(p))
+        };
+        let kept = fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|e| e.path());
+        let kept = kept.filter(|_| name == "net");
+        let lived = processes().filter(|p| p.namespace(name) == Some(number) && believed(p));
+        let found = kept.chain(lived.map(|p| p.at("ns").join(name))).filter_map(|path| fs::File::open(path).ok());
+        // What was opened cannot become another any more.
+        found.into_iter().find(|file| file.metadata().is_ok_and(|m| m.ino() == number)).map(OwnedFd::from)
+    }
+
+    /// Whether the engine has started a process: its containerd, and what keeps its containers, name a place beneath its
+    /// folder. That of another user's can say so too.
+    fn has_started(&self, process: &Process) -> bool {
+        let Some(folder) = &self.exec_root else { return false };
+        let beneath = |word: &String| word.starts_with('/') && Path::new(word).starts_with(folder);
+        fs::metadata(process.at("")).is_ok_and(|m| m.uid() == 0)
+            && process.arguments().is_ok_and(|words| words.iter().any(beneath))
     }
 
     /// Removes the numbers that engines left which have ended, or are about to be ended.
@@ -207,13 +240,62 @@ impl Hand {
     }
 }
 
-/// A namespace by its number, where a process is still in it or `ip netns` keeps it.
-fn namespace(name: &str, number: u64) -> Option<OwnedFd> {
-    use std::os::unix::fs::MetadataExt as _;
-    let kept = fs::read_dir("/run/netns").into_iter().flatten().flatten().map(|e| e.path()).filter(|_| name == "net");
-    let lived = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let lived = lived.filter(|e| e.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()));
-    let lived = lived.map(|e| e.path().join("ns").join(name));
-    let mut found = kept.chain(lived).filter(|path| fs::metadata(path).is_ok_and(|m| m.ino() == number));
-    found.find_map(|path| fs::File::open(path).ok()).map(OwnedFd::from)
+/// The most processes in the engine's namespaces that are remembered.
+const MOST_FELLOWS: usize = 256;
+
+/// All processes.
+fn processes() -> impl Iterator<Item = Process> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Process::of)
+}
+
+/// Those that are in one of the namespaces.
+fn fellows(namespaces: &BTreeMap<String, u64>) -> Vec<Process> {
+    let within = |p: &Process| namespaces.iter().any(|(name, number)| p.namespace(name) == Some(*number));
+    processes().filter(within).take(MOST_FELLOWS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_found_through_those_who_were_in_it_and_not_by_its_number_alone() {
+        let own = Process::of(std::process::id()).unwrap();
+        let number = own.namespace("net").unwrap();
+        let namespaces = BTreeMap::from([("net".to_owned(), number)]);
+        assert!(fellows(&namespaces).contains(&own));
+        let hand = |fellows: Vec<Process>, exec_root: Option<&Path>| Hand {
+            program: "/usr/bin/dockerd".into(),
+            arguments: Vec::new(),
+            environment: None,
+            directory: "/".into(),
+            namespaces: namespaces.clone(),
+            fellows,
+            exec_root: exec_root.map(Path::to_owned),
+            stdio: Vec::new(),
+            limits: Limits::default(),
+            umask: 0o022,
+            niceness: 0,
+            out_of_memory: None,
+            groups: BTreeMap::new(),
+            numbers: Vec::new(),
+        };
+        assert!(hand(Vec::new(), None).namespace("net", number).is_none(), "whoever has the number is believed");
+        assert!(hand(vec![own.clone()], None).namespace("net", number).is_some());
+        assert!(hand(vec![own.clone()], None).namespace("net", number + 1).is_none());
+        // The same number, and another process.
+        let later = Process { started: own.started + 1, ..own };
+        assert!(hand(vec![later], None).namespace("net", number).is_none());
+        // What the engine has started since.
+        let root = tempfile::tempdir().unwrap();
+        let mut shim = Command::new("sh");
+        let shim = shim.args(["-c", "read line", "sh"]).arg(root.path().join("containerd/containerd.sock"));
+        let mut shim = shim.stdin(Stdio::piped()).spawn().unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        assert_eq!(hand(Vec::new(), Some(root.path())).namespace("net", number).is_some(), is_root);
+        assert!(hand(Vec::new(), Some(&root.path().join("other"))).namespace("net", number).is_none());
+        drop(shim.stdin.take());
+        shim.wait().unwrap();
+    }
 }

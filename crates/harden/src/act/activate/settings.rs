@@ -76,11 +76,16 @@ impl Settings {
 
     /// Where the engine writes its process's number down, and that of the containerd that it starts itself.
     pub(super) fn numbers(&self) -> Vec<PathBuf> {
-        let named = |key: &str, usual: &'static str| {
-            PathBuf::from(flags::value(&self.flags, key).or_else(|| self.get(key)?.as_str()).unwrap_or(usual))
-        };
-        let containerd = named("exec-root", "/var/run/docker").join("containerd/containerd.pid");
-        vec![named("pidfile", "/var/run/docker.pid"), containerd]
+        vec![self.named("pidfile", "/var/run/docker.pid"), self.exec_root().join("containerd/containerd.pid")]
+    }
+
+    /// Where the engine keeps what its containers need while they run.
+    pub(super) fn exec_root(&self) -> PathBuf {
+        self.named("exec-root", "/var/run/docker")
+    }
+
+    fn named(&self, key: &str, usual: &'static str) -> PathBuf {
+        PathBuf::from(flags::value(&self.flags, key).or_else(|| self.get(key)?.as_str()).unwrap_or(usual))
     }
 
     /// How long the engine waits for its containers when it ends, in seconds.

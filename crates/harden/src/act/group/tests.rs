@@ -1,7 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use seaworthy_core::plan::Action;
+
 use crate::act::people::tests::root;
+use crate::act::together;
 
 const PASSWD: &str = "root:x:0:0:r:/root:/bin/bash\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\n\
                       cy:x:1002:990::/home/cy:/bin/sh\n";
@@ -184,4 +187,26 @@ fn accounts_that_are_being_changed_are_waited_for() {
     assert_eq!(held.code, Some(7), "{}", held.stderr);
     drop(lock);
     assert_eq!(asked().unwrap().code, Some(0));
+}
+
+#[test]
+fn two_who_may_leave_alone_do_not_leave_together() {
+    let (_dir, host) = host();
+    // docker gives everything too: ann and bob are the last two, each by that group alone.
+    std::fs::write(host.path("/etc/group"), GROUPS.replace("sudo:x:27:ann", "sudo:x:27:")).unwrap();
+    std::fs::write(host.path("/etc/sudoers"), "%docker ALL=(ALL:ALL) ALL\n").unwrap();
+    std::fs::write(host.path("/etc/shadow"), SHADOW.replace("bob:!:", "bob:$y$j9T$abcdefghijkl$0123456789:")).unwrap();
+    let (ann, bob) = (leave("ann", "docker"), leave("bob", "docker"));
+    for one in [&ann, &bob] {
+        check(one, &host, &at_console()).unwrap();
+        all_may_leave(&[one], &host).unwrap();
+    }
+    let both = [&Action::LeaveGroup(ann.clone()), &Action::LeaveGroup(bob.clone())];
+    let Err(Refusal::Refused(why)) = together(&both, &host) else { panic!("both left") };
+    assert!(why.starts_with("ann and bob together may be the last who can administer this host"), "{why}");
+    // A third who stays is enough.
+    std::fs::write(host.path("/etc/sudoers"), "%docker ALL=(ALL:ALL) ALL\ncy ALL=(ALL) ALL\n").unwrap();
+    let shadow = SHADOW.to_owned() + "cy:$y$j9T$abcdefghijkl$0123456789:1::::::\n";
+    std::fs::write(host.path("/etc/shadow"), shadow).unwrap();
+    together(&both, &host).unwrap();
 }

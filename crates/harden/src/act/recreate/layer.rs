@@ -70,9 +70,9 @@ pub(super) fn refuse(changes: &[String], name: &str, accepted: bool) -> Result<(
     let first: Vec<&str> = changes.iter().take(3).map(String::as_str).collect();
     let more = if changes.len() > first.len() { ", …" } else { "" };
     Err(act::Refusal::Refused(format!(
-        "{name} wrote {} paths into its own layer ({}{more}), which a new container does not have: keep them in a volume, \
+        "{name} wrote {} into its own layer ({}{more}), which a new container does not have: keep them in a volume, \
          or plan with a yes to losing them",
-        changes.len(),
+        crate::count(changes.len(), "path"),
         first.join(", ")
     )))
 }

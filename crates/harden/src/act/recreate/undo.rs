@@ -176,10 +176,10 @@ impl Way<'_> {
                 changes => changes?,
             };
             if let Some(first) = changes.first() {
-                let (name, now, count) = (&self.intent.name, name_of(new), changes.len());
-                let line = format!(
-                    "{name}: the new container wrote {count} paths ({first}, …); it is kept, stopped, as {now}"
-                );
+                let (name, now, wrote) = (&self.intent.name, name_of(new), crate::count(changes.len(), "path"));
+                let more = if changes.len() > 1 { ", …" } else { "" };
+                let line =
+                    format!("{name}: the new container wrote {wrote} ({first}{more}); it is kept, stopped, as {now}");
                 self.left.push(line);
                 return Ok(());
             }

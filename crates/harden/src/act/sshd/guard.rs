@@ -31,14 +31,14 @@ pub(super) fn nobody_is_locked_out(
     server: &Server,
     set: &[(String, String)],
     caller: &Caller,
+    accounts: &Accounts,
 ) -> Result<(), Refusal> {
     if !set.iter().any(|(keyword, _)| DOORS.contains(&canonical(keyword).as_str())) {
         return Ok(());
     }
-    let accounts = Accounts::read(host)?;
     let comes_in = |user: &User, address: &str| -> Result<bool, Failure> {
         let settings = after(server, set, &user.name, address)?;
-        Ok(has_way(host, &accounts, user, &settings))
+        Ok(has_way(host, accounts, user, &settings))
     };
     let here = caller.address.as_deref().unwrap_or(ANYWHERE);
     let sudo = Sudo::read(host)?;

@@ -4,7 +4,9 @@
 //! - A zero for memory, swap or CPU is answered with 200 and changes nothing, and -1 for memory is refused. No limit of
 //!   memory is a number that no machine has.
 //! - Swap of -1 changes what `inspect` shows and not what the kernel limits. [`NO_SWAP_LIMIT`] lifts it; on version 2 the
-//!   kernel's limit is that less the memory, so that memory may not be lifted as high: no swap at all would be left.
+//!   kernel's limit is that less the memory, so that memory may not be lifted as high in one request with it: no swap at
+//!   all would be left. So memory goes to [`NO_LIMIT`] first, and in a second request, whose swap of -1 touches no limit,
+//!   to what the kernel takes for none: its files then say what they say of a container that never had a limit.
 //! - A quota of CPU goes back by -1, and `NanoCpus` by nothing: where there was no limit, the quota is set, and `docker
 //!   update --cpus` is refused by the engine as long as it is.
 //! - A restart policy without a name changes nothing; it is called `no`.
@@ -16,10 +18,11 @@ use serde_json::{Map, Value, json};
 use super::cgroup::{Seen, UNLIMITED};
 use crate::Failure;
 
-/// What the engine is told to lift a limit of memory.
+/// What the engine is told to lift a limit of memory together with that of swap.
 pub const NO_LIMIT: i64 = 1 << 62;
 
-/// What it is told to lift a limit of memory and swap: version 1's own word for none, 2^63 less a page.
+/// What it is told to lift a limit of memory and swap, and then of memory alone: the kernel's own number for none, 2^63
+/// less a page.
 pub const NO_SWAP_LIMIT: i64 = 9_223_372_036_854_771_712;
 
 /// The period that counts where none is configured, in microseconds.
@@ -212,7 +215,9 @@ impl Config {
             }
         }
         let mut out = vec![Value::Object(body)];
-        if fields.contains(&Field::Memory) && self.memory().is_some() && self.swap < 0 {
+        if fields.contains(&Field::Memory) && self.memory().is_none() {
+            out.push(json!({ "Memory": NO_SWAP_LIMIT, "MemorySwap": -1 }));
+        } else if fields.contains(&Field::Memory) && self.swap < 0 {
             // For `inspect` alone.
             out.push(json!({ "Memory": self.memory, "MemorySwap": -1 }));
         }
@@ -322,7 +327,10 @@ mod tests {
         );
         assert_eq!(
             none.give_back(&[Field::Memory, Field::Cpus]),
-            [json!({ "Memory": NO_LIMIT, "MemorySwap": NO_SWAP_LIMIT, "CpuQuota": -1 })]
+            [
+                json!({ "Memory": NO_LIMIT, "MemorySwap": NO_SWAP_LIMIT, "CpuQuota": -1 }),
+                json!({ "Memory": NO_SWAP_LIMIT, "MemorySwap": -1 })
+            ]
         );
         let open = config(json!({ "Memory": 64 << 20, "MemorySwap": -1 }));
         assert_eq!(

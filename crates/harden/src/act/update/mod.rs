@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{Act, Effect, Refusal, Stage, Undone};
 use crate::engine::{Engine, segment};
 use crate::files::Keep;
-use crate::{At as _, Failure, Host};
+use crate::{At as _, Failure, Host, count};
 
 use cgroup::Seen;
 use config::{Config, Field};
@@ -208,7 +208,10 @@ fn possible(set: &SetField, field: Field, now: &Now, info: &Value) -> Result<(),
             None => Ok(()),
         },
         Field::Pids => match seen.map(|s| s.running).filter(|running| after.unsigned_abs() <= *running) {
-            Some(running) => Err(format!("it has {running} processes and threads now, and {after} leave it none more")),
+            Some(running) => Err(format!(
+                "it has {} now, threads with them, and {after} would leave none more",
+                count(running, "process")
+            )),
             None => Ok(()),
         },
         Field::Cpus => {
@@ -216,7 +219,7 @@ fn possible(set: &SetField, field: Field, now: &Now, info: &Value) -> Result<(),
             if (LEAST_CPUS..=most).contains(&after) {
                 Ok(())
             } else {
-                Err(format!("{after} thousandths of a CPU are not between {LEAST_CPUS} and {most}, all there are"))
+                Err(format!("{after}/1000 of a CPU are not between {LEAST_CPUS} and {most}, all there are"))
             }
         }
         Field::Restart => Ok(()),

@@ -26,8 +26,7 @@ pub fn run(arguments: &ApplyArguments) -> Result<Exit> {
         return Ok(refused(arguments, "hardening changes the host: run it as root"));
     }
     let (catalog, config) = crate::commands::settings(&arguments.common)?;
-    let live =
-        Live { address: plan.target.address.clone(), timeout: Duration::from_secs(arguments.timeout), catalog, config };
+    let live = Live { target: plan.target.clone(), timeout: Duration::from_secs(arguments.timeout), catalog, config };
     let store = Store::at(&arguments.state);
     let disruptive = arguments.allow_disruptive || says_yes(&plan, arguments)?;
     let wanted = Apply {

@@ -6,6 +6,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::audit::Audit;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::judge::Finding;
+use seaworthy_core::plan::Place;
 use seaworthy_core::snapshot::Snapshot;
 use seaworthy_harden::transaction::{Eyes, Look, Seen};
 
@@ -13,8 +14,8 @@ use crate::config::Config;
 
 /// The live engine at an address, with its host.
 pub struct Live {
-    /// The engine's address: `unix:///run/docker.sock`.
-    pub address: String,
+    /// Where the plan belongs.
+    pub target: Place,
     /// How long one request may take.
     pub timeout: Duration,
     /// The catalogue.
@@ -26,7 +27,7 @@ pub struct Live {
 impl Eyes for Live {
     fn look(&self) -> Result<Look, String> {
         let options = seaworthy_collect::Options {
-            hosts: vec![self.address.clone()],
+            hosts: vec![self.target.address.clone()],
             context: None,
             root: None,
             deep: false,
@@ -39,6 +40,10 @@ impl Eyes for Live {
         }
         derive(&mut snapshot, &self.catalog.flaws);
         registries(&mut snapshot, self.config.registries.allowed.as_deref());
+        for target in &mut snapshot.targets {
+            // Fingerprints name the target as the plan does, which may have come to it by a context or another's word.
+            target.name.clone_from(&self.target.name);
+        }
         let findings = self.findings(&snapshot)?;
         let target = snapshot.targets.pop().ok_or("nothing was read")?;
         Ok(Look { target, findings })

@@ -28,12 +28,7 @@ fn failed(failure: Failure) -> anyhow::Error {
 }
 
 fn live(plan: &Plan) -> Live {
-    Live {
-        address: plan.target.address.clone(),
-        timeout: TIMEOUT,
-        catalog: Catalog::embedded(),
-        config: Config::default(),
-    }
+    Live { target: plan.target.clone(), timeout: TIMEOUT, catalog: Catalog::embedded(), config: Config::default() }
 }
 
 fn needs_root(store: &Store) -> Result<()> {

@@ -69,11 +69,14 @@ impl Tell for Lines<'_> {
                 let by = if by == "systemd" { "by systemd" } else { "by a process of its own" };
                 self.line("✓", "guarded", &format!("taken back at {} unless confirmed, {by}", clock(*until)));
             }
-            Event::Done { change, pending, took } => {
+            Event::Done { change, pending, notes, took } => {
                 let (word, title) = self.changed(*change);
                 let waits = pending.as_ref().map(|p| format!("; waits: {}", one_line(p))).unwrap_or_default();
                 let took = if *took >= 500 { format!("  {:.1} s", *took as f64 / 1000.0) } else { String::new() };
                 self.line("✓", &word, &format!("{title}{waits}{took}"));
+                for note in notes {
+                    self.line("!", "", &one_line(note));
+                }
             }
             Event::Failed { change, why } => {
                 let word = change.map_or_else(|| "proof".to_owned(), |n| self.change(n).0);

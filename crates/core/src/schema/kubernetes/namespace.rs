@@ -1,0 +1,62 @@
+//! Namespaces, with what bounds and guards them.
+
+use super::{BOOL, INT, META, OPT_STR, STR, STRINGS, UNREAD};
+use crate::schema::{Field, Type, fact, field, kind};
+
+const POLICIES: &str = "pods, namespaces and policies";
+const NO_POLICIES: &str = "pods, namespaces or policies are not all known";
+const PSS: &str = "labels pod-security.kubernetes.io/…";
+
+/// A resource that a quota bounds.
+const QUOTA: &[Field] = &[
+    field("name", STR, "the ResourceQuota"),
+    field("resource", STR, "what it bounds: limits.memory, pods, services.loadbalancers"),
+    field("hard", STR, "the bound, as written"),
+    field("scoped", BOOL, "whether it is only for some pods"),
+];
+
+/// A default or bound of a LimitRange.
+const LIMIT: &[Field] = &[
+    field("name", STR, "the LimitRange"),
+    field("type", STR, "Container, Pod or PersistentVolumeClaim"),
+    field("resource", STR, "cpu, memory, ephemeral-storage or storage"),
+    field("default_limit", OPT_STR, "the limit of what has none"),
+    field("default_request", OPT_STR, "the request of what has none"),
+    field("max", OPT_STR, "the most"),
+];
+
+/// A PodDisruptionBudget.
+const BUDGET: &[Field] = &[
+    field("name", STR, "its name"),
+    field("selector", OPT_STR, "the pods that it is about; empty for all, null for none"),
+    field("min_available", OPT_STR, "how many must be left, by number or percentage"),
+    field("max_unavailable", OPT_STR, "how many may be missing, by number or percentage"),
+    field("deadlock", BOOL, "whether it never lets a pod go: it asks for as many as there are"),
+];
+
+kind! {
+    /// A namespace.
+    NAMESPACE = "kubernetes.namespace", "a namespace", &[
+    fact("name", STR, "its name", META, UNREAD),
+    fact("labels", STRINGS, "its labels: team=shop", "metadata.labels", UNREAD),
+    fact("terminating", BOOL, "whether it is being removed", "status.phase", UNREAD),
+    fact("system", BOOL, "whether it is Kubernetes' own: kube-system, kube-public, kube-node-lease", META, UNREAD),
+    fact("enforce", OPT_STR, "the level of Pod Security that its label enforces, as the API server reads it (a level that it does not know is restricted); null where there is no label and the API server's default decides", PSS, UNREAD),
+    fact("enforce_version", OPT_STR, "the version of that level: latest or v1.35; null where the API server's default decides", PSS, UNREAD),
+    fact("audit", OPT_STR, "the level whose breaches are logged", PSS, UNREAD),
+    fact("audit_version", OPT_STR, "its version", PSS, UNREAD),
+    fact("warn", OPT_STR, "the level whose breaches are warned of; an enforced level warns by itself where no label says otherwise", PSS, UNREAD),
+    fact("warn_version", OPT_STR, "its version", PSS, UNREAD),
+    fact("invalid_labels", STRINGS, "labels of Pod Security that the API server cannot read", PSS, UNREAD),
+    fact("quotas", Type::List(&Type::Object(QUOTA)), "what its ResourceQuotas bound", "spec.hard of ResourceQuotas", "quotas could not be listed"),
+    fact("limit_ranges", Type::List(&Type::Object(LIMIT)), "defaults and bounds that its LimitRanges set", "spec.limits of LimitRanges", "LimitRanges could not be listed"),
+    fact("budgets", Type::List(&Type::Object(BUDGET)), "its PodDisruptionBudgets", "PodDisruptionBudgets", "PodDisruptionBudgets could not be listed"),
+    fact("pods", INT, "how many pods, or templates of workloads without pods, it holds", "all pods", "pods could not be listed").derived(),
+    fact("services", INT, "how many services it holds, the API server's own apart", "all services", "services could not be listed").derived(),
+    fact("policies", INT, "how many network policies it holds", "all network policies", "policies could not be listed").derived(),
+    fact("default_deny_ingress", BOOL, "whether every pod of it is isolated for ingress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
+    fact("default_deny_egress", BOOL, "whether every pod of it is isolated for egress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
+    fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
+    fact("guarded_by", STRINGS, "what refuses dangerous pods in it: pod-security:baseline, pod-security:restricted, and policy engines and policies that are shown its pods", "its labels, admission", "the API server's default, or what admits, is not all known").derived(),
+]
+}
