@@ -108,11 +108,6 @@ impl<'a> Files<'a> {
             .collect()
     }
 
-    /// The roles and paths of what was found.
-    pub fn paths(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.found.keys().map(|(role, path)| (*role, path.as_str()))
-    }
-
     fn unread(&mut self, role: &'static str, shown: &str, why: &str, user: &User) {
         let key = (role, shown.to_owned());
         self.users.entry(key.clone()).or_default().push(user.component.clone());

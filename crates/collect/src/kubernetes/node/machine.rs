@@ -151,7 +151,6 @@ impl Machine<'_> {
             within: part.within,
             files: &process.view,
             redactor: self.redactor,
-            collected_at: self.collected_at,
         };
         let (id, name) = names(node, which, ordinal);
         let mut part_of = Part::new(Sheet::new(which.kind(), id, name, &run));

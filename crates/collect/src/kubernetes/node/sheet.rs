@@ -77,8 +77,6 @@ pub(super) struct Run<'a> {
     pub files: &'a dyn Files,
     /// The redactor.
     pub redactor: &'a Redactor,
-    /// The moment of collecting, in seconds since 1970.
-    pub collected_at: i64,
 }
 
 /// A configuration file, or what several of them come to.

@@ -32,7 +32,7 @@ pub struct MirrorPod<'a> {
 
 /// The component that a mirror pod's container runs, with what its arguments decide; what files decide is unknown. None
 /// for a container that runs no component.
-pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor, collected_at: i64) -> Option<Component> {
+pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor) -> Option<Component> {
     let name = pod.argv.first()?.rsplit('/').next()?;
     let program = match name {
         "hyperkube" => Program::Hyperkube,
@@ -48,7 +48,6 @@ pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor, collected_at: i64) ->
         within: found.within,
         files: &Elsewhere,
         redactor,
-        collected_at,
     };
     let (id, shown) = machine::names(pod.node, found.which, 1);
     let mut part = Part::new(Sheet::new(found.which.kind(), id, shown, &run));
@@ -76,14 +75,7 @@ pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor, collected_at: i64) ->
 
 /// A kubelet by its own answer at `/configz`: all that a configuration file can say, in effect. `version` is the one
 /// that its node tells.
-pub fn from_configz(
-    node: &str,
-    answer: &Json,
-    version: Option<&str>,
-    place: &str,
-    redactor: &Redactor,
-    collected_at: i64,
-) -> Component {
+pub fn from_configz(node: &str, answer: &Json, version: Option<&str>, place: &str, redactor: &Redactor) -> Component {
     let version = version.and_then(version::clean);
     let run = Run {
         flags: Err(NOT_READ.to_owned()),
@@ -92,7 +84,6 @@ pub fn from_configz(
         within: None,
         files: &Elsewhere,
         redactor,
-        collected_at,
     };
     let (id, name) = machine::names(node, Which::Kubelet, 1);
     let mut part = Part::new(Sheet::new(Which::Kubelet.kind(), id, name, &run));
