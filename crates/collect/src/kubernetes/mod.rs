@@ -4,5 +4,6 @@ pub mod files;
 pub mod gather;
 pub mod node;
 pub mod object;
+pub mod pods;
 mod rbac;
 pub mod yaml;
