@@ -62,8 +62,14 @@ impl Machine<'_> {
         for which in Which::ALL {
             for (at, process) in running.iter().enumerate() {
                 for part in process.parts.components.iter().filter(|c| c.which == which) {
-                    let ordinal = decided.iter().filter(|d: &&Decided| d.which == which).count() + 1;
-                    decided.push(self.decide(&name, process, at, part, ordinal, &accounts));
+                    let before = decided.iter().filter(|d: &&Decided| d.which == which).count();
+                    let mut next = self.decide(&name, (at, process), part, &accounts);
+                    if before > 0 {
+                        let (id, name) = names(&name, which, before + 1);
+                        (next.component.id, next.component.name) = (id.into(), name.as_str().into());
+                        next.component.set("name", name, Source::place("/proc"));
+                    }
+                    decided.push(next);
                 }
             }
         }
@@ -131,16 +137,9 @@ impl Machine<'_> {
         self.redactor.text(&name.chars().take(253).collect::<String>()).into_owned()
     }
 
-    fn decide(
-        &self,
-        node: &str,
-        process: &Running,
-        at: usize,
-        part: &parts::Component,
-        ordinal: usize,
-        accounts: &Accounts,
-    ) -> Decided {
+    fn decide(&self, node: &str, running: (usize, &Running), part: &parts::Component, accounts: &Accounts) -> Decided {
         let which = part.which;
+        let (at, process) = running;
         let snap = process.variables.iter().find(|(name, _)| name == "SNAP").map(|(_, value)| value.as_str());
         let version = version::of(self.host, self.proc, &process.process, which, snap);
         let pid = process.process.pid;
@@ -152,7 +151,7 @@ impl Machine<'_> {
             files: &process.view,
             redactor: self.redactor,
         };
-        let (id, name) = names(node, which, ordinal);
+        let (id, name) = names(node, which, 1);
         let mut part_of = Part::new(Sheet::new(which.kind(), id, name, &run));
         part_of.config_files.extend(part.files.iter().cloned());
         part_of.at_start.extend(part.files.iter().cloned());

@@ -43,6 +43,16 @@ pub use told::{MirrorPod, from_argv, from_configz};
 /// The pid namespace that the kernel began with.
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
 
+/// Every node whose components run on this machine, or on the one whose `/` is mounted at `root`.
+pub fn targets(root: Option<&Path>) -> Vec<Target> {
+    let redactor = Redactor::new();
+    let mut targets = collect(root.unwrap_or(Path::new("/")), &redactor, crate::assemble::now());
+    for target in &mut targets {
+        crate::assemble::scrub::scrub(target, &redactor);
+    }
+    targets
+}
+
 /// Every node whose components run here, one target each: mostly none or one, several where nodes are containers.
 pub fn collect(root: &Path, redactor: &Redactor, collected_at: i64) -> Vec<Target> {
     collect_of(root, redactor, collected_at, &|_| true)

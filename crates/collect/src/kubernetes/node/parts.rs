@@ -170,7 +170,7 @@ fn k3s(words: &[String], files: &dyn Files) -> Parts {
             Which::Manager => server && !off("disable-controller-manager"),
             Which::Scheduler => server && !off("disable-scheduler"),
             Which::Kubelet => !(server && off("disable-agent")),
-            Which::Proxy => !(server && off("disable-agent")) && !off("disable-kube-proxy"),
+            Which::Proxy => !(off("disable-kube-proxy") || server && off("disable-agent")),
             Which::Etcd => {
                 if server && !off("disable-etcd") && all.last("datastore-endpoint").is_none() {
                     unsure.push((which, "k3s keeps its store within itself and does not tell in what".to_owned()));
