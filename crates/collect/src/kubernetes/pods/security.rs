@@ -151,7 +151,7 @@ pub(super) fn of_container(sheet: &mut Sheet, json: Node<'_>, name: &str, pod: &
     sheet.read("readonly_rootfs", "securityContext.readOnlyRootFilesystem", read_only);
     let proc_mount = context.get("procMount").text().map(|mount| cut(mount.unwrap_or("Default")).to_owned());
     sheet.read("proc_mount", "securityContext.procMount", proc_mount);
-    profiles_of_container(sheet, context, name, pod, &privileged);
+    profiles_of_container(sheet, context, name, pod);
     let own = context.at(&["windowsOptions", "hostProcess"]).bool();
     let host_process = over(&own, &pod.host_process).map(|h| h.unwrap_or(false));
     sheet.read("own_windows_host_process", "securityContext.windowsOptions.hostProcess", own);
@@ -242,18 +242,11 @@ fn effective(added: &[Value], dropped: &[Value]) -> Value {
     Value::strings(held)
 }
 
-fn profiles_of_container(sheet: &mut Sheet, context: Node<'_>, name: &str, pod: &PodContext, privileged: &Read<bool>) {
+fn profiles_of_container(sheet: &mut Sheet, context: Node<'_>, name: &str, pod: &PodContext) {
     let own_seccomp = profile(context, "seccompProfile");
     let set = over(&own_seccomp, &pod.seccomp);
-    let seccomp = match (privileged, &set) {
-        (Ok(true), _) => Ok("Unconfined".to_owned()),
-        (Err(reason), _) | (_, Err(reason)) => Err(Arc::clone(reason)),
-        (Ok(false), Ok(Some(set))) => Ok(set.clone()),
-        (Ok(false), Ok(None)) => Err("neither container nor pod sets one: the kubelet's seccompDefault decides".into()),
-    };
     sheet.read("own_seccomp", "securityContext.seccompProfile.type", own_seccomp);
     sheet.read("seccomp_set", "securityContext.seccompProfile.type", set);
-    sheet.read("seccomp", "securityContext.seccompProfile.type", seccomp);
     let own_apparmor = profile(context, "appArmorProfile");
     let apparmor = match over(&own_apparmor, &pod.apparmor) {
         Ok(None) => annotated(name, pod),

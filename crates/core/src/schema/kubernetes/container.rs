@@ -87,7 +87,7 @@ kind! {
     fact("proc_mount", STR, "Default, or Unmasked where the kernel's dangerous files under /proc are not masked", "securityContext.procMount", UNREAD),
     fact("own_seccomp", OPT_STR, "seccomp type that it sets itself; null where none", "securityContext.seccompProfile.type", UNREAD),
     fact("seccomp_set", OPT_STR, "seccomp type that it or its pod sets; null where neither does", "securityContext.seccompProfile.type of container and pod", UNREAD),
-    fact("seccomp", STR, "in effect: RuntimeDefault, Localhost or Unconfined", "securityContext of container and pod", "neither sets one: the kubelet's seccompDefault decides"),
+    fact("seccomp", STR, "in effect: RuntimeDefault, Localhost or Unconfined", "securityContext of container and pod, seccompDefault of its nodes' kubelets", "neither sets one, and the kubelet was not read").derived(),
     fact("own_apparmor", OPT_STR, "AppArmor type that it sets itself; null where none", "securityContext.appArmorProfile.type", UNREAD),
     fact("apparmor", OPT_STR, "AppArmor type that it, its pod or an annotation sets; null leaves it to the runtime, which confines it where the node has AppArmor and it is not privileged", "securityContext.appArmorProfile of container and pod, annotations", UNREAD),
     fact("own_selinux", OPT_SELINUX, "SELinux options that it sets itself; null where none", "securityContext.seLinuxOptions", UNREAD),
