@@ -69,7 +69,7 @@ kind! {
     fact("image_reference", STR, "digest, tag, latest (also: no tag), or invalid", "image", UNREAD),
     fact("image_ids", STRINGS, "what its instances run, as the runtime says; at most 8", "status.containerStatuses[].imageID", UNREAD),
     fact("pull_policy", STR, "Always, IfNotPresent or Never", "imagePullPolicy", UNREAD),
-    fact("security_context", BOOL, "whether it has a security context of its own that says something", "securityContext", UNREAD),
+    fact("security_context", BOOL, "whether it or its pod has a security context that says something", "securityContext of container and pod", UNREAD),
     fact("privileged", BOOL, "whether it may do everything on its node", "securityContext.privileged", UNREAD),
     fact("allow_privilege_escalation", OPT_BOOL, "as it says; null where it says nothing, which allows it", "securityContext.allowPrivilegeEscalation", UNREAD),
     fact("no_new_privileges", BOOL, "whether its processes cannot gain privileges by setuid programs", "securityContext.allowPrivilegeEscalation, privileged, capabilities", UNREAD),
