@@ -1,12 +1,14 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
 mod network;
+mod pods;
 mod rbac;
 
 use crate::snapshot::Target;
 
 /// Computes them.
 pub(super) fn derive(target: &mut Target) {
+    pods::derive(target);
     rbac::derive(target);
     network::derive(target);
 }
