@@ -46,5 +46,10 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::namespaces::NamespaceGatherer>::default(),
         Box::<super::network::NetworkGatherer>::default(),
         Box::<super::admission::AdmissionGatherer>::default(),
+        Box::<super::whole::Whole>::default(),
+        Box::<super::nodes::Nodes>::default(),
+        Box::<super::storage::Storage>::default(),
+        Box::<super::extension::Extension>::default(),
+        Box::<super::pods::Pods>::default(),
     ]
 }
