@@ -101,7 +101,9 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
     }
     let mut cluster = Component::new(&CLUSTER, "cluster", access.name.as_str());
     whole::put(&mut cluster, &access, &version, minor, &served);
-    whole::put_servers(&mut cluster, &api).await;
+    if let Some(why) = whole::put_servers(&mut cluster, &api).await {
+        target.gap("leases.coordination.k8s.io", why, "how many API servers there are");
+    }
     target.components.push(cluster);
     lists(options, &api, &served, redactor, &mut target).await;
     secrets::put(options, &api, &mut target, redactor).await;
