@@ -1,5 +1,6 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
+mod api_services;
 mod network;
 mod rbac;
 
@@ -9,4 +10,5 @@ use crate::snapshot::Target;
 pub(super) fn derive(target: &mut Target) {
     rbac::derive(target);
     network::derive(target);
+    api_services::derive(target);
 }
