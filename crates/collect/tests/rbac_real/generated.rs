@@ -107,13 +107,15 @@ fn cluster_role(dice: &mut Dice, n: usize) -> Json {
             json!({ "verbs": dice.some(&["get", "head", "*"], 1, 2), "nonResourceURLs": dice.some(&URLS, 1, 3) }),
         );
     }
-    let labels: serde_json::Map<String, Json> = LABELS
-        .iter()
-        .filter_map(|label| dice.one_in(3).then(|| ((*label).to_owned(), dice.of(&["x", "y"]).into())))
-        .collect();
+    let mut labels = serde_json::Map::new();
+    for label in LABELS {
+        if dice.one_in(3) {
+            labels.insert(label.to_owned(), dice.of(&["x", "y"]).into());
+        }
+    }
     let mut role = json!({ "metadata": { "name": format!("c{n}"), "labels": labels }, "rules": rules });
     // Some gather the rules of others, some of these in circles, with rules of their own or without.
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         let selectors: Vec<Json> = (0..1 + dice.below(2)).map(|_| selector(dice)).collect();
         role["aggregationRule"] = json!({ "clusterRoleSelectors": selectors });
         if dice.one_in(2) {

@@ -1,5 +1,6 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
+mod api_services;
 mod network;
 mod pods;
 mod rbac;
@@ -11,4 +12,5 @@ pub(super) fn derive(target: &mut Target) {
     pods::derive(target);
     rbac::derive(target);
     network::derive(target);
+    api_services::derive(target);
 }

@@ -158,7 +158,7 @@ fn single(line: &Line, asked: &Question) -> bool {
                 Some(star) if url[star..].bytes().all(|b| b == b'*') => asked.path.starts_with(&url[..star]),
                 _ => **url == *asked.path,
             };
-            if line.urls.iter().any(|url| path(&url)) {
+            if line.urls.iter().any(path) {
                 return true;
             }
             continue;
