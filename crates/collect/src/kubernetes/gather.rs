@@ -51,6 +51,5 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::nodes::Nodes>::default(),
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
-        Box::<super::pods::Pods>::default(),
     ]
 }
