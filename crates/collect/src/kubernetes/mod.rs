@@ -1,11 +1,14 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
 pub mod api;
 mod extension;
 mod field;
 pub mod files;
 pub mod gather;
 pub mod node;
+mod namespaces;
+mod network;
 mod nodes;
 pub mod object;
 pub mod pods;
