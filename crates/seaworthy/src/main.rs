@@ -10,7 +10,6 @@ mod output;
 mod plugin;
 mod progress;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
