@@ -15,6 +15,7 @@ pub mod diff;
 pub mod fact;
 pub mod flaw;
 pub mod identity;
+pub mod join;
 pub mod judge;
 pub mod kubernetes;
 pub mod path;
