@@ -294,3 +294,90 @@ fn objects_of_one_name_are_of_different_clusters() {
     let names: Vec<_> = run.json()["targets"].as_array().unwrap().iter().map(|t| t["name"].clone()).collect();
     assert_eq!(names, ["k", "k#2"]);
 }
+
+const BENCHMARK: &str = "id = \"cis-kubernetes-0.0.1\"
+title = \"A benchmark of one control\"
+published = \"2026-11\"
+source = \"Made for this test.\"
+
+[[section]]
+id = \"1\"
+title = \"Accounts\"
+
+[[control]]
+id = \"1.1\"
+title = \"Tokens are mounted where they are asked for\"
+level = 1
+status = \"manual\"
+checks = [\"kubernetes/service-account/no-token\"]
+";
+
+#[test]
+fn each_platform_that_was_read_shows_its_benchmark() {
+    let sea = sea();
+    sea.write("own/benchmarks/cis-kubernetes/0.0.1.toml", BENCHMARK);
+    sea.write("k.yaml", ACCOUNTS);
+    sea.write("Dockerfile", "FROM scratch\nUSER 1\n");
+    let shown = |arguments: &[&str]| {
+        let run = sea.run(&[&["audit", "--catalog", "own", "-f", "json"][..], arguments].concat());
+        run.ended(0);
+        let summary = run.json()["summary"].clone();
+        let beside = summary["beside"].as_array().cloned().unwrap_or_default();
+        let ids = std::iter::once(&summary["benchmark"]).chain(&beside).map(|b| b["id"].as_str().unwrap().to_owned());
+        ids.map(|id| id.rsplit_once('-').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&["k.yaml"]), ["cis-kubernetes"]);
+    assert_eq!(shown(&["k.yaml", "Dockerfile"]), ["cis-kubernetes"]);
+    assert_eq!(shown(&["Dockerfile"]), ["cis-docker"]);
+    assert_eq!(shown(&["k.yaml", "--demo"]), ["cis-docker", "cis-kubernetes"]);
+    assert_eq!(shown(&["k.yaml", "--demo", "--benchmark", "cis-kubernetes"]), ["cis-kubernetes"]);
+    assert_eq!(shown(&["k.yaml", "--benchmark", "cis-docker"]), ["cis-docker"]);
+    sea.write("seaworthy.toml", "benchmark = \"cis-docker-1.6.0\"\n");
+    assert_eq!(shown(&["k.yaml", "--demo"]), ["cis-docker", "cis-kubernetes"]);
+    assert_eq!(shown(&["k.yaml"]), ["cis-kubernetes"]);
+    for format in FORMATS {
+        let run = sea.run(&["assess", "--catalog", "own", "k.yaml", "--demo", "-f", format, "--all"]);
+        run.ended(0);
+        assert!(run.out.contains("CIS Docker") || matches!(format, "csv" | "sarif" | "json"), "{format}");
+    }
+    sea.run(&["audit", "k.yaml", "--benchmark", "cis-podman"]).failed_with("there is no benchmark `cis-podman`");
+}
+
+/// The program under another name, as a plugin is installed.
+fn installed(sea: &Sea, path: &str) {
+    let path = sea.dir().join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_seaworthy"), path).unwrap();
+}
+
+/// What a program of the machine says; none where it is not installed.
+fn said(sea: &Sea, program: &str, arguments: &[&str]) -> Option<Run> {
+    let path = format!("{}:{}", sea.dir().join("bin").display(), std::env::var("PATH").unwrap_or_default());
+    let found = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+        return None;
+    }
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).current_dir(sea.dir()).env("HOME", sea.dir()).env("PATH", path).env_remove("KUBECONFIG");
+    Some(common::run(command))
+}
+
+#[test]
+fn kubectl_and_docker_know_it_as_a_plugin() {
+    let sea = sea();
+    sea.write("k.yaml", ACCOUNTS);
+    installed(&sea, "bin/kubectl-seaworthy");
+    installed(&sea, ".docker/cli-plugins/docker-seaworthy");
+    let own = ["seaworthy", "audit", "k.yaml", "--catalog", "own", "--check", "kubernetes/service-account/no-token"];
+    for program in ["kubectl", "docker"] {
+        let Some(run) = said(&sea, program, &own) else { continue };
+        run.ended(0);
+        assert!(run.out.contains("default/ci"), "{program}: {run:?}");
+        let run = said(&sea, program, &["seaworthy", "audit", "--wrong"]).unwrap();
+        assert!(run.code == Some(2) && run.err.contains(&format!("{program} seaworthy")), "{program}: {run:?}");
+    }
+    if let Some(run) = said(&sea, "docker", &["--help"]) {
+        assert!(run.out.contains("seaworthy"), "{run:?}");
+    }
+}
