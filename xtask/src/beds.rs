@@ -1,8 +1,10 @@
 //! Brings the engines that tests need onto this machine, where it may; otherwise says what is missing and why.
 //!
-//! It installs what Debian has, never at the price of a package that is there, and builds Engine 29 and a machine once.
+//! It installs what Debian has, never at the price of a package that is there, and builds Engine 29, Kubernetes and a
+//! machine once.
 //! Every step is said aloud on stderr.
 
+mod kubernetes;
 mod machine;
 
 use std::collections::BTreeSet;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use seaworthy_bed::Version;
+use seaworthy_bed::{Kubernetes, POD_SECURITY, Version};
 
 use crate::root;
 
@@ -42,6 +44,10 @@ const ENGINES: [(&str, &str); 14] = [
     ("chromium", "chromium"),
 ];
 
+/// Those that a Kubernetes cluster and its node need besides, which for the rest is built.
+const CLUSTER: [(&str, &str); 3] =
+    [("etcd", "etcd-server"), ("ip", "iproute2"), ("/usr/lib/cni/bridge", "containernetworking-plugins")];
+
 /// Those that a whole machine needs besides; apart, so that where they cannot be had the engines can.
 const MACHINE: [(&str, &str); 4] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
@@ -51,8 +57,15 @@ const MACHINE: [(&str, &str); 4] = [
 ];
 
 /// The services that these packages would start.
-const SERVICES: [&str; 6] =
-    ["docker.socket", "docker.service", "containerd.service", "auditd.service", "ssh.socket", "ssh.service"];
+const SERVICES: [&str; 7] = [
+    "docker.socket",
+    "docker.service",
+    "containerd.service",
+    "auditd.service",
+    "ssh.socket",
+    "ssh.service",
+    "etcd.service",
+];
 
 /// Prepares every bed; returns those that cannot be had.
 pub fn prepare() -> Vec<Missing> {
@@ -74,10 +87,33 @@ pub fn prepare() -> Vec<Missing> {
         let why = installed.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
         missing.push(Missing { name: "chromium".into(), why: why.replace('\n', " ") });
     }
+    missing.extend(clusters());
     let built = install(&MACHINE).and_then(|()| machine::machine());
     if let Err(why) = seaworthy_bed::Image::find() {
         let why = built.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}"));
         missing.push(Missing { name: "machine".into(), why: why.replace('\n', " ") });
+    }
+    missing
+}
+
+/// Prepares the Kubernetes releases, and the cases that come with them.
+fn clusters() -> Vec<Missing> {
+    let mut missing = Vec::new();
+    let mut miss = |name: &str, why: String| missing.push(Missing { name: name.into(), why: why.replace('\n', " ") });
+    let installed = install(&CLUSTER);
+    for version in Kubernetes::ALL {
+        // Minutes of building are in vain where a cluster could not run.
+        let built = installed.clone().and_then(|()| match find("etcd") {
+            Some(_) => kubernetes::kubernetes(version),
+            None => Err("not built, since there is no etcd to serve it".into()),
+        });
+        if let Err(why) = seaworthy_bed::find_cluster(version, true) {
+            miss(version.name(), built.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}")));
+        }
+    }
+    let fetched = kubernetes::pod_security();
+    if let Err(why) = seaworthy_bed::find_pod_security_cases() {
+        miss(POD_SECURITY, fetched.err().map_or_else(|| why.clone(), |cause| format!("{why}: {cause}")));
     }
     missing
 }
@@ -162,7 +198,7 @@ fn daemons() -> BTreeSet<i32> {
         let by_hand = line.contains("--data-root") || line.contains("/tmp/");
         // An SSH server's sessions belong to people; only what listens is one.
         let is_daemon = match comm.trim() {
-            "dockerd" | "containerd" | "auditd" => true,
+            "dockerd" | "containerd" | "auditd" | "etcd" => true,
             "sshd" => line.contains("[listener]"),
             _ => false,
         };
@@ -187,8 +223,7 @@ fn engine29() -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Err("not built, since only root could start it".into());
     }
-    let go = find("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.is_file()));
-    let go = go.ok_or("go is not installed")?;
+    let go = find_go()?;
     fs::create_dir_all(&target).map_err(|error| format!("{}: {error}", target.display()))?;
     let target = target.canonicalize().map_err(|error| format!("{}: {error}", target.display()))?;
     eprintln!("beds: building Engine 29, once (minutes)");
@@ -201,6 +236,11 @@ fn engine29() -> Result<(), String> {
     runc.env("CGO_ENABLED", "1").args(["-tags=seccomp", "-ldflags=-s -w -X main.version=1.3.4"]);
     run(runc.arg("github.com/opencontainers/runc"))?;
     fs::write(target.join("stamp"), stamp).map_err(|error| format!("{}: {error}", target.display()))
+}
+
+fn find_go() -> Result<PathBuf, String> {
+    let go = find("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|path| path.is_file()));
+    go.ok_or_else(|| "go is not installed".into())
 }
 
 fn build(go: &Path, module: &Path, target: &Path) -> Command {

@@ -20,8 +20,22 @@ use crate::lock;
 pub(crate) const PREFIX: &str = "swbed-";
 
 /// The programs of engines and machines, as `/proc/PID/comm` (15 bytes) has them.
-const PROGRAMS: [&str; 8] =
-    ["dockerd", "containerd", "containerd-shim", "runc", "docker-proxy", "docker-init", "ctr", "qemu-system-x86"];
+const PROGRAMS: [&str; 14] = [
+    "dockerd",
+    "containerd",
+    "containerd-shim",
+    "runc",
+    "docker-proxy",
+    "docker-init",
+    "ctr",
+    "qemu-system-x86",
+    "etcd",
+    "kube-apiserver",
+    "kube-controller",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+];
 
 /// Where beds are made: `TMPDIR` where it is short enough for sockets in it (108 bytes), else `/tmp`.
 pub(crate) fn base() -> PathBuf {
@@ -63,13 +77,45 @@ pub(crate) fn clear(dir: &Path) {
         // The kernel empties a group a moment after its last process.
         retry(|| fs::remove_dir(&group).is_ok() || !group.exists());
     }
+    for group in own_groups(dir) {
+        retry(|| remove_group(&group).is_ok() || !group.exists());
+    }
     retry(|| fs::remove_dir_all(dir).is_ok() || !dir.exists());
+}
+
+/// The control groups of a node, which are named for the bed's folder.
+pub(crate) fn own_groups(dir: &Path) -> Vec<PathBuf> {
+    let name = dir.file_name().unwrap_or_default();
+    let mut roots: Vec<PathBuf> = cgroup_roots().into_iter().filter_map(|root| root.canonicalize().ok()).collect();
+    roots.sort();
+    roots.dedup();
+    // Only a hierarchy has processes; the folder of all hierarchies has none.
+    roots.retain(|root| root.join("cgroup.procs").is_file());
+    roots.into_iter().map(|root| root.join(name)).collect()
+}
+
+fn remove_group(group: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(group)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_group(&entry.path())?;
+        }
+    }
+    fs::remove_dir(group)
 }
 
 /// Removes the empty folders that engines make outside their own, once no bed is in use.
 pub(crate) fn tidy_machine() {
     let Some(_alone) = lock::alone() else { return };
-    for dir in ["/run/docker/plugins", "/run/docker", "/run/containerd/s", "/run/containerd/fifo", "/run/containerd"] {
+    for dir in [
+        "/run/docker/plugins",
+        "/run/docker",
+        "/run/containerd/s",
+        "/run/containerd/fifo",
+        "/run/containerd",
+        "/var/lib/cni",
+        "/var/log/containers",
+    ] {
         let _ = fs::remove_dir(dir);
     }
     for root in cgroup_roots() {
@@ -103,7 +149,7 @@ fn kill_all(dir: &Path) {
     }
 }
 
-fn kill(pid: i32, signal: Signal) {
+pub(crate) fn kill(pid: i32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, signal);
     }
@@ -149,6 +195,13 @@ impl Process {
         let inside = format!("{}/", dir.display());
         PROGRAMS.contains(&self.comm.as_str()) && self.arguments.contains(&inside)
     }
+}
+
+/// The bed's process that runs the program of this name.
+pub(crate) fn process(dir: &Path, name: &str) -> Option<u32> {
+    let short = &name[..name.len().min(15)];
+    let found = processes().into_values().find(|process| process.comm == short && process.belongs(dir));
+    found.and_then(|process| u32::try_from(process.pid).ok())
 }
 
 fn processes() -> HashMap<i32, Process> {

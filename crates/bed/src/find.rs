@@ -97,7 +97,7 @@ fn engine20(dockerd: PathBuf) -> Result<PathBuf, String> {
 }
 
 /// A program without an interpreter (`PT_INTERP`) runs in an image that has nothing else.
-fn is_static(program: &Path) -> bool {
+pub(crate) fn is_static(program: &Path) -> bool {
     let Ok(elf) = std::fs::read(program) else { return false };
     let number = |at: usize, bytes: usize| {
         let field = elf.get(at..at + bytes)?;
@@ -109,7 +109,7 @@ fn is_static(program: &Path) -> bool {
 }
 
 /// Whether this process may make network namespaces; a root inside an ordinary container may not.
-fn namespaces_work() -> Result<(), String> {
+pub(crate) fn namespaces_work() -> Result<(), String> {
     let status = Command::new("unshare").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
     match status {
         Ok(status) if status.success() => Ok(()),

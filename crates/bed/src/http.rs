@@ -1,4 +1,4 @@
-//! HTTP to an engine's socket: one request at a time, whole answers.
+//! HTTP to an engine's socket or an API server: one request at a time, whole answers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -27,20 +27,29 @@ impl Connection {
     /// # Errors
     /// Those of the socket, a wait of two minutes, and an answer that is not HTTP.
     pub fn request(&mut self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> io::Result<(u16, Vec<u8>)> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: docker\r\n");
-        if let Some((kind, body)) = body {
-            head.push_str(&format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len()));
-        } else if method == "POST" {
-            head.push_str("Content-Length: 0\r\n");
-        }
-        head.push_str("\r\n");
-        let stream = self.reader.get_mut();
-        stream.write_all(head.as_bytes())?;
-        if let Some((_, body)) = body {
-            stream.write_all(body)?;
-        }
-        answer(&mut self.reader)
+        exchange(&mut self.reader, method, path, "Host: docker\r\n", body)
     }
+}
+
+/// Sends one request and reads the whole answer. `headers` are whole lines.
+pub(crate) fn exchange<S: Read + Write>(
+    reader: &mut BufReader<S>,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<(&str, &[u8])>,
+) -> io::Result<(u16, Vec<u8>)> {
+    let mut sent = format!("{method} {path} HTTP/1.1\r\n{headers}").into_bytes();
+    if let Some((kind, body)) = body {
+        write!(sent, "Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len())?;
+        sent.extend_from_slice(body);
+    } else {
+        let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
+        write!(sent, "{length}\r\n")?;
+    }
+    reader.get_mut().write_all(&sent)?;
+    reader.get_mut().flush()?;
+    answer(reader)
 }
 
 fn answer(reader: &mut impl BufRead) -> io::Result<(u16, Vec<u8>)> {

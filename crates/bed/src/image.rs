@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::daemon::Daemon;
 
@@ -76,6 +77,33 @@ fn add(tar: &mut tar::Builder<Vec<u8>>, file: ContextFile<'_>) -> std::io::Resul
     header.set_mode(file.mode);
     header.set_mtime(1_700_000_000);
     tar.append_data(&mut header, file.path, file.bytes)
+}
+
+/// An archive as `docker save` writes it: an image of one layer, busybox, with the command that it runs.
+pub(crate) fn archive(busybox: &Path, name: &str, command: &[&str]) -> std::io::Result<Vec<u8>> {
+    let layer = busybox_tree(busybox)?;
+    let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let config = json!({ "architecture": architecture(), "os": "linux",
+        "config": { "Cmd": command, "Env": ["PATH=/usr/local/bin:/usr/bin:/bin"] },
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{}", digest(&layer))] } });
+    let config = config.to_string();
+    let file = format!("{}.json", digest(config.as_bytes()));
+    let manifest = json!([{ "Config": file, "RepoTags": [name], "Layers": ["layer.tar"] }]).to_string();
+    let files = [
+        ContextFile::new(&file, config.as_bytes()),
+        ContextFile::new("layer.tar", &layer),
+        ContextFile::new("manifest.json", manifest.as_bytes()),
+    ];
+    context(files.into_iter())
+}
+
+/// As images name it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
 }
 
 pub(crate) fn busybox_tree(busybox: &Path) -> std::io::Result<Vec<u8>> {

@@ -1,5 +1,5 @@
-//! Real container engines for tests, each private to the test that started it; and a whole [`Machine`] to boot and to
-//! cut the power of.
+//! Real container engines and Kubernetes clusters for tests, each private to the test that started it; and a whole
+//! [`Machine`] to boot and to cut the power of.
 //!
 //! A [`Daemon`] has its own directories, socket and (by default) network namespace, so that neither its bridge nor
 //! its firewall rules reach the machine. Dropping it, also while a panic unwinds, ends exactly what it started and
@@ -17,6 +17,7 @@
 
 mod browser;
 mod clear;
+mod cluster;
 mod daemon;
 mod executable;
 mod find;
@@ -27,6 +28,10 @@ mod machine;
 
 pub use browser::{Browser, find_browser};
 pub use clear::sweep;
+pub use cluster::{
+    Client, Cluster, ClusterBinaries, ClusterSpec, Kubernetes, NodeSpec, POD_SECURITY, find_cluster,
+    find_pod_security_cases, pod_security_cases,
+};
 pub use daemon::{Bridge, Daemon, Net, Spec, StartError};
 pub use executable::{copy_program, write_program};
 pub use find::{Version, beds_dir, find, skip};

@@ -35,12 +35,11 @@ pub(crate) fn own(dir: &Path) -> Option<File> {
 }
 
 fn open(path: &Path) -> File {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    try_open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn try_open(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().create(true).truncate(false).write(true).open(path)
 }
 
 const IN_USE: &str = "/tmp/seaworthy-beds.lock";
@@ -52,9 +51,9 @@ pub(crate) fn shared() -> File {
     file
 }
 
-/// Held while no other bed is in use; none where one is.
+/// Held while no other bed is in use; none where one is, and for whoever may not take it from its owner.
 pub(crate) fn alone() -> Option<File> {
-    let file = open(Path::new(IN_USE));
+    let file = try_open(Path::new(IN_USE)).ok()?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
     Some(file)
 }

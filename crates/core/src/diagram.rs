@@ -180,13 +180,37 @@ pub enum FlowKind {
     Swarm,
     /// An image to a container made from it.
     Image,
-    /// The daemon to the host that it runs on.
+    /// The daemon to the host that it runs on, a kubelet to its node.
     Control,
+    /// A network actor or a container of a pod to the API server of a cluster.
+    ApiServer,
+    /// A container of a pod to the service account whose token it holds.
+    Token,
+    /// Whoever may do something to the cluster or namespace in which he may; labelled with the power.
+    Grant,
+    /// A container or service account to the namespace that it lies in.
+    Membership,
+    /// A container of a pod to the node that it runs on.
+    Scheduled,
+    /// A container of a pod to the network of all pods, or to another that takes its packets.
+    PodNetwork,
+    /// A network actor, the API server or a container to a kubelet's port.
+    Kubelet,
+    /// The API server, a network actor or a container to etcd.
+    Etcd,
+    /// A container or node to what the cloud tells those who ask from there.
+    CloudMetadata,
+    /// A secret, ConfigMap or persistent volume to a container that mounts or names it.
+    Mounted,
+    /// The API server to what may answer no or change objects.
+    Admission,
+    /// A Docker host and a node that are one machine.
+    SameMachine,
 }
 
 impl FlowKind {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 29] = [
         Self::ApiLocal,
         Self::ApiRemote,
         Self::Ssh,
@@ -204,6 +228,18 @@ impl FlowKind {
         Self::Swarm,
         Self::Image,
         Self::Control,
+        Self::ApiServer,
+        Self::Token,
+        Self::Grant,
+        Self::Membership,
+        Self::Scheduled,
+        Self::PodNetwork,
+        Self::Kubelet,
+        Self::Etcd,
+        Self::CloudMetadata,
+        Self::Mounted,
+        Self::Admission,
+        Self::SameMachine,
     ];
 
     /// The word for it in files and every output.
@@ -226,6 +262,18 @@ impl FlowKind {
             Self::Swarm => "swarm",
             Self::Image => "image",
             Self::Control => "control",
+            Self::ApiServer => "api-server",
+            Self::Token => "token",
+            Self::Grant => "grant",
+            Self::Membership => "membership",
+            Self::Scheduled => "scheduled",
+            Self::PodNetwork => "pod-network",
+            Self::Kubelet => "kubelet",
+            Self::Etcd => "etcd",
+            Self::CloudMetadata => "cloud-metadata",
+            Self::Mounted => "mounted",
+            Self::Admission => "admission",
+            Self::SameMachine => "same-machine",
         }
     }
 
@@ -260,6 +308,27 @@ pub struct Flow {
     pub certainty: Certainty,
     /// The facts that say so.
     pub facts: Vec<FactRef>,
+}
+
+impl Flow {
+    /// The power that a grant gives, with `/named` behind it where it holds over some objects alone; of other flows
+    /// nothing.
+    pub fn power(&self) -> &str {
+        match self.kind {
+            FlowKind::Grant => self.label.split([':', ' ']).next().unwrap_or_default(),
+            _ => "",
+        }
+    }
+
+    /// Tells powers apart: 0 for what is no grant.
+    pub fn power_number(&self) -> u32 {
+        let powers = crate::kubernetes::rbac::POWERS;
+        let (name, named) = match self.power().split_once('/') {
+            Some((name, _)) => (name, powers.len() as u32),
+            None => (self.power(), 0),
+        };
+        powers.iter().position(|power| power.name == name).map_or(0, |at| at as u32 + 1 + named)
+    }
 }
 
 /// The data-flow diagram of a snapshot.

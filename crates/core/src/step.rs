@@ -15,6 +15,8 @@ pub struct Capability {
     pub name: &'static str,
     /// The kind of element that it is held at: one of the schema or an actor.
     pub about: &'static str,
+    /// Another kind that it is held at as well. Predicates speak of the first alone and hold of nothing else.
+    pub also: Option<&'static str>,
     /// What it means, with the element's name for `{}`.
     pub means: &'static str,
     /// Where attackers begin.
@@ -23,16 +25,28 @@ pub struct Capability {
     pub jewel: Option<u8>,
 }
 
+impl Capability {
+    /// Whether it is held at elements of a kind.
+    pub fn is_at(&self, kind: &str) -> bool {
+        self.about == kind || self.also == Some(kind)
+    }
+
+    const fn also(mut self, kind: &'static str) -> Self {
+        self.also = Some(kind);
+        self
+    }
+}
+
 const fn way(name: &'static str, about: &'static str, means: &'static str) -> Capability {
-    Capability { name, about, means, entry: false, jewel: None }
+    Capability { name, about, also: None, means, entry: false, jewel: None }
 }
 
 const fn entry(name: &'static str, about: &'static str, means: &'static str) -> Capability {
-    Capability { name, about, means, entry: true, jewel: None }
+    Capability { name, about, also: None, means, entry: true, jewel: None }
 }
 
 const fn jewel(name: &'static str, about: &'static str, means: &'static str, rank: u8) -> Capability {
-    Capability { name, about, means, entry: false, jewel: Some(rank) }
+    Capability { name, about, also: None, means, entry: false, jewel: Some(rank) }
 }
 
 /// Every capability that steps may name.
@@ -43,7 +57,7 @@ pub const CAPABILITIES: &[Capability] = &[
     entry("engine-group", actor::ENGINE_GROUP, "{}, who may open the engine's socket"),
     entry("client", "docker.client", "the account of {}, taken over"),
     entry("image-author", "docker.image", "the author of the image {}"),
-    Capability { name: "code", about: "docker.container", means: "code in {}", entry: true, jewel: None },
+    entry("code", "docker.container", "code in {}"),
     way("reach", "docker.container", "packets to {}"),
     way("root", "docker.container", "root inside {}"),
     way("on-network", "docker.network", "packets on the network {}"),
@@ -68,6 +82,33 @@ pub const CAPABILITIES: &[Capability] = &[
     jewel("data", "docker.container", "the data and secrets of {}", 2),
     jewel("credentials", "docker.registry", "credentials for {}", 3),
     jewel("availability", "docker.host", "the host's availability", 4),
+    entry("user", "kubernetes.subject", "the account of {}, taken over"),
+    entry("pod-code", "kubernetes.container", "code in {}"),
+    way("pod-reach", "kubernetes.container", "packets to {}"),
+    way("pod-network", "kubernetes.cluster", "packets on the network of the cluster's pods"),
+    way("identity", "kubernetes.subject", "the credential of {}").also("kubernetes.service-account"),
+    way("api-server", "kubernetes.cluster", "requests to the API server"),
+    way("any-identity", "kubernetes.cluster", "the name of whomever he likes"),
+    way("pods-anywhere", "kubernetes.cluster", "creating pods in any namespace"),
+    way("kubelets-anywhere", "kubernetes.cluster", "commands to every kubelet"),
+    way("volumes-anywhere", "kubernetes.cluster", "any path of a node as a volume"),
+    way("pods-create", "kubernetes.namespace", "creating pods in {}"),
+    way("tokens-anywhere", "kubernetes.cluster", "tokens of any service account"),
+    way("tokens-create", "kubernetes.namespace", "tokens of the service accounts of {}"),
+    way("pods-enter-anywhere", "kubernetes.cluster", "commands in any pod"),
+    way("pod-token", "kubernetes.container", "the token of the account of {}"),
+    way("pods-enter", "kubernetes.namespace", "commands in the pods of {}"),
+    way("secrets-anywhere", "kubernetes.cluster", "the secrets of every namespace"),
+    way("kubelet-api", "kubernetes.kubelet", "requests to the kubelet on {}"),
+    way("etcd-api", "kubernetes.etcd", "a connection to {}"),
+    way("kubelet-commands", "kubernetes.node", "commands to the kubelet on {}"),
+    way("kubelet-identity", "kubernetes.node", "the credential of the kubelet on {}"),
+    way("node-files", "kubernetes.node", "reading the files of {}"),
+    jewel("cluster-admin", "kubernetes.cluster", "every right in the cluster", 0),
+    jewel("node-root", "kubernetes.node", "root on {}", 0),
+    jewel("secrets", "kubernetes.namespace", "the secrets of {}", 2),
+    jewel("cloud-credentials", "kubernetes.cluster", "the cloud's credentials for a node or pod", 2),
+    jewel("node-availability", "kubernetes.node", "the availability of {}", 4),
 ];
 
 /// A capability by its name.
@@ -79,7 +120,7 @@ pub fn capability(name: &str) -> Option<&'static Capability> {
 pub fn ends(diagram: &Diagram, entry: bool) -> Vec<String> {
     let fits = |c: &&Capability| if entry { c.entry } else { c.jewel.is_some() };
     let kinds: Vec<&Capability> = CAPABILITIES.iter().filter(fits).collect();
-    let elements = diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.about == e.kind));
+    let elements = diagram.elements.iter().filter(|e| kinds.iter().any(|c| c.is_at(e.kind)));
     let mut names: Vec<String> =
         kinds.iter().map(|c| c.name.to_owned()).chain(elements.map(|e| e.name.clone())).collect();
     names.sort_unstable();
@@ -208,6 +249,8 @@ pub struct Step {
     pub over: Option<FlowKind>,
     /// What the flow itself must let through.
     pub through: Option<Through>,
+    /// Over a `grant`: the powers of [`crate::kubernetes::rbac::POWERS`] each of which suffices.
+    pub powers: Vec<String>,
     /// What must hold of the element that he comes from. A container must run besides.
     pub when: Option<Predicate>,
     /// What must hold of the element that he goes to.

@@ -74,11 +74,24 @@ pub enum Surface {
     DockerHost,
     /// Images, what is inside them, and where they come from.
     DockerRegistry,
+    /// The API server, etcd, the controllers, and the objects that they keep.
+    ControlPlane,
+    /// Kubelets, kube-proxy, and the pods on the nodes.
+    NodeRuntime,
+    /// What the cloud around a cluster tells and allows.
+    CloudProvider,
 }
 
 impl Surface {
     /// All of them, in the order of reports.
-    pub const ALL: [Self; 3] = [Self::DockerClient, Self::DockerHost, Self::DockerRegistry];
+    pub const ALL: [Self; 6] = [
+        Self::DockerClient,
+        Self::DockerHost,
+        Self::DockerRegistry,
+        Self::ControlPlane,
+        Self::NodeRuntime,
+        Self::CloudProvider,
+    ];
 
     /// The word in files and outputs.
     pub fn word(self) -> &'static str {
@@ -86,6 +99,9 @@ impl Surface {
             Self::DockerClient => "docker-client",
             Self::DockerHost => "docker-host",
             Self::DockerRegistry => "docker-registry",
+            Self::ControlPlane => "control-plane",
+            Self::NodeRuntime => "node-runtime",
+            Self::CloudProvider => "cloud-provider",
         }
     }
 
@@ -95,6 +111,9 @@ impl Surface {
             Self::DockerClient => "Docker client",
             Self::DockerHost => "Docker host",
             Self::DockerRegistry => "Docker registry",
+            Self::ControlPlane => "Kubernetes control plane",
+            Self::NodeRuntime => "Kubernetes node",
+            Self::CloudProvider => "Cloud provider",
         }
     }
 }
@@ -121,6 +140,14 @@ pub enum Loss {
     Traceability,
     /// Knowledge of the host that helps the next step.
     Information,
+    /// Every right in the cluster.
+    Cluster,
+    /// Root on a node, with everything that runs there.
+    Node,
+    /// The data of other pods.
+    Pods,
+    /// The cloud's credentials.
+    Cloud,
 }
 
 impl Loss {
@@ -136,6 +163,10 @@ impl Loss {
             Self::Availability => "availability",
             Self::Traceability => "traceability",
             Self::Information => "information",
+            Self::Cluster => "cluster",
+            Self::Node => "node",
+            Self::Pods => "pods",
+            Self::Cloud => "cloud",
         }
     }
 
@@ -151,6 +182,10 @@ impl Loss {
             Self::Availability => "availability",
             Self::Traceability => "the trace of who did what",
             Self::Information => "knowledge of the host",
+            Self::Cluster => "every right in the cluster",
+            Self::Node => "root on a node",
+            Self::Pods => "other pods' data",
+            Self::Cloud => "the cloud's credentials",
         }
     }
 }

@@ -14,6 +14,7 @@ mod address;
 mod containers;
 mod draft;
 mod elements;
+mod kubernetes;
 mod listeners;
 mod outside;
 mod scope;
@@ -62,7 +63,10 @@ pub fn diagram(snapshot: &Snapshot, exposure: Option<&Exposure>) -> Diagram {
     let mut scopes = Scope::all(snapshot);
     let mut zone_ids = Ids::default();
     for scope in &mut scopes {
-        zones::lay_out(scope, &mut out.zones, &mut zone_ids);
+        match scope.is_cluster() {
+            true => kubernetes::zones::lay_out(scope, &mut out.zones, &mut zone_ids),
+            false => zones::lay_out(scope, &mut out.zones, &mut zone_ids),
+        }
     }
     for scope in &mut scopes {
         elements::actors(scope, &mut out.elements);
@@ -72,7 +76,12 @@ pub fn diagram(snapshot: &Snapshot, exposure: Option<&Exposure>) -> Diagram {
     }
     let none = Exposure::default();
     let mut drafts = Drafts::default();
+    kubernetes::draw_bridges(&scopes, &mut drafts);
     for scope in &scopes {
+        if scope.is_cluster() {
+            kubernetes::draw(scope, exposure.unwrap_or(&none), &mut drafts);
+            continue;
+        }
         outside::draw(scope, exposure.unwrap_or(&none), &mut drafts);
         listeners::draw(scope, exposure.unwrap_or(&none), &mut drafts);
         sockets::draw(scope, &mut drafts);

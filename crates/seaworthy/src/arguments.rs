@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seaworthy_collect::kubernetes::files::Version as KubernetesVersion;
 use seaworthy_core::verdict::Severity;
 use seaworthy_report::Format;
 
@@ -104,10 +105,13 @@ pub enum Command {
 /// What to look at.
 #[derive(Debug, Args, Clone)]
 pub struct TargetArguments {
-    /// Dockerfiles, or directories that hold some: Dockerfile, Containerfile, *.Dockerfile, Dockerfile.*; with them alone no
-    /// engine is asked
+    /// Manifests of Kubernetes (*.yaml, *.yml, *.json; - for standard input) and Dockerfiles (Dockerfile, Containerfile,
+    /// *.Dockerfile, Dockerfile.*), or directories that hold some; with them alone nothing else is asked
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// The version of Kubernetes that manifests are for: 1.35
+    #[arg(long, value_name = "VERSION", requires = "paths", help_heading = "Targets")]
+    pub kubernetes_version: Option<KubernetesVersion>,
     /// Engines and snapshots.
     #[command(flatten)]
     pub source: SourceArguments,

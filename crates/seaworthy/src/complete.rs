@@ -90,6 +90,7 @@ fn target(line: &[String]) -> TargetArguments {
     let files = given("--from").into_iter().map(PathBuf::from);
     TargetArguments {
         paths: Vec::new(),
+        kubernetes_version: None,
         source: SourceArguments {
             docker: given("--docker").into_iter().filter(|host| !host.is_empty()).collect(),
             docker_context: given("--docker-context").into_iter().next(),

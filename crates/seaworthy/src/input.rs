@@ -1,11 +1,11 @@
 //! Where snapshots come from: a live engine, files, standard input, the demonstration.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use seaworthy_collect::{LARGEST, evidence, read_snapshot};
+use seaworthy_collect::{LARGEST, evidence, files, read_snapshot};
 use seaworthy_core::snapshot::Snapshot;
 
 use crate::arguments::{SourceArguments, TargetArguments};
@@ -30,12 +30,19 @@ pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
 }
 
 fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
+    let source = &arguments.source;
+    let is_input = |path: &&PathBuf| path.as_os_str() == "-";
+    if arguments.paths.iter().chain(&source.from).filter(is_input).count() > 1 {
+        bail!("- is given more than once: standard input can be read only once");
+    }
     // Wrong paths, too, are said before anything is asked.
     let files = match arguments.paths.as_slice() {
         [] => None,
-        paths => Some(seaworthy_collect::files::collect(paths).map_err(|why| anyhow!("{why}"))?),
+        paths => {
+            let options = files::Options { kubernetes_version: arguments.kubernetes_version.clone() };
+            Some(files::collect(paths, &options).map_err(|why| anyhow!("{why}"))?)
+        }
     };
-    let source = &arguments.source;
     // Not told by the parser, since `paths` takes entries by the same flag.
     if source.demo && !source.from.is_empty() {
         bail!("--demo cannot be used with --from FILE: it is a snapshot itself");

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use seaworthy_core::diagram::FlowKind;
+use seaworthy_core::kubernetes::rbac::POWERS;
 use seaworthy_core::schema::{self, Kind};
 use seaworthy_core::step::{CAPABILITIES, Capability, Step, Through, capability};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ struct File {
     to: Spanned<String>,
     over: Option<FlowKind>,
     through: Option<Spanned<Through>>,
+    #[serde(default)]
+    powers: Vec<Spanned<String>>,
     when: Option<Spanned<String>>,
     at: Option<Spanned<String>>,
     effort: Spanned<u32>,
@@ -59,6 +62,16 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
                        a container-network, `shared` and `shared-write` through a bind-mount; `over` is another";
         errors.push(LoadError::at(file, text, through.span().start, message));
     }
+    for power in &parsed.powers {
+        if parsed.over != Some(FlowKind::Grant) {
+            let message = "`powers` belong to a step over a `grant`";
+            errors.push(LoadError::at(file, text, power.span().start, message));
+        } else if !POWERS.iter().any(|known| known.name == power.get_ref().trim_end_matches("/named")) {
+            let known: Vec<&str> = POWERS.iter().map(|power| power.name).collect();
+            let message = format!("there is no power `{}`; there are {}", power.get_ref(), known.join(", "));
+            errors.push(LoadError::at(file, text, power.span().start, message));
+        }
+    }
     for check in parsed.cut.iter().filter(|c| !checks.contains(c.get_ref().as_str())) {
         let message = format!("there is no check `{}`", check.get_ref());
         errors.push(LoadError::at(file, text, check.span().start, message));
@@ -79,6 +92,7 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         to: parsed.to.into_inner(),
         over: parsed.over,
         through: parsed.through.map(Spanned::into_inner),
+        powers: parsed.powers.into_iter().map(Spanned::into_inner).collect(),
         when,
         at,
         effort: parsed.effort.into_inner(),

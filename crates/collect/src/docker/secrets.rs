@@ -16,10 +16,10 @@ pub(crate) fn secret(name: &str, class: &str, length: LengthBucket) -> Value {
 
 /// Secrets as they are found; at most 64 are kept.
 #[derive(Debug, Default)]
-pub(super) struct Secrets(Vec<Value>);
+pub(crate) struct Secrets(Vec<Value>);
 
 impl Secrets {
-    fn add(&mut self, found: Value) {
+    pub(crate) fn add(&mut self, found: Value) {
         if self.0.len() < MOST {
             self.0.push(found);
         }
@@ -34,7 +34,7 @@ impl Secrets {
     }
 
     /// Those in a command's arguments.
-    pub(super) fn arguments(&mut self, redactor: &Redactor, place: &str, arguments: &[&str]) {
+    pub(crate) fn arguments(&mut self, redactor: &Redactor, place: &str, arguments: &[&str]) {
         match arguments {
             [] => {}
             [only] => self.text(redactor, place, only),
@@ -43,7 +43,7 @@ impl Secrets {
     }
 
     /// Those among named values: labels, options.
-    pub(super) fn named(&mut self, redactor: &Redactor, place: &str, values: &Map<String, Json>) {
+    pub(crate) fn named(&mut self, redactor: &Redactor, place: &str, values: &Map<String, Json>) {
         for (name, value) in values.iter().take(MOST_ITEMS) {
             let Some(value) = value.as_str() else { continue };
             if let Some(class) = redactor.classify(name, value) {
@@ -54,15 +54,20 @@ impl Secrets {
     }
 
     /// The one in a `NAME=value` of the kind that `place` names.
-    pub(super) fn variable(&mut self, redactor: &Redactor, place: &str, entry: &str) {
+    pub(crate) fn variable(&mut self, redactor: &Redactor, place: &str, entry: &str) {
         let variable = redactor.env(entry);
         if let Some(class) = variable.secret {
             self.add(secret(&format!("{place}: {}", variable.name), class.name(), variable.length));
         }
     }
 
+    /// One by one.
+    pub(crate) fn into_list(self) -> Vec<Value> {
+        self.0
+    }
+
     /// As a fact's value.
-    pub(super) fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         Value::List(self.0)
     }
 }

@@ -1,4 +1,5 @@
-//! Files that were given as paths: Dockerfiles with their build context. Their content is others' and may be anything.
+//! Files that were given as paths: Dockerfiles with their build context, and manifests of Kubernetes. Their content is
+//! others' and may be anything.
 
 mod dockerfile;
 mod expand;
@@ -9,6 +10,7 @@ mod shell;
 #[cfg(test)]
 mod tests;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +25,8 @@ use crate::assemble::scrub::scrub;
 use crate::host::accounts::Accounts;
 use crate::host::paths::{Access, access};
 use crate::host::root::{Root, Unread};
+use crate::kubernetes::files::{self as manifests, Manifests, Version};
+use crate::kubernetes::yaml;
 use crate::redact::Redactor;
 
 /// The largest Dockerfile, in bytes: 1 MiB. BuildKit reads no larger one.
@@ -34,25 +38,45 @@ const MOST_FILES: usize = 1000;
 /// The most entries of a directory that are looked at.
 const MOST_ENTRIES: usize = 100_000;
 
-/// Reads Dockerfiles: each path is one, or a directory that holds some directly (`Dockerfile`, `Containerfile`,
-/// `*.Dockerfile`, `Dockerfile.*`); each becomes a target of its own. What cannot be read or is no Dockerfile is a
-/// component with unknown facts, and the others go on.
+/// The most bytes of the manifests of one path: 1 GiB.
+const MOST_BYTES: usize = 1 << 30;
+
+/// How files are read.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The version of Kubernetes that manifests are judged for.
+    pub kubernetes_version: Option<Version>,
+}
+
+/// Reads Dockerfiles and manifests: each path is one, `-` for manifests from standard input, or a directory that holds
+/// some: Dockerfiles directly (`Dockerfile`, `Containerfile`, `*.Dockerfile`, `Dockerfile.*`), manifests also beneath
+/// (`*.yaml`, `*.yml`, `*.json`). Each becomes a target of its own. What cannot be read is a component with unknown
+/// facts or a gap, and the others go on.
 ///
 /// # Errors
-/// In one line: a path at which there is nothing, or no Dockerfile.
-pub fn collect(paths: &[PathBuf]) -> Result<Snapshot, String> {
+/// In one line: a path at which there is nothing, or neither a Dockerfile nor an object.
+pub fn collect(paths: &[PathBuf], options: &Options) -> Result<Snapshot, String> {
     let redactor = Redactor::new();
     let root = Root::open(Path::new("/")).map_err(|why| format!("/: {why}"))?;
     let accounts = Accounts::read(&root);
-    let machine = Machine { root, accounts, redactor };
+    let machine = Machine { root, accounts, redactor, version: options.kubernetes_version.clone() };
     let mut targets: Vec<Target> = Vec::new();
-    for path in paths {
-        let target = machine.target(path)?;
-        if !targets.iter().any(|known| known.name == target.name) {
-            targets.push(target);
+    for (i, path) in paths.iter().enumerate() {
+        let (shown, name) = shown(path);
+        if paths[..i].iter().all(|other| self::shown(other).1 != name) {
+            targets.extend(machine.targets(&shown, name)?);
         }
     }
     Ok(Snapshot { tool: env!("CARGO_PKG_VERSION").to_owned(), collected_at: crate::assemble::now(), targets })
+}
+
+/// `./x` is `x`, so that a report names files as a repository does.
+fn shown(path: &Path) -> (PathBuf, String) {
+    let given = path.components().collect::<PathBuf>();
+    let given = given.strip_prefix(".").map_or(given.as_path(), |rest| rest);
+    let shown = if given.as_os_str().is_empty() { Path::new(".") } else { given };
+    let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { shown.display().to_string() };
+    (shown.to_owned(), name)
 }
 
 /// The facts of a Dockerfile's text, as they are after redaction; for tests of the parser.
@@ -92,40 +116,119 @@ struct Machine {
     root: Root,
     accounts: Accounts,
     redactor: Redactor,
+    version: Option<Version>,
 }
 
 impl Machine {
-    fn target(&self, path: &Path) -> Result<Target, String> {
+    /// The target of a path; several where objects of one name are in it.
+    fn targets(&self, shown: &Path, name: String) -> Result<Vec<Target>, String> {
         let began = Instant::now();
-        // `./x` is `x`, so that a report names files as a repository does.
-        let given = path.components().collect::<PathBuf>();
-        let given = given.strip_prefix(".").map_or(given.as_path(), |rest| rest);
-        let shown = if given.as_os_str().is_empty() { Path::new(".") } else { given };
-        let name = shown.display().to_string();
+        let mut manifests = Manifests::new(self.version.as_ref(), &self.redactor);
+        let mut target = if shown.as_os_str() == "-" {
+            self.standard_input(name, &mut manifests)?
+        } else {
+            self.path(shown, name, &mut manifests)?
+        };
+        let more = manifests.finish(&mut target);
+        let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let mut targets: Vec<Target> = std::iter::once(target).chain(more).collect();
+        for target in &mut targets {
+            scrub(target, &self.redactor);
+            target.took_ms = took_ms;
+        }
+        Ok(targets)
+    }
+
+    fn standard_input(&self, name: String, manifests: &mut Manifests<'_>) -> Result<Target, String> {
+        let target = Target::new(&*name, "files", "-");
+        let mut bytes = Vec::new();
+        let most = yaml::LARGEST as u64 + 1;
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(|why| format!("{name}: {why}"))?;
+        if bytes.len() > yaml::LARGEST {
+            manifests.lost(&*name, format!("larger than {} MiB", yaml::LARGEST >> 20));
+        } else if manifests.file(&name, &bytes) == manifests::Kind::Other {
+            return Err(format!("{name}: no Kubernetes object is in it"));
+        }
+        Ok(target)
+    }
+
+    fn path(&self, shown: &Path, name: String, manifests: &mut Manifests<'_>) -> Result<Target, String> {
         let whole = absolute(shown)?;
         let meta = std::fs::metadata(&whole).map_err(|why| format!("{name}: {}", Unread::from(why)))?;
         let mut target = Target::new(&*name, "files", whole.display().to_string());
-        let files = if meta.is_dir() {
-            match within_directory(shown) {
-                Ok(files) if files.is_empty() => {
-                    return Err(format!("{name}: no Dockerfile is in it; name one, or the directory that holds it"));
-                }
-                Ok(files) => files,
-                Err(why) => {
-                    target.incomplete(&DOCKERFILE, format!("{name}: {why}"));
-                    target.gap(&*name, why, "which Dockerfiles are in it");
-                    Vec::new()
-                }
+        if meta.is_dir() {
+            self.directory(shown, &name, &mut target, manifests)?;
+        } else if manifests::is_manifest(shown) {
+            if self.manifest(shown, manifests) == manifests::Kind::Other {
+                return Err(format!(
+                    "{name}: no Kubernetes object is in it: none of its documents has apiVersion and kind"
+                ));
             }
         } else {
-            vec![shown.to_owned()]
-        };
-        for file in files {
-            self.file(&file, &mut target)?;
+            self.file(shown, &mut target)?;
         }
-        scrub(&mut target, &self.redactor);
-        target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(target)
+    }
+
+    fn directory(
+        &self,
+        shown: &Path,
+        name: &str,
+        target: &mut Target,
+        manifests: &mut Manifests<'_>,
+    ) -> Result<(), String> {
+        match within_directory(shown) {
+            Ok(files) => files.iter().try_for_each(|file| self.file(file, target))?,
+            Err(why) => {
+                target.incomplete(&DOCKERFILE, format!("{name}: {why}"));
+                target.gap(name, why, "which Dockerfiles are in it");
+            }
+        }
+        let found = manifests::walk(shown);
+        let mut left = MOST_BYTES;
+        let mut is_any = !found.lost.is_empty();
+        for (source, why) in found.lost {
+            manifests.lost(source, why);
+        }
+        for (source, why) in found.changed {
+            manifests.gap(source, why, "what is deployed of them");
+        }
+        for file in &found.files {
+            let whole = absolute(file)?;
+            match self.root.read(&whole, yaml::LARGEST.min(left)) {
+                Ok(bytes) => {
+                    left -= bytes.len();
+                    if may_hold_objects(&bytes) {
+                        is_any |= manifests.file(&file.display().to_string(), &bytes) == manifests::Kind::Manifest;
+                    } else {
+                        manifests.other();
+                    }
+                }
+                Err(why) => {
+                    is_any = true;
+                    manifests.lost(file.display().to_string(), why.to_string());
+                }
+            }
+        }
+        if !is_any && target.components.is_empty() && target.gaps.is_empty() {
+            return Err(format!(
+                "{name}: no Dockerfile is in it, and no Kubernetes object beneath it; name what is meant"
+            ));
+        }
+        Ok(())
+    }
+
+    /// A manifest that was named.
+    fn manifest(&self, file: &Path, manifests: &mut Manifests<'_>) -> manifests::Kind {
+        let name = file.display().to_string();
+        let read = absolute(file).and_then(|whole| self.root.read(whole, yaml::LARGEST).map_err(|why| why.to_string()));
+        match read {
+            Ok(bytes) => manifests.file(&name, &bytes),
+            Err(why) => {
+                manifests.lost(name, why);
+                manifests::Kind::Manifest
+            }
+        }
     }
 
     fn file(&self, file: &Path, target: &mut Target) -> Result<(), String> {
@@ -235,6 +338,12 @@ impl Machine {
         }
         Value::unknown(format!("its group {} may write, and who is in it is not known", place::cut(group)))
     }
+}
+
+/// Whether an object can be in a file: its field is named, or may be in escapes.
+fn may_hold_objects(bytes: &[u8]) -> bool {
+    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    is_wide || memchr::memmem::find(bytes, b"apiVersion").is_some() || memchr::memchr(b'\\', bytes).is_some()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, String> {

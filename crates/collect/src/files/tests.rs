@@ -248,7 +248,7 @@ fn what_is_no_dockerfile_is_said_in_one_line_and_the_others_go_on() {
     write("Dockerfile.dockerignore", b"*\n");
     write("README", b"no\n");
     std::fs::create_dir(dir.path().join("Dockerfile.d")).expect("made");
-    let snapshot = collect(&[dir.path().to_owned(), dir.path().to_owned()]).expect("read");
+    let snapshot = collect(&[dir.path().to_owned(), dir.path().to_owned()], &Options::default()).expect("read");
     let [target] = snapshot.targets.as_slice() else { panic!("{}", snapshot.targets.len()) };
     assert_eq!((target.platform.as_str(), target.components.len()), ("files", 4));
     let names: Vec<&str> = target.components.iter().filter_map(|c| c.name.rsplit('/').next()).collect();
@@ -261,9 +261,16 @@ fn what_is_no_dockerfile_is_said_in_one_line_and_the_others_go_on() {
     for component in &target.components {
         assert_eq!(component.facts().count(), DOCKERFILE.facts.len(), "{}", component.name);
     }
-    assert!(collect(&[dir.path().join("nothing")]).expect_err("nothing").contains("not there"));
-    assert!(collect(&[dir.path().join("Dockerfile.d")]).expect_err("empty").contains("no Dockerfile is in it"));
-    assert!(collect(&[dir.path().join("README")]).is_ok(), "a file that is named is read, whatever its name");
+    assert!(collect(&[dir.path().join("nothing")], &Options::default()).expect_err("nothing").contains("not there"));
+    assert!(
+        collect(&[dir.path().join("Dockerfile.d")], &Options::default())
+            .expect_err("empty")
+            .contains("no Dockerfile is in it")
+    );
+    assert!(
+        collect(&[dir.path().join("README")], &Options::default()).is_ok(),
+        "a file that is named is read, whatever its name"
+    );
 }
 
 #[test]
@@ -274,7 +281,7 @@ fn whoever_else_may_write_is_found() {
     let judged = |file: u32, context: u32| {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(file)).expect("set");
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(context)).expect("set");
-        let snapshot = collect(std::slice::from_ref(&path)).expect("read");
+        let snapshot = collect(std::slice::from_ref(&path), &Options::default()).expect("read");
         let component = &snapshot.targets[0].components[0];
         let value = |name: &str| component.value(name).to_string();
         (value("writable_by_others"), value("context_writable_by_others"), value("mode"))

@@ -1,2 +1,10 @@
 //! What the rules of Kubernetes make of facts: who may do what, what reaches what, which pods a level of Pod Security
 //! takes. Pure, by version where versions differ.
+
+pub mod pod_security;
+pub mod rbac;
+pub mod reach;
+pub mod selector;
+
+/// Why a kind is incomplete in files: whether there is more of it, and how it is set up, no file says.
+pub const ONLY_A_CLUSTER: &str = "only a cluster knows: these are files";

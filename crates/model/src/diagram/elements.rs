@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Certainty, Element, FactRef, Shape, actor};
-use seaworthy_core::schema::docker;
+use seaworthy_core::schema::{docker, kubernetes};
 use seaworthy_core::value::Value;
 
 use super::scope::{Scope, cut, truth};
@@ -31,6 +31,9 @@ pub(super) fn actors(scope: &mut Scope<'_>, elements: &mut Vec<Element>) {
     scope.actors.internet = add(actor::INTERNET, "Anybody on the internet", internet, Certainty::Proven, vec![]);
     scope.actors.local_network =
         add(actor::LOCAL_NETWORK, "Anybody on the local network", local, Certainty::Proven, vec![]);
+    if scope.is_cluster() {
+        return;
+    }
     scope.actors.local_user = add(actor::LOCAL_USER, "A user of the host", users, Certainty::Proven, vec![]);
     scope.actors.engine_group = group(scope).map(|group| {
         let facts = group.facts.into_iter().flatten().collect();
@@ -58,7 +61,23 @@ pub(super) fn components(scope: &mut Scope<'_>, elements: &mut Vec<Element>) {
 }
 
 fn shape(component: &Component) -> Shape {
-    let stores = [&docker::FILE, &docker::IMAGE, &docker::NETWORK, &docker::VOLUME];
+    let stores = [
+        &docker::FILE,
+        &docker::IMAGE,
+        &docker::NETWORK,
+        &docker::VOLUME,
+        &kubernetes::FILE,
+        &kubernetes::ROLE,
+        &kubernetes::BINDING,
+        &kubernetes::NETWORK_POLICY,
+        &kubernetes::SECRET,
+        &kubernetes::CONFIG_MAP,
+        &kubernetes::VOLUME,
+        &kubernetes::CERTIFICATE_REQUEST,
+    ];
+    if std::ptr::eq(component.kind, &kubernetes::SUBJECT) {
+        return Shape::Actor;
+    }
     if stores.into_iter().any(|kind| std::ptr::eq(kind, component.kind)) { Shape::Store } else { Shape::Process }
 }
 

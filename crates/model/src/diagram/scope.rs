@@ -46,6 +46,7 @@ pub(super) struct Scope<'a> {
     pub daemon: Option<usize>,
     by_kind: HashMap<&'static str, Vec<usize>>,
     by_name: HashMap<(&'static str, &'a str), usize>,
+    by_id: HashMap<(&'static str, &'a str), usize>,
 }
 
 impl<'a> Scope<'a> {
@@ -58,10 +59,11 @@ impl<'a> Scope<'a> {
 
     fn new(at: usize, target: &'a Target, prefix: String, ids: &mut Ids) -> Self {
         let mut by_kind: HashMap<&'static str, Vec<usize>> = HashMap::new();
-        let mut by_name = HashMap::new();
+        let (mut by_name, mut by_id) = (HashMap::new(), HashMap::new());
         for (i, component) in target.components.iter().enumerate() {
             by_kind.entry(component.kind.name).or_default().push(i);
             by_name.entry((component.kind.name, &*component.name)).or_insert(i);
+            by_id.entry((component.kind.name, &*component.id)).or_insert(i);
             if std::ptr::eq(component.kind, &docker::IMAGE) {
                 by_name.entry((component.kind.name, &*component.id)).or_insert(i);
             }
@@ -79,6 +81,7 @@ impl<'a> Scope<'a> {
             daemon: first(&docker::DAEMON),
             by_kind,
             by_name,
+            by_id,
         }
     }
 
@@ -95,6 +98,17 @@ impl<'a> Scope<'a> {
     /// A component by its name, an image by its id too; of equal names the first.
     pub fn named(&self, kind: &'static Kind, name: &str) -> Option<usize> {
         self.by_name.get(&(kind.name, name)).copied()
+    }
+
+    /// Whether it is a cluster, or manifests for one.
+    pub fn is_cluster(&self) -> bool {
+        let of = |platform| self.by_kind.keys().any(|kind| kind.starts_with(platform));
+        of("kubernetes.") && self.host.is_none() && self.daemon.is_none()
+    }
+
+    /// A component by its id.
+    pub fn by_id(&self, kind: &'static Kind, id: &str) -> Option<usize> {
+        self.by_id.get(&(kind.name, id)).copied()
     }
 
     /// A value of a component.

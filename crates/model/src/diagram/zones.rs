@@ -24,8 +24,9 @@ const fn zone(name: &'static str, trust: u8, means: &'static str) -> ZoneKind {
     ZoneKind { name, trust, means }
 }
 
-const INTERNET: ZoneKind = zone("internet", 0, "anybody");
-const LOCAL_NETWORK: ZoneKind = zone("local-network", 10, "machines on a network that the host is attached to");
+pub(super) const INTERNET: ZoneKind = zone("internet", 0, "anybody");
+pub(super) const LOCAL_NETWORK: ZoneKind =
+    zone("local-network", 10, "machines on a network that the host is attached to");
 const REGISTRIES: ZoneKind = zone("registries", 30, "registries on other machines");
 const SWARM: ZoneKind = zone("swarm", 60, "the nodes and services of the swarm, on this machine or others");
 const HOST: ZoneKind = zone("host", 100, "the machine with its kernel, and what runs on it as root");
@@ -39,6 +40,14 @@ const INTERNAL: ZoneKind =
 const SANDBOX: ZoneKind = zone("sandbox", 40, "a container with a kernel of its own");
 const UNKNOWN: ZoneKind = zone("containers-unknown", 50, "containers of which it is not known what separates them");
 const OPEN: ZoneKind = zone("containers-open", 90, "containers whose code is equal to root on the host");
+
+/// Zones of clusters.
+pub(super) const CLUSTER: ZoneKind = zone("cluster", 60, "what the API server knows, and whom it lets speak");
+pub(super) const CONTROL_PLANE: ZoneKind = zone("control-plane", 100, "the API server, etcd and the controllers");
+pub(super) const NODES: ZoneKind = zone("nodes", 90, "nodes with their kernels, and what runs there as root");
+pub(super) const NAMESPACE: ZoneKind = zone("namespace", 50, "a namespace with its pods, accounts and objects");
+pub(super) const PODS_OPEN: ZoneKind =
+    zone("pods-open", 85, "containers of pods whose code is equal to root on their node");
 
 /// Every kind of zone.
 pub const ZONE_KINDS: &[ZoneKind] = &[
@@ -55,6 +64,11 @@ pub const ZONE_KINDS: &[ZoneKind] = &[
     SANDBOX,
     UNKNOWN,
     OPEN,
+    CLUSTER,
+    CONTROL_PLANE,
+    NODES,
+    NAMESPACE,
+    PODS_OPEN,
 ];
 
 /// The zones of a target.

@@ -108,6 +108,19 @@ struct Candidate<'p> {
     id: &'p str,
 }
 
+/// Kinds of which every target of their platform has one, read or not: that none was read is no answer.
+const ALWAYS_THERE: [&str; 9] = [
+    "docker.host",
+    "docker.daemon",
+    "kubernetes.cluster",
+    "kubernetes.apiserver",
+    "kubernetes.etcd",
+    "kubernetes.controller-manager",
+    "kubernetes.scheduler",
+    "kubernetes.kubelet",
+    "kubernetes.node",
+];
+
 /// The judge of a snapshot's threats. It can also say what would become of one if findings were closed.
 pub struct Judge<'a> {
     findings: Findings<'a>,
@@ -395,7 +408,7 @@ impl<'a> Judge<'a> {
         let judge = |closed: &dyn Fn(usize) -> bool| {
             let components = self.links[target].all(kind);
             let unlisted = self.findings.of_unlisted(target, check);
-            let single = schema::kind_named(kind).is_some_and(|k| ["docker.host", "docker.daemon"].contains(&k.name));
+            let single = schema::kind_named(kind).is_some_and(|k| ALWAYS_THERE.contains(&k.name));
             if components.is_empty() && unlisted.is_none() && single {
                 return Some(Outcome::unknown(format!("there is no {kind} among what was read").into()));
             }

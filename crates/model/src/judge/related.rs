@@ -1,6 +1,7 @@
 //! Which components a check is looked up on, for a threat about another kind: the container's image, the networks
 //! that it is on, the volumes that it mounts, and back; else everything of the kind in the target.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +17,58 @@ const VOLUME: &str = "docker.volume";
 const REGISTRY: &str = "docker.registry";
 
 /// The kinds that components are tied to.
-const TIED: [&str; 5] = [CONTAINER, IMAGE, NETWORK, VOLUME, REGISTRY];
+const TIED: [&str; 17] = [
+    CONTAINER,
+    IMAGE,
+    NETWORK,
+    VOLUME,
+    REGISTRY,
+    "kubernetes.node",
+    "kubernetes.kubelet",
+    "kubernetes.namespace",
+    "kubernetes.pod",
+    "kubernetes.container",
+    "kubernetes.service-account",
+    "kubernetes.service",
+    "kubernetes.network-policy",
+    "kubernetes.secret",
+    "kubernetes.config-map",
+    "kubernetes.ingress",
+    "kubernetes.volume",
+];
+
+/// How a component of a cluster names another: its kind, the other's, the fact, and what the name lacks to be the other's
+/// id or name.
+const OF_CLUSTERS: &[(&str, &str, &str, Form)] = &[
+    ("kubernetes.container", "kubernetes.pod", "pod", Form::Whole),
+    ("kubernetes.container", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.container", "kubernetes.service-account", "service_account", Form::OfNamespace),
+    ("kubernetes.pod", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.pod", "kubernetes.service-account", "service_account", Form::OfNamespace),
+    ("kubernetes.pod", "kubernetes.node", "nodes", Form::Whole),
+    ("kubernetes.service-account", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.service", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.service", "kubernetes.pod", "pods", Form::Whole),
+    ("kubernetes.network-policy", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.secret", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.config-map", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.ingress", "kubernetes.namespace", "namespace", Form::Whole),
+    ("kubernetes.kubelet", "kubernetes.node", "node", Form::Whole),
+];
+
+/// What the text of a fact is to the component that it names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Its name or id.
+    Whole,
+    /// Its name without the namespace, which is the one that the component itself lies in.
+    OfNamespace,
+}
+
+/// How components of one kind name those of another.
+fn naming(from: &str, to: &str) -> Option<(&'static str, Form)> {
+    OF_CLUSTERS.iter().find(|(f, t, ..)| *f == from && *t == to).map(|(_, _, fact, form)| (*fact, *form))
+}
 
 /// Components of one kind that stand in a relation to another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +82,7 @@ pub(super) struct Related {
 /// How a component names the ones that it belongs to.
 struct Names<'a> {
     /// The names, in the form by which [`Links::named`] knows components.
-    names: Vec<&'a str>,
+    names: Vec<Cow<'a, str>>,
     unknown: Option<Arc<str>>,
 }
 
@@ -64,11 +116,15 @@ impl<'a> Links<'a> {
             let kind = component.kind.name;
             let name = if kind == IMAGE { bare(&component.id) } else { &component.name };
             named.entry((kind, name)).or_default().push(i);
+            if kind == "kubernetes.pod" && name != &*component.id {
+                named.entry((kind, &component.id)).or_default().push(i);
+            }
             of_kind.entry(kind).or_default().push(i);
         }
         let found = target.components.iter().map(|_| Default::default()).collect();
         let mut links = Self { target, named, of_kind, back: HashMap::new(), found };
-        for (from, to) in [(CONTAINER, IMAGE), (CONTAINER, NETWORK), (CONTAINER, VOLUME), (IMAGE, REGISTRY)] {
+        let of_engines = [(CONTAINER, IMAGE), (CONTAINER, NETWORK), (CONTAINER, VOLUME), (IMAGE, REGISTRY)];
+        for (from, to) in of_engines.into_iter().chain(OF_CLUSTERS.iter().map(|(from, to, ..)| (*from, *to))) {
             let back = links.backwards(from, to);
             links.back.insert((to, from), back);
         }
@@ -109,6 +165,13 @@ impl<'a> Links<'a> {
                 found.components.dedup();
                 Some(found)
             }
+            (from, to) if naming(from, to).is_some() => Some(self.forwards(own, kind)),
+            (from, to) if naming(to, from).is_some() => {
+                let back: &HashMap<(&str, &str), Back> = &self.back;
+                let back = back.get(&(from, to))?;
+                let components = back.by.get(&component).cloned().unwrap_or_default();
+                Some(Related { components, unknown: back.unknown.clone() })
+            }
             _ => None,
         }
     }
@@ -121,14 +184,15 @@ impl<'a> Links<'a> {
                 | (IMAGE, CONTAINER | REGISTRY)
                 | (NETWORK | VOLUME, CONTAINER)
                 | (REGISTRY, IMAGE)
-        )
+        ) || naming(from, to).is_some()
+            || naming(to, from).is_some()
     }
 
     fn forwards(&self, from: &'a Component, kind: &str) -> Related {
         let Names { names, mut unknown } = names(from, kind);
         let mut components = Vec::new();
         for name in names {
-            match self.named(kind, name) {
+            match self.named(kind, &name) {
                 Some(found) => components.extend_from_slice(found),
                 None => {
                     let what = kind.rsplit('.').next().unwrap_or(kind);
@@ -152,7 +216,7 @@ impl<'a> Links<'a> {
             let Names { names, unknown } = names(&self.target.components[i], to);
             back.unknown = back.unknown.take().or(unknown);
             for name in names {
-                for &named in self.named(to, name).into_iter().flatten() {
+                for &named in self.named(to, &name).into_iter().flatten() {
                     let by = back.by.entry(named).or_default();
                     if by.last() != Some(&i) {
                         by.push(i);
@@ -179,8 +243,27 @@ fn names<'a>(from: &'a Component, kind: &str) -> Names<'a> {
         (CONTAINER, NETWORK) => listed(from, "networks", Value::as_str),
         (CONTAINER, VOLUME) => listed(from, "mounts", |mount| mount.field("volume").and_then(Value::as_str)),
         (IMAGE, REGISTRY) => listed(from, "registries", Value::as_str),
-        _ => Names { names: Vec::new(), unknown: None },
+        (of, kind) => match naming(of, kind) {
+            Some((fact, form)) => of_cluster(from, fact, form),
+            None => Names { names: Vec::new(), unknown: None },
+        },
     }
+}
+
+fn of_cluster<'a>(from: &'a Component, fact: &'static str, form: Form) -> Names<'a> {
+    let mut found = match from.value(fact) {
+        Value::List(items) => texts(from, fact, items, Value::as_str),
+        other => texts(from, fact, std::slice::from_ref(other), Value::as_str),
+    };
+    if form == Form::OfNamespace {
+        match from.value("namespace").as_str() {
+            Some(namespace) => {
+                found.names.iter_mut().for_each(|name| *name = format!("{namespace}/{name}").into());
+            }
+            None => found = Names { names: Vec::new(), unknown: Some(why(from, "namespace", from.value("namespace"))) },
+        }
+    }
+    found
 }
 
 fn listed<'a>(from: &'a Component, fact: &'static str, name: impl Fn(&'a Value) -> Option<&'a str>) -> Names<'a> {
@@ -201,7 +284,7 @@ fn texts<'a>(
         match name(item) {
             // A mount that is no volume.
             Some("") => {}
-            Some(name) => found.names.push(name),
+            Some(name) => found.names.push(name.into()),
             None => {
                 found.unknown.get_or_insert_with(|| why(from, fact, item));
             }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use seaworthy_core::diagram::FlowKind;
-use seaworthy_core::schema::docker;
 use seaworthy_core::step::{CAPABILITIES, Step};
 
 use super::classes::Classes;
@@ -48,7 +47,6 @@ pub(super) struct Rules {
 struct Rule {
     step: usize,
     to: usize,
-    about: &'static str,
     over: Option<FlowKind>,
 }
 
@@ -58,7 +56,7 @@ impl Rules {
         let mut from: Vec<Vec<Rule>> = CAPABILITIES.iter().map(|_| Vec::new()).collect();
         for (i, step) in steps.iter().enumerate() {
             if let (Some(start), Some(to)) = (position(&step.from), position(&step.to)) {
-                from[start].push(Rule { step: i, to, about: CAPABILITIES[to].about, over: step.over });
+                from[start].push(Rule { step: i, to, over: step.over });
             }
         }
         Self { from }
@@ -131,12 +129,14 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
         (answer != Tri::No).then_some(Landing { element: to, flow, proven })
     };
     let elements = &ground.diagram.elements;
+    let gained = &CAPABILITIES[rule.to];
     let Some(kind) = rule.over else {
-        if elements[element].kind == rule.about {
+        if gained.is_at(elements[element].kind) {
             return land(element, None, Tri::Yes, true).into_iter().collect();
         }
-        let others = ground.of_kind.get(&(elements[element].target, rule.about)).map_or(&[][..], Vec::as_slice);
-        return others.iter().filter_map(|to| land(*to, None, Tri::Yes, true)).collect();
+        let of_kind = |kind| ground.of_kind.get(&(elements[element].target, kind)).map_or(&[][..], Vec::as_slice);
+        let others = of_kind(gained.about).iter().chain(gained.also.map_or(&[][..], of_kind));
+        return others.filter_map(|to| land(*to, None, Tri::Yes, true)).collect();
     };
     if let Some(others) = ground.beside(ground.steps[rule.step].through, element) {
         return others.into_iter().filter_map(|(to, truth)| land(to, None, truth, true)).collect();
@@ -144,10 +144,14 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
     let over = ground.flows_at[element].iter().filter_map(|i| {
         let flow = &ground.diagram.flows[*i];
         let far = if flow.from == element { flow.to } else { flow.from };
-        if flow.kind != kind || far == element || elements[far].kind != rule.about {
+        if flow.kind != kind || far == element || !gained.is_at(elements[far].kind) {
             return None;
         }
-        let through = ground.through(ground.steps[rule.step].through, flow, element);
+        let step = &ground.steps[rule.step];
+        if !step.powers.is_empty() && !step.powers.iter().any(|power| power == flow.power()) {
+            return None;
+        }
+        let through = ground.through(step.through, flow, element);
         land(far, Some(*i), through, flow.certainty.is_proven())
     });
     over.collect()
@@ -156,7 +160,5 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
 /// Whether attackers can begin at a node, and if so whether surely: code runs only in what runs.
 pub(super) fn begins(ground: &Ground<'_>, capability: usize, element: usize) -> bool {
     let held = &CAPABILITIES[capability];
-    held.entry
-        && held.about == ground.diagram.elements[element].kind
-        && (held.about != docker::CONTAINER.name || ground.runs(element) != Tri::No)
+    held.entry && held.is_at(ground.diagram.elements[element].kind) && ground.runs(element) != Tri::No
 }

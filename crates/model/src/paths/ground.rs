@@ -8,7 +8,7 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Diagram, Flow, FlowKind};
 use seaworthy_core::predicate::{FactSet, Predicate, Truth};
-use seaworthy_core::schema::{Kind, docker};
+use seaworthy_core::schema::{Kind, docker, kubernetes};
 use seaworthy_core::step::{Step, Through, capability};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
@@ -253,7 +253,7 @@ impl<'a> Ground<'a> {
         for element in ends {
             let element = &self.diagram.elements[element];
             places.extend(element.component.map(|c| (element.target, c)));
-            for kind in [docker::DAEMON.name, docker::HOST.name] {
+            for kind in [docker::DAEMON.name, docker::HOST.name, kubernetes::CLUSTER.name, kubernetes::APISERVER.name] {
                 let found = self.of_kind.get(&(element.target, kind)).map_or(&[][..], Vec::as_slice);
                 places.extend(
                     found.iter().filter_map(|e| self.diagram.elements[*e].component.map(|c| (element.target, c))),
@@ -304,6 +304,7 @@ impl<'a> Ground<'a> {
                 false => 0,
             };
             let label = kind << 12
+                | flow.power_number() << 18
                 | u32::from(flow.certainty.is_proven())
                 | tri(Through::Write, FlowKind::VolumeMount, flow.from) << 2
                 | tri(Through::Joined, FlowKind::Namespace, flow.from) << 4
@@ -312,14 +313,14 @@ impl<'a> Ground<'a> {
                 | tri(Through::JoinedBy, FlowKind::Namespace, flow.to) << 10;
             if flow.from != flow.to {
                 arcs[flow.from].push((label, flow.to as u32));
-                arcs[flow.to].push((label | 1 << 24, flow.from as u32));
+                arcs[flow.to].push((label | 1 << 30, flow.from as u32));
             }
         }
         for (from, linked) in &self.beside.linked {
             for (to, truth) in linked {
-                let label = 1 << 25 | *truth as u32;
+                let label = 1 << 29 | *truth as u32;
                 arcs[*from].push((label, *to as u32));
-                arcs[*to].push((label | 1 << 24, *from as u32));
+                arcs[*to].push((label | 1 << 30, *from as u32));
             }
         }
         arcs
@@ -338,14 +339,19 @@ fn named_facts(steps: &[Step], kind: &'static Kind) -> Vec<usize> {
 }
 
 fn evaluate(steps: &[Step], component: &Component) -> Vec<Tri> {
-    let about = |held: &str| capability(held).is_some_and(|c| c.about == component.kind.name);
+    let about = |held: &str| capability(held).is_some_and(|c| c.is_at(component.kind.name));
+    let other = |held: &str| capability(held).is_some_and(|c| c.about != component.kind.name);
     let answer = |predicate: &Option<Predicate>, held: &str| match (about(held), predicate) {
         (false, _) => Tri::No,
         (true, None) => Tri::Yes,
+        (true, Some(_)) if other(held) => Tri::No,
         (true, Some(predicate)) => Tri::of(&predicate.evaluate(component).truth),
     };
     let mut row: Vec<Tri> = steps.iter().flat_map(|s| [answer(&s.when, &s.from), answer(&s.at, &s.to)]).collect();
-    let container = std::ptr::eq(component.kind, &docker::CONTAINER);
-    row.push(if container { Tri::of_value(component.value("running")) } else { Tri::Yes });
+    row.push(if component.kind.index("running").is_some() {
+        Tri::of_value(component.value("running"))
+    } else {
+        Tri::Yes
+    });
     row
 }

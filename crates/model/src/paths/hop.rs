@@ -6,7 +6,6 @@ use std::sync::Arc;
 use seaworthy_core::diagram::{Certainty, FactRef};
 use seaworthy_core::fact::Fact;
 use seaworthy_core::predicate::{FactSet, Predicate, Truth};
-use seaworthy_core::schema::docker;
 use seaworthy_core::step::{Hop, State, Through};
 use seaworthy_core::value::Value;
 
@@ -59,9 +58,7 @@ impl<'a> Hops<'a> {
         });
         let mut evidence = Evidence::default();
         self.predicate(rule.when.as_ref(), from.element, &mut evidence);
-        if ground.diagram.elements[from.element].kind == docker::CONTAINER.name {
-            self.fact(from.element, "running", &mut evidence);
-        }
+        self.fact(from.element, "running", &mut evidence);
         self.predicate(rule.at.as_ref(), far, &mut evidence);
         for element in [from.element, far] {
             let element = &ground.diagram.elements[element];

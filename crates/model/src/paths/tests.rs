@@ -121,6 +121,7 @@ fn compiled() -> Vec<Step> {
         to: to.into(),
         over,
         through: None,
+        powers: Vec::new(),
         when: when.map(|(text, about)| predicate(text, about)),
         at: None,
         effort,

@@ -129,9 +129,9 @@ impl Alike {
 /// What an answered threat counts, by what is lost.
 fn weight(loss: Loss) -> u64 {
     match loss {
-        Loss::Host | Loss::Engine => 10,
-        Loss::Containers | Loss::Secrets => 6,
-        Loss::RegistryCredentials => 5,
+        Loss::Host | Loss::Engine | Loss::Cluster | Loss::Node => 10,
+        Loss::Containers | Loss::Pods | Loss::Secrets => 6,
+        Loss::RegistryCredentials | Loss::Cloud => 5,
         Loss::Images => 4,
         Loss::Availability | Loss::Traceability => 3,
         Loss::Information => 1,

@@ -95,7 +95,7 @@ impl<'a> Rater<'a> {
         };
         for (e, element) in diagram.elements.iter().enumerate().filter(|(_, e)| e.target < targets) {
             match element.kind {
-                "docker.host" => rater.hosts[element.target] = Some(e),
+                "docker.host" | "kubernetes.cluster" => rater.hosts[element.target] = Some(e),
                 "docker.daemon" => rater.rootless[element.target] = rater.rootless_of(element),
                 _ => {}
             }
@@ -223,7 +223,7 @@ impl<'a> Rater<'a> {
     /// The element at which the exposure of another is read: itself, or its host where no capability is held at it.
     fn read_at(&self, e: usize) -> usize {
         let element = &self.diagram.elements[e];
-        let held = element.component.is_none() || CAPABILITIES.iter().any(|c| c.about == element.kind);
+        let held = element.component.is_none() || CAPABILITIES.iter().any(|c| c.is_at(element.kind));
         let host = self.hosts.get(element.target).copied().flatten().filter(|_| !held);
         let at = host.unwrap_or(e);
         self.paths.class_of.get(at).copied().unwrap_or(at)
@@ -258,7 +258,12 @@ impl<'a> Rater<'a> {
         let entry = self.diagram.elements.get(exposure.entry.element);
         let who = exposure.entry.capability().means.replace("{}", entry.map_or("?", |e| &e.name));
         let certainty = exposure.certainty.and(&element.certainty);
-        let host = if CAPABILITIES.iter().any(|c| c.about == element.kind) { "" } else { "the host is " };
+        let held = CAPABILITIES.iter().any(|c| c.is_at(element.kind));
+        let host = match self.audit.snapshot.targets.get(element.target).map(|t| t.platform.as_str()) {
+            _ if held => "",
+            Some("kubernetes") => "the cluster is ",
+            _ => "the host is ",
+        };
         let text = match exposure.steps {
             0 => format!("attacks begin here: {who} ({})", word(&certainty)),
             steps => format!(
@@ -278,8 +283,7 @@ impl<'a> Rater<'a> {
 
     fn no_way(&self, element: &Element) -> Rating {
         let incomplete = self.audit.snapshot.targets.get(element.target).map(|t| &t.incomplete);
-        let missing =
-            incomplete.and_then(|i| i.iter().find(|(kind, _)| CAPABILITIES.iter().any(|c| c.about == **kind)));
+        let missing = incomplete.and_then(|i| i.iter().find(|(kind, _)| CAPABILITIES.iter().any(|c| c.is_at(kind))));
         match missing {
             Some((kind, reason)) => {
                 unrated(format!("no way from outside is known, but not every {kind} could be listed: {reason}"))
@@ -291,9 +295,18 @@ impl<'a> Rater<'a> {
 
 fn base(threat: &Threat) -> Severity {
     match threat.loses {
-        Loss::Host | Loss::Engine => Severity::Critical,
-        Loss::Containers | Loss::Secrets | Loss::RegistryCredentials | Loss::Images => Severity::High,
-        Loss::Availability if matches!(threat.about.as_str(), "docker.host" | "docker.daemon") => Severity::High,
+        Loss::Host | Loss::Engine | Loss::Cluster | Loss::Node => Severity::Critical,
+        Loss::Containers | Loss::Pods | Loss::Secrets | Loss::RegistryCredentials | Loss::Images | Loss::Cloud => {
+            Severity::High
+        }
+        Loss::Availability
+            if matches!(
+                threat.about.as_str(),
+                "docker.host" | "docker.daemon" | "kubernetes.apiserver" | "kubernetes.etcd" | "kubernetes.node"
+            ) =>
+        {
+            Severity::High
+        }
         Loss::Availability | Loss::Traceability => Severity::Medium,
         Loss::Information => Severity::Low,
     }

@@ -62,7 +62,7 @@ impl Record<'_> {
         let [pass, fail, unknown, manual, _] = words::counts(&controls);
         writeln!(
             out,
-            "Of the {} threats that this host can have, {} are open, {} are undetermined because a fact could not be \
+            "Of the {} threats that can arise here, {} are open, {} are undetermined because a fact could not be \
              read, {} are accepted and {} are answered. Of the paths to what an attacker is after {} are proven, {} \
              assume what nobody read, such as a flaw in a service, and {} are possible. Of the benchmark's controls {pass} pass, {fail} fail, {unknown} are unknown and {manual} are \
              for a person to judge. A statement without evidence is not made: what could not be read is listed at \

@@ -244,6 +244,7 @@ pub fn steps() -> Vec<Step> {
         to: to.into(),
         over,
         through: None,
+        powers: Vec::new(),
         when: None,
         at: None,
         effort,

@@ -88,7 +88,10 @@ impl Text<'_, '_> {
         if self.audit.snapshot.targets.is_empty() {
             writeln!(out, "There is no target to look at.")?;
         }
-        writeln!(out, "To see what Seaworthy tells of a host: seaworthy assess --demo")
+        writeln!(
+            out,
+            "To see what Seaworthy tells of a host: seaworthy assess --demo; of a cluster: seaworthy assess --demo kubernetes"
+        )
     }
 
     /// What could not be read: all of it with `--gaps`, else a line that says how much.
@@ -167,9 +170,23 @@ impl Text<'_, '_> {
 fn parts(target: &Target) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for component in &target.components {
-        *counts.entry(component.kind.name).or_default() += 1;
+        // Pods that are alike are one component.
+        let alike = component.value("instances").as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
+        let alike = if component.kind.name == "kubernetes.pod" { alike } else { 1 };
+        *counts.entry(component.kind.name).or_default() += alike;
     }
-    let shown = ["docker.container", "docker.image", "docker.network", "docker.volume", "docker.dockerfile"];
+    let shown = [
+        "docker.container",
+        "docker.image",
+        "docker.network",
+        "docker.volume",
+        "docker.dockerfile",
+        "kubernetes.node",
+        "kubernetes.namespace",
+        "kubernetes.pod",
+        "kubernetes.service",
+        "kubernetes.service-account",
+    ];
     let counted: Vec<String> =
         shown.into_iter().filter_map(|kind| counts.get(kind).map(|n| words::count(*n, words::kind(kind)))).collect();
     match (counted.is_empty(), target.components.len()) {

@@ -85,7 +85,7 @@ kind! {
     fact("cluster_powers", STRINGS, CLUSTER_MEAN, GRANTS, UNLISTED).derived(),
     fact("granted_powers", STRINGS, GRANTED_MEAN, GRANTS, UNLISTED).derived(),
     fact("usable_by", STRINGS, "subjects who can start pods as it, since they can create pods or workloads in its namespace, by id; \
-        without those whom Kubernetes ships so; 64 at most, then how many more", GRANTS, UNLISTED).derived(),
+        without those whom Kubernetes ships so or who can do everything; 64 at most, then that there are more", GRANTS, UNLISTED).derived(),
 ]
 }
 

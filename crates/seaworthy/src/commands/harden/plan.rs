@@ -29,7 +29,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
         Judge { catalog: &catalog, config: &config, benchmark: benchmark(&catalog, &config, &arguments.benchmark)? };
     let skipped = chosen_or_none(&catalog, config.skip.iter())?;
 
-    let target = TargetArguments { paths: Vec::new(), source: arguments.source.clone() };
+    let target = TargetArguments { paths: Vec::new(), kubernetes_version: None, source: arguments.source.clone() };
     let snapshot = judge.derived(input::snapshot(&target, arguments.common.quiet)?)?;
     let audit = judge.audit(&snapshot, |id| !skipped.contains(id));
     let model = judge.model(&audit);

@@ -1,0 +1,106 @@
+//! Objects that may be in one cluster together.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use seaworthy_core::component::Component;
+use seaworthy_core::fact::Source;
+use seaworthy_core::kubernetes::ONLY_A_CLUSTER;
+use seaworthy_core::schema::kubernetes as schema;
+use seaworthy_core::snapshot::Target;
+use serde_json::Value as Json;
+
+use super::Version;
+use super::object::Identity;
+use crate::kubernetes::gather::{Gather, gatherers};
+use crate::kubernetes::object::{Object, Place};
+use crate::redact::Redactor;
+
+/// Kind and name of an object.
+type Id = (&'static str, &'static str, String, String);
+
+pub(super) struct Set {
+    gatherers: Vec<Box<dyn Gather>>,
+    /// The content of each object that is in.
+    known: HashMap<Id, u64>,
+    /// Kinds of which there is one.
+    seen: HashSet<(&'static str, &'static str)>,
+}
+
+impl Set {
+    pub fn new() -> Self {
+        Self { gatherers: gatherers(), known: HashMap::new(), seen: HashSet::new() }
+    }
+
+    /// Takes an object, unless another has its name. One that is there already, as it is, is taken for the same.
+    pub fn add(&mut self, identity: &Identity, json: &Json, place: &Place, redactor: &Redactor) -> bool {
+        let resource = identity.resource;
+        if let Some((namespace, name)) = &identity.name {
+            let id = (resource.group, resource.kind, namespace.clone(), name.clone());
+            match self.known.get(&id) {
+                Some(hash) => return *hash == identity.hash,
+                None => self.known.insert(id, identity.hash),
+            };
+        }
+        self.seen.insert((resource.group, resource.kind));
+        for gatherer in &mut self.gatherers {
+            let wants = gatherer.resources().iter().any(|r| r.group == resource.group && r.kind == resource.kind);
+            if wants {
+                gatherer.add(Object { json, place }, redactor);
+            }
+        }
+        true
+    }
+
+    /// Puts the components into a target. `unread` says of a kind why an object of it may be missing.
+    pub fn finish<'u>(
+        mut self,
+        target: &mut Target,
+        version: Option<&Version>,
+        unread: impl Fn(&'static str, &'static str) -> Option<&'u str>,
+    ) {
+        // First, since what a field means when it is absent depends on the version.
+        target.components.push(cluster(version));
+        for gatherer in &mut self.gatherers {
+            for resource in gatherer.resources() {
+                match unread(resource.group, resource.kind) {
+                    Some(reason) => gatherer.unread(resource, reason),
+                    None if self.seen.contains(&(resource.group, resource.kind)) => {}
+                    None => gatherer.unread(resource, ONLY_A_CLUSTER),
+                }
+            }
+        }
+        for gatherer in self.gatherers {
+            gatherer.finish(target);
+        }
+        for kind in [
+            &schema::NODE,
+            &schema::APISERVER,
+            &schema::ETCD,
+            &schema::CONTROLLER_MANAGER,
+            &schema::SCHEDULER,
+            &schema::KUBELET,
+            &schema::PROXY,
+            &schema::FILE,
+        ] {
+            target.incomplete(kind, ONLY_A_CLUSTER);
+        }
+    }
+}
+
+fn cluster(version: Option<&Version>) -> Component {
+    let mut cluster = Component::new(&schema::CLUSTER, "cluster", "cluster");
+    let source = || Source::place("--kubernetes-version");
+    match version {
+        Some(version) => {
+            cluster.set("version", version.text.as_str(), source());
+            cluster.set("minor", i64::from(version.minor), source());
+        }
+        None => {
+            let why: Arc<str> = "files do not say it: --kubernetes-version does".into();
+            cluster.set_unknown("version", Arc::clone(&why), source());
+            cluster.set_unknown("minor", why, source());
+        }
+    }
+    cluster
+}

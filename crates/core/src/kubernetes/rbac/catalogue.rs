@@ -1,0 +1,472 @@
+//! The powers: what rights let somebody do that matters to an attacker, and which rights each really needs.
+
+/// Over which objects a right must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Over one by name is enough: the power is then over those.
+    Named,
+    /// The request names none: a list, or something created at the top. A rule with names never matches it.
+    Unnamed,
+    /// Over one of these, in this namespace.
+    These(&'static str, &'static [&'static str]),
+}
+
+/// What a rule itself must have, where no request asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wildcard {
+    /// None.
+    No,
+    /// `*` among the verbs.
+    Verbs,
+    /// `*` among the resources.
+    Resources,
+    /// `*` among the groups.
+    Groups,
+}
+
+/// A right: any of the verbs on a resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Right {
+    /// Any of these.
+    pub verbs: &'static [&'static str],
+    /// The API group; empty for the core.
+    pub group: &'static str,
+    /// The resource with its subresource: `pods/exec`.
+    pub resource: &'static str,
+    /// Over which objects.
+    pub over: Over,
+    /// Whether it lies in no namespace, so that a RoleBinding does not grant it.
+    pub cluster: bool,
+    /// A right that is a property of a rule.
+    pub wildcard: Wildcard,
+}
+
+/// One way to a power: all of the rights together. The first says over what the power is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    /// The rights.
+    pub rights: &'static [Right],
+    /// Whether all must hold over the same object.
+    pub same: bool,
+    /// The last minor version of which it is true.
+    pub until: i64,
+}
+
+/// A power.
+#[derive(Clone, Copy, Debug)]
+pub struct Power {
+    /// Its name.
+    pub name: &'static str,
+    /// What somebody who has it can do.
+    pub means: &'static str,
+    pub(super) ways: &'static [Way],
+}
+
+const fn on(verbs: &'static [&'static str], group: &'static str, resource: &'static str) -> Right {
+    Right { verbs, group, resource, over: Over::Named, cluster: false, wildcard: Wildcard::No }
+}
+
+impl Right {
+    const fn unnamed(mut self) -> Self {
+        self.over = Over::Unnamed;
+        self
+    }
+
+    const fn cluster(mut self) -> Self {
+        self.cluster = true;
+        self
+    }
+
+    const fn these(mut self, namespace: &'static str, names: &'static [&'static str]) -> Self {
+        self.over = Over::These(namespace, names);
+        self
+    }
+}
+
+const fn create(group: &'static str, resource: &'static str) -> Right {
+    on(&["create"], group, resource).unnamed()
+}
+
+const fn rule_with(wildcard: Wildcard) -> Right {
+    Right { verbs: &[], group: "", resource: "*", over: Over::Named, cluster: false, wildcard }
+}
+
+const fn all(rights: &'static [Right]) -> Way {
+    Way { rights, same: false, until: i64::MAX }
+}
+
+const fn same(rights: &'static [Right]) -> Way {
+    Way { rights, same: true, until: i64::MAX }
+}
+
+const fn until(minor: i64, rights: &'static [Right]) -> Way {
+    Way { rights, same: false, until: minor }
+}
+
+/// Ways of one right each.
+macro_rules! any {
+    ($($right:expr),* $(,)?) => { &[$(all(&[$right])),*] };
+}
+
+const fn power(name: &'static str, means: &'static str, ways: &'static [Way]) -> Power {
+    Power { name, means, ways }
+}
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+const CERTS: &str = "certificates.k8s.io";
+const ADMISSION: &str = "admissionregistration.k8s.io";
+/// Verbs that change what is there.
+const CHANGE: &[&str] = &["update", "patch"];
+/// Verbs that change or take away what is there by name.
+const SPOIL: &[&str] = &["update", "patch", "delete"];
+/// Verbs that show an object: the answer to a patch is the object, also where the patch is empty.
+const SHOW: &[&str] = &["get", "list", "watch", "patch"];
+/// Verbs that show all: the answer to a deletion of all is what was deleted.
+const SHOW_ALL: &[&str] = &["list", "watch", "deletecollection"];
+/// Any verb that an HTTP method becomes.
+const ANY_METHOD: &[&str] = &["get", "create", "update", "patch", "delete"];
+
+const BIND_CLUSTER: Right = on(&["bind"], RBAC, "clusterroles");
+const USERS: Right = on(&["impersonate"], "", "users").cluster();
+const ACCOUNTS: Right = on(&["impersonate"], "", "serviceaccounts");
+const READ_SECRETS: Right = on(SHOW, "", "secrets");
+
+/// What can be created, changed and taken away.
+macro_rules! edit {
+    ($group:expr, $($resource:literal),* $(,)?) => {
+        &[$(
+            all(&[create($group, $resource)]),
+            all(&[on(SPOIL, $group, $resource)]),
+            all(&[on(&["deletecollection"], $group, $resource).unnamed()]),
+        )*]
+    };
+}
+
+/// The same, of what lies in no namespace.
+macro_rules! edit_cluster {
+    ($group:expr, $($resource:literal),* $(,)?) => {
+        &[$(
+            all(&[create($group, $resource).cluster()]),
+            all(&[on(SPOIL, $group, $resource).cluster()]),
+            all(&[on(&["deletecollection"], $group, $resource).unnamed().cluster()]),
+        )*]
+    };
+}
+
+/// Every power, the gravest first.
+pub static POWERS: &[Power] = &[
+    power(
+        "everything",
+        "do everything with every resource: cluster-admin, in a namespace all of it",
+        &[all(&[Right {
+            verbs: &["*"],
+            group: "*",
+            resource: "*",
+            over: Over::Unnamed,
+            cluster: false,
+            wildcard: Wildcard::No,
+        }])],
+    ),
+    power(
+        "impersonate-groups",
+        "act as any of the groups; a user must be impersonated along with it",
+        &[
+            all(&[on(&["impersonate"], "", "groups").cluster(), USERS]),
+            all(&[on(&["impersonate"], "", "groups").cluster(), ACCOUNTS]),
+        ],
+    ),
+    power("impersonate-users", "act as any of the users", any![USERS]),
+    power("impersonate-service-accounts", "act as any of the service accounts", any![ACCOUNTS]),
+    power(
+        "impersonate-uids",
+        "act with any of the user ids; a user must be impersonated along with it",
+        &[
+            all(&[on(&["impersonate"], "authentication.k8s.io", "uids").cluster(), USERS]),
+            all(&[on(&["impersonate"], "authentication.k8s.io", "uids").cluster(), ACCOUNTS]),
+        ],
+    ),
+    power(
+        "escalate-cluster-wide",
+        "write rights that it does not have into ClusterRoles",
+        &[
+            same(&[on(&["escalate"], RBAC, "clusterroles").cluster(), on(CHANGE, RBAC, "clusterroles").cluster()]),
+            same(&[
+                on(&["escalate"], RBAC, "clusterroles").unnamed().cluster(),
+                create(RBAC, "clusterroles").cluster(),
+            ]),
+        ],
+    ),
+    power(
+        "escalate",
+        "write rights that it does not have into Roles",
+        &[
+            same(&[on(&["escalate"], RBAC, "roles"), on(CHANGE, RBAC, "roles")]),
+            same(&[on(&["escalate"], RBAC, "roles").unnamed(), create(RBAC, "roles")]),
+        ],
+    ),
+    power(
+        "bind-cluster-wide",
+        "give anybody the ClusterRoles in the whole cluster, rights that it does not have included",
+        &[
+            all(&[BIND_CLUSTER.cluster(), create(RBAC, "clusterrolebindings").cluster()]),
+            all(&[BIND_CLUSTER.cluster(), on(CHANGE, RBAC, "clusterrolebindings").cluster()]),
+        ],
+    ),
+    power(
+        "bind",
+        "give anybody the roles in a namespace, rights that it does not have included",
+        &[
+            all(&[BIND_CLUSTER, create(RBAC, "rolebindings")]),
+            all(&[BIND_CLUSTER, on(CHANGE, RBAC, "rolebindings")]),
+            all(&[on(&["bind"], RBAC, "roles"), create(RBAC, "rolebindings")]),
+            all(&[on(&["bind"], RBAC, "roles"), on(CHANGE, RBAC, "rolebindings")]),
+        ],
+    ),
+    power(
+        "mint-tokens",
+        "get a token of any of the service accounts",
+        any![on(&["create"], "", "serviceaccounts/token")],
+    ),
+    power(
+        "create-legacy-tokens",
+        "have a lasting token of any service account written into a secret, and read it",
+        &[all(&[READ_SECRETS, create("", "secrets")])],
+    ),
+    power(
+        "approve-certificates",
+        "approve requests for certificates of the signers",
+        &[all(&[
+            on(&["approve"], CERTS, "signers").cluster(),
+            on(CHANGE, CERTS, "certificatesigningrequests/approval").cluster(),
+        ])],
+    ),
+    power(
+        "sign-certificates",
+        "issue certificates in the name of the signers",
+        &[all(&[
+            on(&["sign"], CERTS, "signers").cluster(),
+            on(CHANGE, CERTS, "certificatesigningrequests/status").cluster(),
+        ])],
+    ),
+    power(
+        "nodes-proxy",
+        "reach the kubelets' own API, whose get is enough to run commands in pods, past admission and audit",
+        any![on(ANY_METHOD, "", "nodes/proxy").cluster(),],
+    ),
+    power(
+        "edit-webhooks",
+        "see, change or let through whatever is written, by admission webhooks",
+        edit_cluster!(ADMISSION, "mutatingwebhookconfigurations", "validatingwebhookconfigurations"),
+    ),
+    power(
+        "edit-admission-policies",
+        "change what is admitted, by policies",
+        edit_cluster!(
+            ADMISSION,
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+            "mutatingadmissionpolicies",
+            "mutatingadmissionpolicybindings"
+        ),
+    ),
+    power(
+        "edit-api-services",
+        "answer for a group of the API in the API server's place",
+        edit_cluster!("apiregistration.k8s.io", "apiservices"),
+    ),
+    power(
+        "edit-crds",
+        "change or delete custom resources, with all objects of theirs, or convert them on the way",
+        edit_cluster!("apiextensions.k8s.io", "customresourcedefinitions"),
+    ),
+    power("read-secrets", "read secrets", &[all(&[READ_SECRETS]), all(&[on(SHOW_ALL, "", "secrets").unnamed()])]),
+    power("list-secrets", "read all secrets without knowing a name", any![on(SHOW_ALL, "", "secrets").unnamed()]),
+    power("write-secrets", "write secrets", &[all(&[create("", "secrets")]), all(&[on(CHANGE, "", "secrets")])]),
+    power(
+        "exec",
+        "run commands in containers",
+        &[all(&[on(&["create"], "", "pods/exec")]), until(34, &[on(&["get"], "", "pods/exec")])],
+    ),
+    power(
+        "attach",
+        "speak to the processes of containers",
+        &[all(&[on(&["create"], "", "pods/attach")]), until(34, &[on(&["get"], "", "pods/attach")])],
+    ),
+    power(
+        "add-ephemeral-containers",
+        "put containers into pods that run",
+        any![on(CHANGE, "", "pods/ephemeralcontainers")],
+    ),
+    power(
+        "create-pods",
+        "start pods, with any service account, secret and volume of the namespace",
+        any![create("", "pods")],
+    ),
+    power(
+        "create-workloads",
+        "start pods by way of a controller",
+        any![
+            create("apps", "deployments"),
+            create("apps", "daemonsets"),
+            create("apps", "statefulsets"),
+            create("apps", "replicasets"),
+            create("", "replicationcontrollers"),
+            create("batch", "jobs"),
+            create("batch", "cronjobs"),
+        ],
+    ),
+    power(
+        "change-workloads",
+        "change what the pods of workloads are",
+        any![
+            on(CHANGE, "apps", "deployments"),
+            on(CHANGE, "apps", "daemonsets"),
+            on(CHANGE, "apps", "statefulsets"),
+            on(CHANGE, "apps", "replicasets"),
+            on(CHANGE, "", "replicationcontrollers"),
+            on(CHANGE, "batch", "cronjobs"),
+        ],
+    ),
+    power("change-pods", "run other images in pods that are there", any![on(CHANGE, "", "pods")]),
+    power(
+        "create-persistent-volumes",
+        "make any path of a node a volume",
+        any![create("", "persistentvolumes").cluster()],
+    ),
+    power(
+        "write-nodes",
+        "change labels, taints and names of nodes, or add nodes",
+        &[all(&[create("", "nodes").cluster()]), all(&[on(CHANGE, "", "nodes").cluster()])],
+    ),
+    power(
+        "write-node-status",
+        "say at which address a kubelet is, to which the API server then sends what is meant for it",
+        any![on(CHANGE, "", "nodes/status").cluster()],
+    ),
+    power(
+        "delete-nodes",
+        "take nodes away, so that their pods move",
+        any![on(&["delete"], "", "nodes").cluster(), on(&["deletecollection"], "", "nodes").unnamed().cluster(),],
+    ),
+    power(
+        "label-namespaces",
+        "change which level of Pod Security a namespace enforces",
+        any![on(CHANGE, "", "namespaces")],
+    ),
+    power("create-namespaces", "make namespaces without Pod Security", any![create("", "namespaces").cluster()]),
+    power(
+        "edit-cluster-dns",
+        "change where every pod's names lead",
+        any![on(CHANGE, "", "configmaps").these("kube-system", &["coredns", "coredns-custom"]),],
+    ),
+    power(
+        "edit-aws-auth",
+        "make any identity of the cloud an administrator",
+        any![on(CHANGE, "", "configmaps").these("kube-system", &["aws-auth"]),],
+    ),
+    power(
+        "write-config-maps",
+        "write config maps",
+        &[all(&[create("", "configmaps")]), all(&[on(CHANGE, "", "configmaps")])],
+    ),
+    power(
+        "edit-service-accounts",
+        "change service accounts, also which identity of a cloud their pods take",
+        &[all(&[create("", "serviceaccounts")]), all(&[on(CHANGE, "", "serviceaccounts")])],
+    ),
+    power(
+        "edit-services",
+        "lead the traffic of services elsewhere, also by external addresses",
+        &[all(&[create("", "services")]), all(&[on(CHANGE, "", "services")])],
+    ),
+    power(
+        "write-service-status",
+        "take an address for a service, and with it what others send there",
+        any![on(CHANGE, "", "services/status")],
+    ),
+    power(
+        "edit-endpoints",
+        "lead the traffic of services elsewhere by their endpoints",
+        &[
+            all(&[create("", "endpoints")]),
+            all(&[on(CHANGE, "", "endpoints")]),
+            all(&[create("discovery.k8s.io", "endpointslices")]),
+            all(&[on(CHANGE, "discovery.k8s.io", "endpointslices")]),
+        ],
+    ),
+    power("edit-network-policies", "open what network policies close", edit!("networking.k8s.io", "networkpolicies")),
+    power("edit-ingresses", "lead what comes from outside elsewhere", edit!("networking.k8s.io", "ingresses")),
+    power(
+        "share-rights",
+        "give the rights that it has itself to anybody else",
+        &[
+            all(&[create(RBAC, "clusterrolebindings").cluster()]),
+            all(&[on(CHANGE, RBAC, "clusterrolebindings").cluster()]),
+            all(&[create(RBAC, "rolebindings")]),
+            all(&[on(CHANGE, RBAC, "rolebindings")]),
+        ],
+    ),
+    power(
+        "create-certificate-requests",
+        "ask for certificates",
+        any![create(CERTS, "certificatesigningrequests").cluster()],
+    ),
+    power(
+        "delete-pods",
+        "end pods",
+        any![on(&["delete"], "", "pods"), on(&["deletecollection"], "", "pods").unnamed()],
+    ),
+    power("evict-pods", "end pods by eviction", any![on(&["create"], "", "pods/eviction")]),
+    power(
+        "delete-events",
+        "take away the traces that events are",
+        any![
+            on(&["delete"], "", "events"),
+            on(&["deletecollection"], "", "events").unnamed(),
+            on(&["delete"], "events.k8s.io", "events"),
+            on(&["deletecollection"], "events.k8s.io", "events").unnamed(),
+        ],
+    ),
+    power(
+        "port-forward",
+        "reach ports of pods, their loopback included",
+        &[all(&[on(&["create"], "", "pods/portforward")]), until(34, &[on(&["get"], "", "pods/portforward")])],
+    ),
+    power(
+        "proxy",
+        "reach ports of pods and services through the API server",
+        any![on(ANY_METHOD, "", "pods/proxy"), on(ANY_METHOD, "", "services/proxy"),],
+    ),
+    power("read-logs", "read what containers print", any![on(&["get"], "", "pods/log")]),
+    power("read-config-maps", "read config maps", any![on(SHOW, "", "configmaps")]),
+    power(
+        "all-verbs",
+        "do everything with some resource, by a rule with * for its verbs",
+        any![rule_with(Wildcard::Verbs)],
+    ),
+    power(
+        "all-resources",
+        "do something with every resource of a group, those to come included",
+        any![rule_with(Wildcard::Resources)],
+    ),
+    power(
+        "all-groups",
+        "do something with resources of every group, those to come included",
+        any![rule_with(Wildcard::Groups)],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_have_names_of_their_own_and_fit_into_a_fact() {
+        let names: std::collections::BTreeSet<_> = POWERS.iter().map(|power| power.name).collect();
+        assert_eq!(names.len(), POWERS.len());
+        assert!(POWERS.len() <= 64, "each is named at least once");
+        for power in POWERS {
+            assert!(!power.means.is_empty() && power.ways.iter().all(|way| !way.rights.is_empty()), "{}", power.name);
+        }
+    }
+}

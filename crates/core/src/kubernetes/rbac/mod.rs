@@ -1,0 +1,16 @@
+//! RBAC: what roles and bindings grant, to whom, and which of it matters to an attacker.
+
+pub mod aggregate;
+mod catalogue;
+pub mod grants;
+mod holding;
+pub mod powers;
+pub mod rule;
+pub mod shipped;
+pub mod who;
+
+pub use catalogue::{POWERS, Power};
+pub use grants::{Grants, Permission};
+pub use powers::{Held, Judge, Powers};
+pub use rule::{Request, Rule};
+pub use who::Who;
