@@ -220,8 +220,9 @@ fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
             "30m",
         ];
         let running = host.machine.command(&arguments).limit(LONG).start();
-        // From a third of the way on: before that it looks, and changes nothing.
-        let part = 0.3 + 0.7 * ((cut * 7919 % 97) as f64 + 30.0 * (cut % 3) as f64) / 157.0;
+        // From nearly half of the way on, since before that it looks, to a little after its end; however many there are,
+        // they are spread evenly (by the golden ratio).
+        let part = 0.45 + 0.6 * (cut as f64 * 0.618_034).fract();
         std::thread::sleep(took.mul_f64(part));
         let is_over = running.is_over();
         host.machine.power_cut();
