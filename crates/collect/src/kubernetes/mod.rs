@@ -5,6 +5,7 @@ mod extension;
 mod field;
 pub mod files;
 pub mod gather;
+pub mod node;
 mod nodes;
 pub mod object;
 pub mod pods;
