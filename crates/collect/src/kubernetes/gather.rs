@@ -46,6 +46,7 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::nodes::Nodes>::default(),
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
+        Box::<super::mirror::Mirrors>::default(),
         Box::<super::rbac::Rbac>::default(),
         Box::<super::pods::Pods>::default(),
     ]

@@ -5,6 +5,7 @@ mod extension;
 mod field;
 pub mod files;
 pub mod gather;
+mod mirror;
 pub mod node;
 mod nodes;
 pub mod object;
