@@ -1,5 +1,6 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
 pub mod api;
 mod extension;
 mod field;
@@ -7,6 +8,8 @@ pub mod files;
 pub mod gather;
 mod mirror;
 pub mod node;
+mod namespaces;
+mod network;
 mod nodes;
 pub mod object;
 pub mod pods;
