@@ -32,7 +32,7 @@ pub(super) fn decide(part: &mut Part<'_>) {
 /// The same from the kubelet's own answer, in which everything that a configuration file can say stands.
 pub(super) fn decide_by_answer(part: &mut Part<'_>, answer: &Json, place: &str) {
     let json = answer.get("kubeletconfig").unwrap_or(answer).clone();
-    part.sheet.config = Some(Config { json: Ok(json), place: place.into(), below_flags: true });
+    part.sheet.config = Some(Config { json: Ok(json), place: place.into(), below_flags: false });
     settings(part);
 }
 
@@ -227,6 +227,12 @@ fn serving(part: &mut Part<'_>) {
 fn seccomp(part: &mut Part<'_>) {
     let sheet = &mut part.sheet;
     sheet.boolean("seccomp_default", "seccomp-default", "seccompDefault", false);
+    if let (Err(why), Some(false)) = (&sheet.run.flags, sheet.c.value("seccomp_default").as_bool()) {
+        // The kubelet's own answer leaves the flag out.
+        let (why, source) = (why.clone(), sheet.at_flag("seccomp-default"));
+        sheet.c.set_unknown("seccomp_default", why, source);
+        return;
+    }
     let flag = sheet.given("seccomp-default", "").is_ok_and(|given| given.is_some());
     if flag && sheet.c.value("seccomp_default").as_bool() == Some(false) {
         let by_file = match &sheet.config {

@@ -21,6 +21,9 @@ use crate::host::process::{Owner, Proc, Process};
 use crate::host::root::Root;
 use crate::redact::Redactor;
 
+/// The user namespace that the kernel began with.
+const FIRST_USERS: u64 = 0xEFFF_FFFD;
+
 /// What a node is read from.
 pub(super) struct Machine<'a> {
     pub host: &'a Root,
@@ -208,9 +211,8 @@ impl Machine<'_> {
                 let uid = owner.effective_uid;
                 let name = accounts.user_by_uid(uid).map_or_else(|| uid.to_string(), |u| u.name.clone());
                 c.set("user", name, at("status"));
-                let same = self.proc.namespace(pid, "user").zip(self.proc.namespace(1, "user"));
-                match (uid, same) {
-                    (0, Some((own, first))) if own == first => c.set("root", true, at("ns/user")),
+                match (uid, self.proc.namespace(pid, "user")) {
+                    (0, Some(FIRST_USERS)) => c.set("root", true, at("ns/user")),
                     (0, None) => c.set_unknown("root", "its user namespace may not be read", at("ns/user")),
                     _ => c.set("root", false, at("status")),
                 }

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use seaworthy_core::schema::kubernetes;
-use seaworthy_core::snapshot::Target;
+use seaworthy_core::snapshot::{Snapshot, Target};
 
 use crate::host::process::{Proc, Processes};
 use crate::host::root::Root;
@@ -43,14 +43,15 @@ pub use told::{MirrorPod, from_argv, from_configz};
 /// The pid namespace that the kernel began with.
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;
 
-/// Every node whose components run on this machine, or on the one whose `/` is mounted at `root`.
-pub fn targets(root: Option<&Path>) -> Vec<Target> {
+/// Every node whose components run on this machine, or on the one whose `/` is mounted at `root`; none where none does.
+pub fn snapshot(root: Option<&Path>) -> Option<Snapshot> {
     let redactor = Redactor::new();
-    let mut targets = collect(root.unwrap_or(Path::new("/")), &redactor, crate::assemble::now());
+    let collected_at = crate::assemble::now();
+    let mut targets = collect(root.unwrap_or(Path::new("/")), &redactor, collected_at);
     for target in &mut targets {
         crate::assemble::scrub::scrub(target, &redactor);
     }
-    targets
+    (!targets.is_empty()).then(|| Snapshot { tool: env!("CARGO_PKG_VERSION").to_owned(), collected_at, targets })
 }
 
 /// Every node whose components run here, one target each: mostly none or one, several where nodes are containers.

@@ -160,14 +160,11 @@ impl<'a> Sheet<'a> {
                 Err(why) => Err((why.clone(), self.at_flag(flag))),
             }
         };
-        let Some(config) = &self.config else { return by_flag() };
+        let Some(config) = self.config.as_ref().filter(|_| !field.is_empty()) else { return by_flag() };
         if config.below_flags
             && let Some(found) = by_flag()?
         {
             return Ok(Some(found));
-        }
-        if field.is_empty() {
-            return Ok(None);
         }
         let source = Source::new(&config.place, field.to_owned());
         match &config.json {

@@ -32,9 +32,9 @@ impl View {
         let entered = proc.entry(pid, "root");
         let theirs = rustix::fs::stat(&entered).ok().map(|s| (s.st_dev, s.st_ino));
         let ours = rustix::fs::stat(host.path()).ok().map(|s| (s.st_dev, s.st_ino));
-        let first = proc.namespace(pid, "mnt").zip(proc.namespace(1, "mnt"));
         // In another mount namespace other things may lie at the same path, even if the root directory is one.
-        let is_host = theirs.is_some() && theirs == ours && first.is_some_and(|(a, b)| a == b);
+        let mounts = proc.namespace(pid, "mnt");
+        let is_host = theirs.is_some() && theirs == ours && mounts.is_some() && mounts == of_host(host, proc);
         let root = match (is_host, theirs) {
             (true, _) => Root::open(host.path()).map_err(|why| why.to_string()),
             (false, Some(_)) => Root::open(&entered).map_err(|why| why.to_string()),
@@ -53,6 +53,14 @@ impl View {
     fn enter(&self) -> Result<&Root, String> {
         self.root.as_ref().map_err(Clone::clone)
     }
+}
+
+/// The mount namespace in which the host's files are seen: that of its first process, else, where these are read through
+/// no other, our own.
+fn of_host(host: &Root, proc: &Proc) -> Option<u64> {
+    let own =
+        || (host.is_live() && proc.numbers_are_ours()).then(|| proc.namespace(std::process::id(), "mnt")).flatten();
+    proc.namespace(1, "mnt").or_else(own)
 }
 
 impl Files for View {
