@@ -51,5 +51,6 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::nodes::Nodes>::default(),
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
+        Box::<super::mirror::Mirrors>::default(),
     ]
 }
