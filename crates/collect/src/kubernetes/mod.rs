@@ -8,6 +8,7 @@ pub mod files;
 pub mod gather;
 mod namespaces;
 mod network;
+pub mod node;
 mod nodes;
 pub mod object;
 pub mod pods;
