@@ -16,6 +16,7 @@ pub mod dockerd;
 pub mod fact;
 pub mod flaw;
 pub mod identity;
+pub mod join;
 pub mod judge;
 pub mod kubernetes;
 pub mod path;

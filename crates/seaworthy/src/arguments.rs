@@ -50,6 +50,14 @@ The shell completes both from what exists, once it is told to ask:
   seaworthy paths --from web --to host-root
   seaworthy paths --from snapshot.json --from internet";
 
+/// What `access` is for; the foot of its help.
+const ACCESS: &str = "\
+  seaworthy access | kubectl apply -f -
+  kubectl create clusterrolebinding seaworthy --clusterrole=seaworthy --user=NAME
+
+A run with fewer rights is no failure: it names what it could not read, and which checks are unknown for it.
+An engine and its host are read as root.";
+
 /// Makes container platforms safe to sail: models the threats to a Docker host from live evidence, and audits it.
 #[derive(Debug, Parser)]
 #[command(
@@ -89,6 +97,13 @@ pub enum Command {
     Harden(harden::HardenCommand),
     /// Only collect, into a snapshot that every other command takes by --from
     Collect(CollectArguments),
+    /// Print the least rights that reading a cluster needs, as a ClusterRole with the reason of each
+    #[command(after_help = ACCESS)]
+    Access {
+        /// With the right to list secrets, which reads their values too: for --secrets
+        #[arg(long)]
+        secrets: bool,
+    },
     /// List checks, benchmarks or facts
     List(ListArguments),
     /// Explain a check or a benchmark's control: reasons, facts, cases and the fix
@@ -127,11 +142,27 @@ pub struct SourceArguments {
     /// A context of the docker CLI
     #[arg(long, value_name = "NAME", help_heading = "Targets", conflicts_with = "docker")]
     pub docker_context: Option<String>,
+    /// The kubeconfig of a cluster to look at [default of a cluster: KUBECONFIG, ~/.kube/config, the service account of this
+    /// pod]
+    #[arg(long, value_name = "FILE", help_heading = "Targets")]
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig
+    #[arg(long, value_name = "NAME", help_heading = "Targets")]
+    pub context: Option<String>,
+    /// Only this namespace of the cluster; what other namespaces decide is unknown then; repeatable
+    #[arg(short, long, value_name = "NAME", help_heading = "Targets")]
+    pub namespace: Vec<String>,
+    /// List the cluster's secrets: names, types and ages, never values; the right to do so reads values too
+    #[arg(long, help_heading = "Targets")]
+    pub secrets: bool,
+    /// Only this platform
+    #[arg(long, value_name = "PLATFORM", help_heading = "Targets")]
+    pub only: Option<Platform>,
     /// A snapshot instead of a live engine, - for standard input; repeatable
     #[arg(long, value_name = "FILE", help_heading = "Targets")]
     pub from: Vec<PathBuf>,
     /// The recorded demonstration host instead of a live engine
-    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context"])]
+    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "kubeconfig", "context", "namespace"])]
     pub demo: bool,
     /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
     /// verify printed; matched by digest; repeatable
@@ -147,9 +178,18 @@ pub struct SourceArguments {
     /// again
     #[arg(long, help_heading = "Targets")]
     pub copy: bool,
-    /// Seconds that one request to an engine may take
+    /// Seconds that one request to an engine or an API server may take
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Targets")]
     pub timeout: u64,
+}
+
+/// A platform to look at alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Platform {
+    /// The engine and its host.
+    Docker,
+    /// The cluster.
+    Kubernetes,
 }
 
 /// Flags that every command knows.
@@ -302,6 +342,10 @@ pub struct CollectArguments {
     /// What to look at.
     #[command(flatten)]
     pub target: TargetArguments,
+    /// Snapshots of nodes or of their cluster, joined with what is collected into one: a node and its cluster are told by the
+    /// machine's id or the cluster's authority; with them alone nothing is collected
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub join: Vec<PathBuf>,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,

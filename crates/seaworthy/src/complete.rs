@@ -94,6 +94,11 @@ fn target(line: &[String]) -> TargetArguments {
         source: SourceArguments {
             docker: given("--docker").into_iter().filter(|host| !host.is_empty()).collect(),
             docker_context: given("--docker-context").into_iter().next(),
+            kubeconfig: given("--kubeconfig").into_iter().next().map(PathBuf::from),
+            context: given("--context").into_iter().next(),
+            namespace: given("--namespace"),
+            secrets: false,
+            only: None,
             // Not standard input: that is the terminal's.
             from: files.filter(|path| path.is_file()).collect(),
             demo: line.iter().any(|word| word == "--demo"),

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use seaworthy_collect::{LARGEST, evidence, files, read_snapshot};
+use seaworthy_core::join::join;
 use seaworthy_core::snapshot::Snapshot;
 
-use crate::arguments::{SourceArguments, TargetArguments};
+use crate::arguments::{Platform, SourceArguments, TargetArguments};
 use crate::progress::Progress;
 
 /// The recorded demonstration.
@@ -56,9 +57,15 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     }
     let is_engine_named = !source.docker.is_empty() || source.docker_context.is_some();
     let is_other_named = source.demo || !source.from.is_empty() || files.is_some();
-    if is_engine_named || !is_other_named {
+    let live = Live::of(source, is_engine_named, is_other_named)?;
+    if live.engine {
         let _progress = Progress::start("reading the engine and its host", quiet);
         snapshots.push(seaworthy_collect::collect(&options(source))?);
+    }
+    if live.cluster {
+        let _progress = Progress::start("reading the cluster", quiet);
+        let read = seaworthy_collect::kubernetes::api::collect(&cluster_options(source));
+        snapshots.push(read.map_err(|why| anyhow!("{why}"))?);
     }
     let mut snapshots = snapshots.into_iter().chain(files);
     let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
@@ -67,8 +74,53 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
         first.collected_at = first.collected_at.max(more.collected_at);
         first.targets.extend(more.targets);
     }
+    join(&mut first);
     name_apart(&mut first);
     Ok(first)
+}
+
+/// What is asked live.
+struct Live {
+    engine: bool,
+    cluster: bool,
+}
+
+impl Live {
+    /// What was named; where nothing was, the cluster that this is a pod of, and else the engine.
+    fn of(source: &SourceArguments, is_engine_named: bool, is_other_named: bool) -> Result<Self> {
+        let is_cluster_named =
+            source.kubeconfig.is_some() || source.context.is_some() || !source.namespace.is_empty() || source.secrets;
+        match source.only {
+            Some(Platform::Kubernetes) if is_engine_named => {
+                bail!("--only kubernetes cannot be used with --docker: it leaves engines out")
+            }
+            Some(Platform::Docker) if is_cluster_named => {
+                bail!(
+                    "--only docker cannot be used with --kubeconfig, --context, --namespace or --secrets: it leaves clusters out"
+                )
+            }
+            _ => {}
+        }
+        let is_anything_named = is_engine_named || is_other_named || is_cluster_named;
+        let is_pod = !is_anything_named && source.only.is_none() && seaworthy_collect::kubernetes::api::is_in_cluster();
+        // A pod seldom has an engine; where it does, somebody gave it the socket.
+        let has_engine = std::env::var_os("DOCKER_HOST").is_some() || Path::new("/var/run/docker.sock").exists();
+        let by_default = !is_anything_named && source.only != Some(Platform::Kubernetes) && (!is_pod || has_engine);
+        Ok(Self {
+            engine: is_engine_named || by_default || (source.only == Some(Platform::Docker) && !is_other_named),
+            cluster: is_cluster_named || is_pod || (source.only == Some(Platform::Kubernetes) && !is_other_named),
+        })
+    }
+}
+
+fn cluster_options(source: &SourceArguments) -> seaworthy_collect::kubernetes::api::Options {
+    seaworthy_collect::kubernetes::api::Options {
+        kubeconfig: source.kubeconfig.clone(),
+        context: source.context.clone(),
+        namespaces: source.namespace.clone(),
+        secrets: source.secrets,
+        timeout: Duration::from_secs(source.timeout),
+    }
 }
 
 /// Targets of one name are told apart by a number.

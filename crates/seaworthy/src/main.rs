@@ -37,6 +37,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Command::Diff(diff) => commands::diff::run(diff),
         Command::Harden(harden) => commands::harden::run(harden),
         Command::Collect(collect) => commands::collect::run(collect),
+        Command::Access { secrets } => commands::shell::access(*secrets),
         Command::List(list) => commands::list::run(list),
         Command::Explain(explain) => commands::explain::run(explain),
         Command::Completions { shell } => commands::shell::completions(*shell),

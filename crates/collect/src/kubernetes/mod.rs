@@ -1,8 +1,17 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
+pub mod api;
+mod extension;
+mod field;
 pub mod files;
 pub mod gather;
+mod namespaces;
+mod network;
+mod nodes;
 pub mod object;
 pub mod pods;
 mod rbac;
+mod storage;
+mod whole;
 pub mod yaml;

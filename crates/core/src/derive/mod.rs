@@ -31,6 +31,10 @@ pub use registries::registries;
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
+        if target.platform == "kubernetes" {
+            kubernetes::derive(target);
+            continue;
+        }
         listeners::derive(target);
         groups::derive(target);
         registry::derive(target);

@@ -15,7 +15,9 @@ const LARGE: usize = 1 << 20;
 /// Collects and writes the snapshot.
 pub fn run(arguments: &CollectArguments) -> Result<Exit> {
     let path = (arguments.output.as_os_str() != "-").then_some(arguments.output.as_path());
-    let snapshot = input::snapshot(&arguments.target, arguments.quiet)?;
+    let mut target = arguments.target.clone();
+    target.source.from.extend(arguments.join.iter().cloned());
+    let snapshot = input::snapshot(&target, arguments.quiet)?;
     let mut bytes = Vec::new();
     snapshot_json::write(&snapshot, &mut bytes)?;
     let compress = bytes.len() > LARGE;

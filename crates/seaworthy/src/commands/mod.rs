@@ -48,7 +48,13 @@ pub(crate) fn nothing(snapshot: &Snapshot) -> anyhow::Error {
         more => format!(" (and {more} more targets)"),
     };
     let reasons = if reasons.is_empty() { "there is no target in it".to_owned() } else { reasons.join("; ") };
-    anyhow!("no engine could be read: {reasons}{more}; `seaworthy assess --demo` shows a recorded host")
+    let of = |platform: &str| snapshot.targets.iter().all(|target| target.platform == platform);
+    let what = match (of("docker"), of("kubernetes")) {
+        (true, _) => "no engine",
+        (_, true) => "no cluster",
+        _ => "nothing",
+    };
+    anyhow!("{what} could be read: {reasons}{more}; `seaworthy assess --demo` shows a recorded host")
 }
 
 /// Why a target has nothing, with the engines that might have been meant.

@@ -1,4 +1,4 @@
-//! `completions` and `man`, derived from the arguments.
+//! `completions`, `man` and `access`: what the program says of itself.
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -25,5 +25,12 @@ pub fn man() -> Result<Exit> {
         clap_mangen::Man::new(sub.clone()).render(&mut bytes)?;
     }
     output::write(None, |out| out.write_all(&bytes))?;
+    Ok(Exit::Clean)
+}
+
+/// Prints the least role for reading a cluster.
+pub fn access(secrets: bool) -> Result<Exit> {
+    let role = seaworthy_collect::kubernetes::api::cluster_role(secrets);
+    output::write(None, |out| out.write_all(role.as_bytes()))?;
     Ok(Exit::Clean)
 }

@@ -32,7 +32,7 @@ kind! {
     fact("managed", BOOL, "whether a provider runs the control plane, so that its processes and files are on no node: eks, gke, aks", "versions and labels of nodes", "no node was read"),
     fact("server", STR, "the API server's address, without credentials", "the kubeconfig", KUBECONFIG),
     fact("uid", STR, "what names the cluster for good: the uid of its namespace kube-system", "GET /api/v1/namespaces/kube-system", "the namespace could not be read"),
-    fact("ca_fingerprint", OPT_STR, "SHA-256 of the certificate of the authority that signs for the API server, hexadecimal; null where the machine's own authorities are trusted or nothing is verified", "the kubeconfig, or the service account's ca.crt", "no kubeconfig was read"),
+    fact("ca_fingerprint", OPT_STR, "the first 16 hexadecimal digits of the SHA-256 of the certificate of the authority that signs for the API server; null where the machine's own authorities are trusted or nothing is verified", "the kubeconfig, or the service account's ca.crt", "no kubeconfig was read"),
     fact("ca_expires", OPT_INT, "when that certificate ends; null where there is none", "the kubeconfig", "no kubeconfig was read").unit("seconds since 1970"),
     fact("tls_unverified", BOOL, "whether the kubeconfig leaves the API server's certificate unverified", "insecure-skip-tls-verify in the kubeconfig", KUBECONFIG),
     fact("collected_as", OPT_STR, "who read it: the user that the credential names; null where no credential was given", "the subject of the client certificate or token", "a plugin or an opaque token names it, and the API server was not asked"),
@@ -88,6 +88,6 @@ kind! {
     fact("cpu_allocatable", INT, "processors for pods", "status.allocatable", UNREAD).unit("thousandths of a processor"),
     fact("memory_allocatable", INT, "memory for pods", "status.allocatable", UNREAD).unit("bytes"),
     fact("pods_allocatable", INT, "the most pods that it takes", "status.allocatable", UNREAD),
-    fact("host", OPT_STR, "the target whose engine runs on the same machine; null where the machine's snapshot was joined and holds none", "machine ids of the targets of one snapshot", JOINED),
+    fact("host", OPT_STR, "the target whose engine runs on the same machine; null where it is proven that there is none", "machine ids of the targets of one snapshot", JOINED),
 ]
 }
