@@ -26,8 +26,8 @@ const SIZES: [usize; 4] = [0, 20, 100, 1000];
 struct Options {
     quick: bool,
     model: bool,
-    kubernetes: bool,
     harden: bool,
+    kubernetes: bool,
     engine: Version,
     binary: PathBuf,
 }
@@ -125,8 +125,8 @@ fn parse(args: &[String]) -> Result<Options> {
     let mut options = Options {
         quick: false,
         model: false,
-        kubernetes: false,
         harden: false,
+        kubernetes: false,
         engine: Version::V20,
         binary: root().join("target/release/seaworthy"),
     };
@@ -135,8 +135,8 @@ fn parse(args: &[String]) -> Result<Options> {
         match (arg, args.len()) {
             ("--quick", _) => options.quick = true,
             ("--model", _) => options.model = true,
-            ("--kubernetes", _) => options.kubernetes = true,
             ("--harden", _) => options.harden = true,
+            ("--kubernetes", _) => options.kubernetes = true,
             ("--engine", 1..) => {
                 options.engine = match args.next() {
                     Some("20") => Version::V20,

@@ -19,7 +19,7 @@ fn closed() -> u16 {
 #[test]
 fn what_names_no_cluster_is_one_line() {
     let sea = Sea::new();
-    sea.run(&["assess", "--only", "kubernetes"]).failed_with("no cluster is named");
+    sea.run(&["assess", "--context", "prod"]).failed_with("no cluster is named");
     sea.run(&["assess", "--kubeconfig", "absent"]).failed_with("absent: cannot be read");
     sea.write("k", kubeconfig(closed()));
     sea.run(&["assess", "--kubeconfig", "k", "--context", "other"])
@@ -32,7 +32,7 @@ fn what_names_no_cluster_is_one_line() {
         .failed_with("--only kubernetes cannot be used with --docker");
     // The home's own kubeconfig, and KUBECONFIG before it.
     sea.write(".kube/config", kubeconfig(closed()));
-    sea.run(&["audit", "--only", "kubernetes"]).failed_with("connection refused");
+    sea.run(&["audit", "--context", "test"]).failed_with("connection refused");
     let mut command = sea.command(&["audit", "--context", "prod"]);
     command.env("KUBECONFIG", "nowhere:nothing");
     common::run(command).failed_with("KUBECONFIG: none of its files is there");
@@ -52,8 +52,8 @@ fn the_least_role_is_printed() {
 fn snapshots_of_one_cluster_are_joined() {
     let sea = Sea::new();
     let target = |name: &str, components: serde_json::Value| {
-        json!({"schema": 1, "tool": "0.1.0", "collected_at": 1_700_000_000, "places": ["test"], "targets": [{"name": name, "platform": "kubernetes", "address": name,
-            "about": "", "took_ms": 1, "incomplete": {}, "gaps": [], "components": components}]})
+        json!({"schema": 1, "tool": "0.1.0", "collected_at": 1_700_000_000, "targets": [{"name": name, "platform": "kubernetes", "address": name,
+            "about": "", "took_ms": 1, "incomplete": {}, "gaps": [], "places": ["test"], "components": components}]})
         .to_string()
     };
     let node =
