@@ -1,6 +1,7 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
 mod api_services;
+mod authorities;
 mod network;
 mod pods;
 mod rbac;
@@ -13,4 +14,5 @@ pub(super) fn derive(target: &mut Target) {
     rbac::derive(target);
     network::derive(target);
     api_services::derive(target);
+    authorities::derive(target);
 }
