@@ -3,6 +3,7 @@
 //! Floor and audit run in turn on one private engine, so that a ratio holds on whatever machine it was measured. What
 //! the threat model costs is measured by its phases, also on hosts that are made, and held against the same floor.
 
+mod cluster;
 mod fleet;
 mod floor;
 mod hosts;
@@ -24,6 +25,7 @@ const SIZES: [usize; 4] = [0, 20, 100, 1000];
 struct Options {
     quick: bool,
     model: bool,
+    kubernetes: bool,
     engine: Version,
     binary: PathBuf,
 }
@@ -36,7 +38,7 @@ struct Row {
     audit: Option<(f64, f64)>,
 }
 
-/// `--quick` leaves 1000 containers out, `--model` the engine, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
+/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
 ///
 /// # Errors
 /// Where there is no engine, or what is measured fails.
@@ -53,6 +55,10 @@ pub fn run(args: &[String]) -> Result<bool> {
     }
     if options.model {
         model::run(options.quick, None, &[])?;
+        return Ok(true);
+    }
+    if options.kubernetes {
+        cluster::run(options.quick, &options.binary)?;
         return Ok(true);
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {
@@ -109,13 +115,19 @@ fn run_optimised(args: &[String]) -> Result<bool> {
 }
 
 fn parse(args: &[String]) -> Result<Options> {
-    let mut options =
-        Options { quick: false, model: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
+    let mut options = Options {
+        quick: false,
+        model: false,
+        kubernetes: false,
+        engine: Version::V20,
+        binary: root().join("target/release/seaworthy"),
+    };
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match (arg, args.len()) {
             ("--quick", _) => options.quick = true,
             ("--model", _) => options.model = true,
+            ("--kubernetes", _) => options.kubernetes = true,
             ("--engine", 1..) => {
                 options.engine = match args.next() {
                     Some("20") => Version::V20,
@@ -124,7 +136,9 @@ fn parse(args: &[String]) -> Result<Options> {
                 };
             }
             ("--binary", 1..) => options.binary = args.next().unwrap_or_default().into(),
-            _ => bail!("bench does not take {arg}; it takes --quick, --model, --engine 20|29, --binary PATH"),
+            _ => bail!(
+                "bench does not take {arg}; it takes --quick, --model, --kubernetes, --engine 20|29, --binary PATH"
+            ),
         }
     }
     Ok(options)

@@ -121,6 +121,11 @@ fn an_api_server_stops_and_starts_with_other_arguments() {
     assert!(arguments(&cluster).contains("--profiling=false\0"));
     assert_eq!(cluster.anonymous().get("/version").0, 200);
     assert_eq!(cluster.get("/api/v1/namespaces/blue").0, 200);
+
+    cluster.restart("kube-controller-manager", &["--terminated-pod-gc-threshold=10".into()]).unwrap();
+    let line = fs::read(format!("/proc/{}/cmdline", cluster.pids()["kube-controller-manager"])).unwrap();
+    assert!(String::from_utf8_lossy(&line).contains("--terminated-pod-gc-threshold=10\0"));
+    cluster.create_namespace("green");
 }
 
 #[test]
@@ -299,6 +304,9 @@ fn has_mirrors(version: Kubernetes) {
     cluster.restart_apiserver(&["--profiling=false".into()]).unwrap();
     assert_ne!(cluster.pids()["kube-apiserver"], before);
     assert!(command(&cluster, "kube-apiserver").contains(&"--profiling=false".to_owned()));
+    cluster.restart("kube-scheduler", &["--v=1".into(), "!leader-elect".into()]).unwrap();
+    let scheduler = command(&cluster, "kube-scheduler");
+    assert!(scheduler.contains(&"--v=1".to_owned()) && !scheduler.iter().any(|one| one.contains("elect")));
     leaves_nothing(cluster);
 }
 

@@ -39,7 +39,7 @@ pub fn kubernetes(version: Kubernetes) -> Result<(), String> {
     let begun = Instant::now();
     let fresh = Fresh::new(&place)?;
     for name in Kubernetes::PROGRAMS {
-        // One after the other: each links in several GB of memory.
+        // One after the other: to link one takes much memory.
         let mut command = build(&go, &source, &fresh.path);
         command.env("CGO_ENABLED", "0");
         command.arg(format!("-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v{release}"));
@@ -126,4 +126,34 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::Fresh;
+
+    #[test]
+    fn what_is_broken_off_leaves_what_was_there() {
+        let folder = std::env::temp_dir().join(format!("xtask-fresh-{}", std::process::id()));
+        let (place, new) = (folder.join("bed"), folder.join(".bed.new"));
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("program"), "old").unwrap();
+        // One that was killed left something.
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("half"), "").unwrap();
+
+        let fresh = Fresh::new(&place).unwrap();
+        assert!(!fresh.path.join("half").exists());
+        fs::write(fresh.path.join("program"), "new").unwrap();
+        drop(fresh);
+        assert_eq!((fs::read_to_string(place.join("program")).unwrap().as_str(), new.exists()), ("old", false));
+
+        let fresh = Fresh::new(&place).unwrap();
+        fs::write(fresh.path.join("program"), "new").unwrap();
+        fresh.finish().unwrap();
+        assert_eq!((fs::read_to_string(place.join("program")).unwrap().as_str(), new.exists()), ("new", false));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

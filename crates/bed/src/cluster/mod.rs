@@ -161,6 +161,27 @@ impl Cluster {
         self.start_apiserver()
     }
 
+    /// Starts etcd, controller manager or scheduler again with other arguments over the bed's own; one that did not run
+    /// starts.
+    ///
+    /// # Errors
+    /// Where it cannot be started, and for a static pod, where it does not come to run.
+    ///
+    /// # Panics
+    /// Where there is no such component.
+    pub fn restart(&mut self, component: &str, arguments: &[String]) -> Result<(), String> {
+        let known = [ETCD, CONTROLLER_MANAGER, SCHEDULER];
+        let name = *known.iter().find(|name| **name == component).unwrap_or_else(|| panic!("no {component} here"));
+        self.halt(name);
+        match name {
+            ETCD => self.spec.etcd = arguments.to_vec(),
+            CONTROLLER_MANAGER => self.spec.controller_manager = Some(arguments.to_vec()),
+            _ => self.spec.scheduler = Some(arguments.to_vec()),
+        }
+        self.begin(name)?;
+        if self.spec.static_control_plane { self.wait_for_mirrors() } else { Ok(()) }
+    }
+
     fn launch(&mut self) -> Result<(), String> {
         if self.started.cable.is_some() {
             self.lay_out_node()?;

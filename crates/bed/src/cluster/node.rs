@@ -40,13 +40,14 @@ const PARAMETERS: [&str; 6] = [
 pub(crate) const PLACES: [&str; 3] = ["run/containerd", "var/lib/cni", "var/log/containers"];
 
 /// Makes the namespaces, and runs the rest of its arguments in them: the bed's folder, the process at the cable's other
-/// end, the first number to try. Cables are numbered over the whole machine: whoever gets the name has the addresses.
+/// end, the first number to try, and the
+/// places. Cables are numbered over the whole machine: whoever gets the name has the addresses.
 const ENTER: &str = r#"
 set -e
-dir=$0 outside=$1 number=$2
-shift 2
+dir=$0 outside=$1 number=$2 places=$3
+shift 3
 mount --make-rshared /
-for place in run/containerd var/lib/cni var/log/containers; do mount --bind "$dir/$place" "/$place"; done
+for place in $places; do mount --bind "$dir/$place" "/$place"; done
 cd "$dir/run/sysctl"
 for parameter in *; do mount --bind "$parameter" "/proc/sys/$(echo "$parameter" | tr . /)"; done
 cd /
@@ -97,7 +98,7 @@ pub(super) fn enter(dir: &Path, binaries: &NodeBinaries) -> Result<(std::process
     let mut command = Command::new("unshare");
     command.args(["--mount", "--net", "--propagation", "private", "sh", "-c", ENTER]).arg(dir);
     let pid = std::process::id();
-    command.arg(pid.to_string()).arg((pid.wrapping_mul(61) % 16384).to_string());
+    command.arg(pid.to_string()).arg((pid.wrapping_mul(61) % 16384).to_string()).arg(PLACES.join(" "));
     command.arg(&binaries.containerd).arg("--config").arg(dir.join("etc/containerd/config.toml"));
     let mut child = spawn(command, dir, CONTAINERD)?;
     let socket = socket(dir);

@@ -1,5 +1,6 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
+mod api_services;
 mod pods;
 mod rbac;
 
@@ -9,4 +10,5 @@ use crate::snapshot::Target;
 pub(super) fn derive(target: &mut Target) {
     pods::derive(target);
     rbac::derive(target);
+    api_services::derive(target);
 }
