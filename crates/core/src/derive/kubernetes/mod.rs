@@ -1,6 +1,7 @@
 //! Derived facts of a cluster, in the order in which one needs the other.
 
 mod api_services;
+mod network;
 mod pods;
 mod rbac;
 
@@ -10,5 +11,6 @@ use crate::snapshot::Target;
 pub(super) fn derive(target: &mut Target) {
     pods::derive(target);
     rbac::derive(target);
+    network::derive(target);
     api_services::derive(target);
 }
