@@ -3,8 +3,10 @@
 //! Floor and audit run in turn on one private engine, so that a ratio holds on whatever machine it was measured. What
 //! the threat model costs is measured by its phases, also on hosts that are made, and held against the same floor.
 
+mod cluster;
 mod fleet;
 mod floor;
+mod harden;
 mod hosts;
 mod model;
 mod program;
@@ -24,6 +26,8 @@ const SIZES: [usize; 4] = [0, 20, 100, 1000];
 struct Options {
     quick: bool,
     model: bool,
+    harden: bool,
+    kubernetes: bool,
     engine: Version,
     binary: PathBuf,
 }
@@ -36,7 +40,8 @@ struct Row {
     audit: Option<(f64, f64)>,
 }
 
-/// `--quick` leaves 1000 containers out, `--model` the engine, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
+/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, `--harden` times
+/// hardening alone, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
 ///
 /// # Errors
 /// Where there is no engine, or what is measured fails.
@@ -48,11 +53,19 @@ pub fn run(args: &[String]) -> Result<bool> {
         return Ok(true);
     }
     let options = parse(args)?;
+    if options.harden {
+        harden::run(&options.binary, options.engine, options.quick)?;
+        return Ok(true);
+    }
     if cfg!(debug_assertions) {
         return run_optimised(args);
     }
     if options.model {
         model::run(options.quick, None, &[])?;
+        return Ok(true);
+    }
+    if options.kubernetes {
+        cluster::run(options.quick, &options.binary)?;
         return Ok(true);
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {
@@ -109,13 +122,21 @@ fn run_optimised(args: &[String]) -> Result<bool> {
 }
 
 fn parse(args: &[String]) -> Result<Options> {
-    let mut options =
-        Options { quick: false, model: false, engine: Version::V20, binary: root().join("target/release/seaworthy") };
+    let mut options = Options {
+        quick: false,
+        model: false,
+        harden: false,
+        kubernetes: false,
+        engine: Version::V20,
+        binary: root().join("target/release/seaworthy"),
+    };
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match (arg, args.len()) {
             ("--quick", _) => options.quick = true,
             ("--model", _) => options.model = true,
+            ("--harden", _) => options.harden = true,
+            ("--kubernetes", _) => options.kubernetes = true,
             ("--engine", 1..) => {
                 options.engine = match args.next() {
                     Some("20") => Version::V20,
@@ -124,7 +145,9 @@ fn parse(args: &[String]) -> Result<Options> {
                 };
             }
             ("--binary", 1..) => options.binary = args.next().unwrap_or_default().into(),
-            _ => bail!("bench does not take {arg}; it takes --quick, --model, --engine 20|29, --binary PATH"),
+            _ => bail!(
+                "bench does not take {arg}; it takes --quick, --model, --kubernetes, --harden, --engine 20|29, --binary PATH"
+            ),
         }
     }
     Ok(options)

@@ -36,10 +36,16 @@ fn every_row_of_both_lists_is_told_with_its_letters() {
     }
 }
 
+/// Whether the platform of a kind or of a check's id is held to its checks and cells: it is from its first threat on.
+fn is_told(catalog: &Catalog, name: &str) -> bool {
+    let Some((platform, _)) = name.split_once(['.', '/']) else { return true };
+    catalog.threats.iter().any(|threat| threat.id.split('/').next() == Some(platform))
+}
+
 #[test]
 fn every_check_answers_a_threat_or_says_why_not() {
     let catalog = Catalog::embedded();
-    for check in &catalog.checks {
+    for check in catalog.checks.iter().filter(|check| is_told(&catalog, &check.id)) {
         let answers = catalog.threats_of(&check.id).count() > 0;
         let alone = catalog.alone.iter().any(|a| a.check == check.id && !a.reason.trim().is_empty());
         assert!(answers != alone, "{}: answers {answers}, alone {alone}", check.id);
@@ -49,7 +55,7 @@ fn every_check_answers_a_threat_or_says_why_not() {
 #[test]
 fn every_cell_of_the_matrix_is_filled_or_blank_for_a_reason() {
     let catalog = Catalog::embedded();
-    for (kind, letter) in threat::cells() {
+    for (kind, letter) in threat::cells().filter(|(kind, _)| is_told(&catalog, kind)) {
         let filled = catalog.threats.iter().any(|t| t.fills(kind, letter));
         let blank = catalog.blanks.iter().filter(|b| b.kind == kind && b.letter == letter).count();
         assert_eq!(usize::from(filled) + blank, 1, "{kind} {}", letter.word());

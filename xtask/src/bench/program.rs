@@ -65,7 +65,16 @@ pub fn audit(binary: &Path, host: &str) -> Result<Duration> {
 /// # Errors
 /// Where the audit cannot be started.
 pub fn peak(binary: &Path, host: &str) -> Result<f64> {
-    let mut child = audit_command(binary, host).spawn().with_context(|| binary.display().to_string())?;
+    peak_of(audit_command(binary, host))
+}
+
+/// The most memory that a command held at once, as [`peak`].
+///
+/// # Errors
+/// Where it cannot be started.
+pub fn peak_of(mut command: Command) -> Result<f64> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
     let (path, mut peak) = (format!("/proc/{}/status", child.id()), 0.0);
     while child.try_wait()?.is_none() {
         let status = fs::read_to_string(&path).unwrap_or_default();

@@ -42,11 +42,15 @@ pub trait Gather: Send {
 /// Every gatherer.
 pub fn gatherers() -> Vec<Box<dyn Gather>> {
     vec![
+        Box::<super::rbac::Rbac>::default(),
+        Box::<super::namespaces::NamespaceGatherer>::default(),
+        Box::<super::network::NetworkGatherer>::default(),
+        Box::<super::admission::AdmissionGatherer>::default(),
         Box::<super::whole::Whole>::default(),
         Box::<super::nodes::Nodes>::default(),
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
-        Box::<super::rbac::Rbac>::default(),
+        Box::<super::mirror::Mirrors>::default(),
         Box::<super::pods::Pods>::default(),
     ]
 }

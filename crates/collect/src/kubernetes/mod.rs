@@ -1,10 +1,15 @@
 //! Clusters: objects of the API, from a server or from files, and the processes and files of a node.
 
+mod admission;
 pub mod api;
 mod extension;
 mod field;
 pub mod files;
 pub mod gather;
+mod mirror;
+mod namespaces;
+mod network;
+pub mod node;
 mod nodes;
 pub mod object;
 pub mod pods;

@@ -19,6 +19,7 @@ const MOST_READ: u64 = 4 << 20;
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// A cluster that can be asked.
+#[derive(Clone)]
 pub(super) struct Access {
     /// What the target is called: the context's name, or `in-cluster`.
     pub name: String,

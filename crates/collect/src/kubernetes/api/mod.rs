@@ -7,6 +7,7 @@ mod discovery;
 mod failure;
 mod feed;
 mod identity;
+mod kubelets;
 mod list;
 mod plugin;
 mod proxy;
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
 use seaworthy_core::schema::kubernetes::CLUSTER;
-use seaworthy_core::snapshot::{Snapshot, Target};
+use seaworthy_core::snapshot::{Gap, Snapshot, Target};
 
 use super::gather::{Resource, gatherers};
 use crate::redact::Redactor;
@@ -101,10 +102,13 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
     }
     let mut cluster = Component::new(&CLUSTER, "cluster", access.name.as_str());
     whole::put(&mut cluster, &access, &version, minor, &served);
-    whole::put_servers(&mut cluster, &api).await;
+    if let Some(why) = whole::put_servers(&mut cluster, &api).await {
+        target.gap("leases.coordination.k8s.io", why, "how many API servers there are");
+    }
     target.components.push(cluster);
     lists(options, &api, &served, redactor, &mut target).await;
     secrets::put(options, &api, &mut target, redactor).await;
+    kubelets::put(access, &api, options.timeout, &mut target, redactor).await;
     target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(target)
 }
@@ -142,11 +146,26 @@ async fn lists(options: &Options, api: &Arc<Api>, served: &Arc<Served>, redactor
             "what lies in other namespaces",
         );
     }
-    let feed = Arc::into_inner(feed);
-    for gatherer in feed.into_iter().flat_map(Feed::into_gatherers) {
+    // Nobody else holds it: every task has ended, and so has what it waited for.
+    let Some(feed) = Arc::into_inner(feed) else {
+        target.gap("lists", "a page is still being read after all lists ended", "everything about this cluster");
+        return;
+    };
+    for gatherer in feed.into_gatherers() {
         gatherer.finish(target);
     }
-    target.gaps.dedup();
+    once(&mut target.gaps);
+}
+
+/// A gatherer may tell again, by the plural alone and in more words, that a list is missing.
+fn once(gaps: &mut Vec<Gap>) {
+    let plural = |gap: &Gap| gap.source.split('.').next().unwrap_or_default().to_owned();
+    let mut told: Vec<(String, String)> = Vec::new();
+    gaps.retain(|gap| {
+        let again = told.iter().any(|(of, why)| *of == plural(gap) && gap.reason.ends_with(why.as_str()));
+        told.push((plural(gap), gap.reason.clone()));
+        !again
+    });
 }
 
 /// Lists one resource. Why it, or some of it, is missing; none where all of it is there, or it surely has none.

@@ -39,6 +39,9 @@ pub(super) async fn put(options: &Options, api: &Arc<Api>, target: &mut Target, 
     if let Some(why) = target.incomplete.get(NAMESPACE.name).cloned() {
         target.incomplete(&SECRET, format!("the namespaces are not all known: {why}"));
     }
+    if names.is_empty() {
+        target.incomplete(&SECRET, "no namespace was listed, and every cluster has some");
+    }
     let tasks: Vec<_> = names
         .into_iter()
         .map(|namespace| {

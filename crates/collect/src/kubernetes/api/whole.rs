@@ -55,8 +55,8 @@ pub(super) fn put(cluster: &mut Component, access: &Access, version: &str, minor
     }
 }
 
-/// Counts the API servers that are alive.
-pub(super) async fn put_servers(cluster: &mut Component, api: &Api) {
+/// Counts the API servers that are alive; the reason where that cannot be done.
+pub(super) async fn put_servers(cluster: &mut Component, api: &Api) -> Option<String> {
     let place = "leases in kube-system";
     let told = api.get(LEASES, JSON, MOST_LEASES).await.and_then(|bytes| {
         let json: Json = serde_json::from_slice(&bytes).map_err(|e| Failure::Foreign(e.to_string()))?;
@@ -69,11 +69,18 @@ pub(super) async fn put_servers(cluster: &mut Component, api: &Api) {
         // Before 1.26 there were none, and a managed control plane may hide them.
         Ok(0) => cluster.set("apiservers", Value::Null, source(place)),
         Ok(count) => cluster.set("apiservers", i64::try_from(count).unwrap_or(i64::MAX), source(place)),
-        Err(Failure::Status { code: 403, .. }) => cluster.set_unknown(
-            "apiservers",
-            "the right is missing: verb list, resource leases of coordination.k8s.io in namespace kube-system",
-            source(place),
-        ),
-        Err(failure) => cluster.set_unknown("apiservers", failure.to_string(), source(place)),
+        Err(failure) => {
+            let why = match failure {
+                Failure::Status { code: 403, .. } => {
+                    "the right is missing: verb list, resource leases of coordination.k8s.io in namespace kube-system; \
+                     `seaworthy access` prints the role that has it"
+                        .to_owned()
+                }
+                other => other.to_string(),
+            };
+            cluster.set_unknown("apiservers", why.as_str(), source(place));
+            return Some(why);
+        }
     }
+    None
 }

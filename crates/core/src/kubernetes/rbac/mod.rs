@@ -1,6 +1,8 @@
 //! RBAC: what roles and bindings grant, to whom, and which of it matters to an attacker.
 
 pub mod aggregate;
+#[cfg(test)]
+mod brute;
 mod catalogue;
 pub mod grants;
 mod holding;

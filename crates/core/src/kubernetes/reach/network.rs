@@ -149,8 +149,13 @@ impl Network {
         }
     }
 
-    /// Whether a policy isolates a class of pods; never those on their node's network.
+    /// Whether a policy isolates a class of pods, and the plugin enforces it; never those on their node's network.
     pub fn isolated(&self, class: ClassId, direction: Direction) -> Option<bool> {
+        and(self.selected(class, direction), self.settings.enforced)
+    }
+
+    /// Whether a policy isolates a class of pods, were it enforced; never those on their node's network.
+    pub fn selected(&self, class: ClassId, direction: Direction) -> Option<bool> {
         let by_policies = any(self.selecting[class].iter().map(|(at, selected)| {
             let policy = &self.policies[*at];
             let isolates = match policy.tier {
@@ -163,7 +168,7 @@ impl Network {
         }));
         match self.classes[class].host_network {
             Some(true) => Some(false),
-            Some(false) => and(by_policies, self.settings.enforced),
+            Some(false) => by_policies,
             None => and(by_policies, None),
         }
     }

@@ -55,8 +55,8 @@ kind! {
     fact("ca_bundle", BOOL, "whether the certificate's authority is pinned, not any that the API server's machine trusts", "clientConfig.caBundle", HOOK),
     fact("side_effects", STR, "None, NoneOnDryRun, Some or Unknown; empty for a policy", "sideEffects", NOT_MODELLED),
     fact("exempt_namespaces", STRINGS, "namespaces that its selectors leave out, at most 64", "namespace_selector, bindings, labels of all namespaces", "namespaces or the selector are not all known").derived(),
-    fact("sees", STRINGS, "what it is shown the making of: pods, workloads, exec, service-accounts, rbac, secrets, namespaces, network, webhooks", "rules", NOT_MODELLED).derived(),
-    fact("guards", BOOL, "whether it guards security: it belongs to a policy engine, or can refuse pods, rights or namespaces by rules of the API server's own", "engine, sees, enforces", NOT_MODELLED).derived(),
+    fact("sees", STRINGS, "what it is shown the making of: pods, workloads, exec, service-accounts, rbac, secrets, namespaces, network-policies", "rules", NOT_MODELLED).derived(),
+    fact("guards", BOOL, "whether it guards security: it belongs to a policy engine, or validates pods, workloads, commands in containers, rights, secrets or namespaces", "engine, sees, enforces", NOT_MODELLED).derived(),
     fact("dangling", BOOL, "whether its service, or the port of it, is not there", "service, all services", "services could not be listed").derived(),
     fact("self_guarding", BOOL, "whether it fails closed over the very pods that serve it, so that a cluster cannot heal by itself", "rules, selectors, service, labels of the namespace", "one of these is unknown").derived(),
 ]

@@ -57,6 +57,6 @@ kind! {
     fact("default_deny_ingress", BOOL, "whether every pod of it is isolated for ingress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
     fact("default_deny_egress", BOOL, "whether every pod of it is isolated for egress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
     fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
-    fact("guarded_by", STRINGS, "what refuses dangerous pods in it: pod-security:baseline, pod-security:restricted, and policy engines and policies that are shown its pods", "its labels, admission", "the API server's default, or what admits, is not all known").derived(),
+    fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
 ]
 }

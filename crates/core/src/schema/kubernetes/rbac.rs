@@ -59,8 +59,8 @@ pub(super) const POWER: &[Field] = &[
 ];
 
 const POWERS: Type = Type::List(&Type::Object(POWER));
-const POWERS_MEAN: &str = "what it can do that matters to an attacker, by power, place and names; 64 at most, each power at least \
-                           once, then an unknown in place of the rest";
+const POWERS_MEAN: &str = "what it can do that matters to an attacker, by power and place; 512 at most, each power at least once, then an \
+                           unknown in place of the rest";
 const NAMES_MEAN: &str = "the names of all its powers, anywhere and over anything";
 const CLUSTER_MEAN: &str = "the names of its powers that hold in every namespace and over every object";
 const GRANTED_MEAN: &str =

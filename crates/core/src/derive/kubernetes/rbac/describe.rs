@@ -11,6 +11,9 @@ use crate::value::Value;
 /// The most grants that one power names.
 const MOST_THROUGH: usize = 8;
 
+/// The most powers that one fact holds, each place counted: enough for a dozen powers in forty namespaces.
+pub(super) const MOST_POWERS: usize = 512;
+
 /// What powers are described by.
 pub(super) struct Described<'g, 'a> {
     pub grants: &'g Grants<'a>,
@@ -108,12 +111,12 @@ fn through(subject: String, binding: &str, role: &str, shipped: Value) -> Value 
 
 /// Which powers are named: each once, then as many as there is room for, in their order; and how many are not.
 fn choose(held: &[Held]) -> (Vec<&Held>, usize) {
-    if held.len() <= MOST_NAMED {
+    if held.len() <= MOST_POWERS {
         return (held.iter().collect(), 0);
     }
     let first = |at: usize| at == 0 || held[at].power != held[at - 1].power;
-    let mut room = MOST_NAMED.saturating_sub((0..held.len()).filter(|at| first(*at)).count());
-    let mut chosen = Vec::with_capacity(MOST_NAMED);
+    let mut room = MOST_POWERS.saturating_sub((0..held.len()).filter(|at| first(*at)).count());
+    let mut chosen = Vec::with_capacity(MOST_POWERS);
     for (at, one) in held.iter().enumerate() {
         if first(at) {
             chosen.push(one);
