@@ -58,11 +58,19 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     let is_engine_named = !source.docker.is_empty() || source.docker_context.is_some();
     let is_other_named = source.demo || !source.from.is_empty() || files.is_some();
     let live = Live::of(source, is_engine_named, is_other_named)?;
+    let node = if live.node { seaworthy_collect::kubernetes::node::snapshot(source.root.as_deref()) } else { None };
+    let is_node = node.is_some();
     if live.engine {
         let _progress = Progress::start("reading the engine and its host", quiet);
-        snapshots.push(seaworthy_collect::collect(&options(source))?);
+        let engine = seaworthy_collect::collect(&options(source))?;
+        // A node mostly has no engine of Docker: nobody named one, and none answered.
+        let answered = engine.targets.iter().any(|target| !target.components.is_empty());
+        if answered || !is_node {
+            snapshots.push(engine);
+        }
     }
-    if live.cluster {
+    snapshots.extend(node);
+    if live.cluster && !(is_node && live.cluster_by_default) {
         let _progress = Progress::start("reading the cluster", quiet);
         let read = seaworthy_collect::kubernetes::api::collect(&cluster_options(source));
         snapshots.push(read.map_err(|why| anyhow!("{why}"))?);
@@ -83,10 +91,13 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
 struct Live {
     engine: bool,
     cluster: bool,
+    /// Whether the cluster is asked because nothing was named: not where its node is here.
+    cluster_by_default: bool,
+    node: bool,
 }
 
 impl Live {
-    /// What was named; where nothing was, the cluster that this is a pod of, and else the engine.
+    /// What was named; where nothing was, the cluster that this is a pod of, else the engine, and the node that this is.
     fn of(source: &SourceArguments, is_engine_named: bool, is_other_named: bool) -> Result<Self> {
         let is_cluster_named =
             source.kubeconfig.is_some() || source.context.is_some() || !source.namespace.is_empty() || source.secrets;
@@ -109,6 +120,8 @@ impl Live {
         Ok(Self {
             engine: is_engine_named || by_default || (source.only == Some(Platform::Docker) && !is_other_named),
             cluster: is_cluster_named || is_pod || (source.only == Some(Platform::Kubernetes) && !is_other_named),
+            cluster_by_default: !is_cluster_named && !is_pod,
+            node: !is_anything_named && source.only != Some(Platform::Docker),
         })
     }
 }

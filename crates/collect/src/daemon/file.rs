@@ -60,6 +60,12 @@ pub fn read(daemon: &Daemon, major: u32) -> ConfigFile {
     read_at(&view, &path, daemon.flags.given("config-file"), daemon.started_at, major)
 }
 
+/// What changed about a file after a process of any kind began that reads it when it starts: itself, a link or a
+/// directory on the way, or, where it is gone, the directory that it lay in. None where nothing did.
+pub(crate) fn change_since(view: &Root, path: &str, started_at: i64, who: &str) -> Option<String> {
+    changes(view, Path::new(path), started_at).after_start.map(|why| why.replace("dockerd", who))
+}
+
 fn unreadable(path: String, why: String) -> ConfigFile {
     ConfigFile {
         path,

@@ -70,7 +70,7 @@ impl Unit {
 }
 
 /// The settings that are kept; the rest of a unit is of no use here and may hold anything.
-const KEPT: [&str; 18] = [
+const KEPT: [&str; 20] = [
     "ListenStream",
     "SocketMode",
     "SocketUser",
@@ -89,6 +89,8 @@ const KEPT: [&str; 18] = [
     "LimitNOFILE",
     "OOMScoreAdjust",
     "PrivateMounts",
+    "IPAddressDeny",
+    "IPAddressAllow",
 ];
 
 /// Reads a unit with its drop-ins.
