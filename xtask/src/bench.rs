@@ -6,6 +6,7 @@
 mod cluster;
 mod fleet;
 mod floor;
+mod harden;
 mod hosts;
 mod model;
 mod program;
@@ -25,6 +26,7 @@ const SIZES: [usize; 4] = [0, 20, 100, 1000];
 struct Options {
     quick: bool,
     model: bool,
+    harden: bool,
     kubernetes: bool,
     engine: Version,
     binary: PathBuf,
@@ -38,7 +40,8 @@ struct Row {
     audit: Option<(f64, f64)>,
 }
 
-/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
+/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, `--harden` times
+/// hardening alone, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
 ///
 /// # Errors
 /// Where there is no engine, or what is measured fails.
@@ -50,6 +53,10 @@ pub fn run(args: &[String]) -> Result<bool> {
         return Ok(true);
     }
     let options = parse(args)?;
+    if options.harden {
+        harden::run(&options.binary, options.engine, options.quick)?;
+        return Ok(true);
+    }
     if cfg!(debug_assertions) {
         return run_optimised(args);
     }
@@ -118,6 +125,7 @@ fn parse(args: &[String]) -> Result<Options> {
     let mut options = Options {
         quick: false,
         model: false,
+        harden: false,
         kubernetes: false,
         engine: Version::V20,
         binary: root().join("target/release/seaworthy"),
@@ -127,6 +135,7 @@ fn parse(args: &[String]) -> Result<Options> {
         match (arg, args.len()) {
             ("--quick", _) => options.quick = true,
             ("--model", _) => options.model = true,
+            ("--harden", _) => options.harden = true,
             ("--kubernetes", _) => options.kubernetes = true,
             ("--engine", 1..) => {
                 options.engine = match args.next() {
@@ -137,7 +146,7 @@ fn parse(args: &[String]) -> Result<Options> {
             }
             ("--binary", 1..) => options.binary = args.next().unwrap_or_default().into(),
             _ => bail!(
-                "bench does not take {arg}; it takes --quick, --model, --kubernetes, --engine 20|29, --binary PATH"
+                "bench does not take {arg}; it takes --quick, --model, --kubernetes, --harden, --engine 20|29, --binary PATH"
             ),
         }
     }

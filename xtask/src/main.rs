@@ -17,7 +17,8 @@ usage: cargo xtask COMMAND
   test [CARGO TEST ARGUMENTS]   prepare the engines that tests need, run every test, say how many passed
   tidy                          hold the house to its rules: crate edges, file headers, left-overs
   pages --check | --write       the documentation that is derived from the catalogue
-  bench [--quick] [--engine 29] time seaworthy against the floor on a private engine (--model: the model, without; --kubernetes: a cluster)
+  bench [--quick] [--engine 29] time seaworthy against the floor on a private engine (--model: the model, without;
+                                --kubernetes: a cluster; --harden: restarts and edits, against doing them by hand)
   fuzz [--seconds N] [TARGET…]  feed every parser what nobody wrote, ten minutes each
   screenshots [PAGE.html]       pictures of the page (the demonstration's) into docs/img
 ";

@@ -90,7 +90,7 @@ proptest! {
     #[test]
     fn arguments(words in prop::collection::vec("(-{0,2}(H|D|icc|host|label|log-opt|x)=?)?\\PC{0,8}", 0..12)) {
         let flags = argv::parse(&words);
-        for name in keys::KEYS {
+        for name in seaworthy_core::dockerd::KEYS {
             let _ = flags.value(name.file);
         }
     }

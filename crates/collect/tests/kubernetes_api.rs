@@ -1,13 +1,18 @@
 //! Clusters through a real API server: what is read with every right, with the least role, and with less.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use seaworthy_bed::{Cluster, ClusterSpec, Kubernetes};
 use seaworthy_collect::kubernetes::api::{Options, Right, cluster_role, collect, rights};
-use seaworthy_core::schema::kubernetes::{API_SERVICE, CLUSTER, CONFIG_MAP, SECRET, VOLUME};
-use seaworthy_core::snapshot::Target;
+use seaworthy_collect::kubernetes::node;
+use seaworthy_collect::redact::Redactor;
+use seaworthy_core::join::join;
+use seaworthy_core::schema::kubernetes::{
+    API_SERVICE, APISERVER, CLUSTER, CONFIG_MAP, ETCD, FILE, KUBELET, NODE, SECRET, VOLUME,
+};
+use seaworthy_core::snapshot::{Snapshot, Target};
 use serde_json::{Value as Json, json};
 
 fn options(kubeconfig: PathBuf) -> Options {
@@ -179,4 +184,59 @@ fn least(cluster: &Cluster) {
         assert_eq!(sources, [name.as_str()], "{right:?}");
         assert!(less.gaps[0].reason.contains(&format!("verb list, resource {}", right.resource)), "{:?}", less.gaps);
     }
+}
+
+/// Through the API alone a node tells of its kubelet and of what runs as static pods; joined with what was read on the
+/// node, one cluster knows both.
+#[test]
+fn a_node_is_read_through_the_api_and_joined_with_itself() {
+    let spec = ClusterSpec { static_control_plane: true, ..ClusterSpec::with_node() };
+    let Some(cluster) = Cluster::require(Kubernetes::V135, spec) else { return };
+    let name = cluster.node_name().to_owned();
+    let until = Instant::now() + Duration::from_secs(120);
+    let read = loop {
+        let read = target(&options(cluster.kubeconfig()));
+        if [&APISERVER, &ETCD, &KUBELET].iter().all(|kind| read.of(kind).count() == 1) {
+            break read;
+        }
+        assert!(Instant::now() < until, "{:?} {:?}", read.gaps, read.incomplete);
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    let one = |target: &Target, kind| target.of(kind).next().unwrap().clone();
+    let server = one(&read, &APISERVER);
+    assert_eq!(server.value("found_by").as_str(), Some("mirror-pod"));
+    assert_eq!(server.value("node").as_str(), Some(name.as_str()));
+    assert!(!server.value("anonymous_auth").is_unknown());
+    let kubelet = one(&read, &KUBELET);
+    assert_eq!(kubelet.value("found_by").as_str(), Some("configz"));
+    assert_eq!(kubelet.value("anonymous_auth").as_bool(), Some(false), "{kubelet:?}");
+    assert!(!read.incomplete.contains_key(KUBELET.name), "{:?}", read.incomplete);
+    assert!(!read.incomplete.contains_key(APISERVER.name), "{:?}", read.incomplete);
+    assert!(read.incomplete.contains_key(FILE.name));
+    let whole = one(&read, &CLUSTER);
+    assert_eq!(
+        (whole.value("nodes").as_int(), whole.value("control_plane_nodes").as_int()),
+        (Some(1), whole.value("control_plane_nodes").as_int())
+    );
+    // Somebody without a right on kubelets learns nothing of them, and no credential of his went to a stranger.
+    let reader = target(&options(cluster.kubeconfig_for("jack", &["crew"])));
+    assert!(reader.of(&KUBELET).next().is_none() && reader.incomplete.contains_key(KUBELET.name));
+
+    let pids: BTreeSet<u32> = cluster.pids().into_values().collect();
+    let mut on_node = node::collect_of(Path::new("/"), &Redactor::new(), 0, &|pid| pids.contains(&pid));
+    assert_eq!(on_node.len(), 1);
+    let mut both = Snapshot { tool: String::new(), collected_at: 0, targets: vec![on_node.remove(0), read] };
+    join(&mut both);
+    assert_eq!(both.targets.len(), 1, "{:?}", both.targets.iter().map(|t| &t.name).collect::<Vec<_>>());
+    let both = &both.targets[0];
+    assert_eq!(both.of(&NODE).count(), 1);
+    // Where something is missing still, it is by the node's word: a process of somebody else that came and went.
+    assert!(
+        both.incomplete.get(FILE.name).is_none_or(|why| why.starts_with(&format!("{name}: "))),
+        "{:?}",
+        both.incomplete
+    );
+    let kubelet = one(both, &KUBELET);
+    assert_eq!((both.of(&KUBELET).count(), kubelet.value("found_by").as_str()), (1, Some("joined")));
+    assert!(kubelet.value("pid").as_int().is_some());
 }

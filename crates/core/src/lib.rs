@@ -12,6 +12,7 @@ pub mod component;
 pub mod derive;
 pub mod diagram;
 pub mod diff;
+pub mod dockerd;
 pub mod fact;
 pub mod flaw;
 pub mod identity;

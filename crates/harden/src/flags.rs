@@ -1,48 +1,6 @@
 //! dockerd's command line.
 
-/// Flags without a value of their own: what follows them is the next flag.
-const SWITCHES: [&str; 25] = [
-    "allow-direct-routing",
-    "cri-containerd",
-    "debug",
-    "disable-legacy-registry",
-    "experimental",
-    "help",
-    "icc",
-    "init",
-    "ip-forward",
-    "ip-forward-no-drop",
-    "ip-masq",
-    "ip6tables",
-    "iptables",
-    "ipv6",
-    "live-restore",
-    "no-new-privileges",
-    "raw-logs",
-    "restart",
-    "rootless",
-    "selinux-enabled",
-    "tls",
-    "tlsverify",
-    "userland-proxy",
-    "validate",
-    "version",
-];
-
-/// One-letter flags with the names that they stand for.
-const SHORT: [(char, &str); 11] = [
-    ('D', "debug"),
-    ('G', "group"),
-    ('H', "host"),
-    ('b', "bridge"),
-    ('g', "data-root"),
-    ('h', "help"),
-    ('l', "log-level"),
-    ('p', "pidfile"),
-    ('r', "restart"),
-    ('s', "storage-driver"),
-    ('v', "version"),
-];
+use seaworthy_core::dockerd::{Key, by_flag, by_short};
 
 /// A flag as it was given, by its long name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,10 +40,10 @@ pub fn parse(arguments: &[String]) -> Vec<Flag> {
         if let Some(long) = argument.strip_prefix("--") {
             let (name, value) = match long.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
-                None if SWITCHES.contains(&long) => (long, None),
+                None if by_flag(long).is_some_and(Key::is_switch) => (long, None),
                 None => (long, rest.next().cloned()),
             };
-            flags.push(Flag { name: if name == "graph" { "data-root" } else { name }.to_owned(), value });
+            flags.push(Flag { name: known_as(name).to_owned(), value });
         } else if let Some(letters) = argument.strip_prefix('-') {
             cluster(letters, &mut rest, &mut flags);
         }
@@ -93,20 +51,25 @@ pub fn parse(arguments: &[String]) -> Vec<Flag> {
     flags
 }
 
+/// The name of today for a flag.
+fn known_as(name: &str) -> &str {
+    if name == "graph" { "data-root" } else { name }
+}
+
 /// One-letter flags behind one dash: the first that wants a value takes what is left.
 fn cluster<'a>(letters: &str, rest: &mut impl Iterator<Item = &'a String>, flags: &mut Vec<Flag>) {
     for (at, letter) in letters.char_indices() {
-        let Some((_, name)) = SHORT.iter().find(|(short, _)| *short == letter) else { return };
+        let Some(key) = by_short(letter) else { return };
         let left = &letters[at + letter.len_utf8()..];
         let value = match left.strip_prefix('=') {
             Some(value) => Some(value.to_owned()),
-            None if SWITCHES.contains(name) => None,
+            None if key.is_switch() => None,
             None if left.is_empty() => rest.next().cloned(),
             None => Some(left.to_owned()),
         };
         let done = value.is_some();
-        flags.push(Flag { name: (*name).to_owned(), value });
-        if done || !SWITCHES.contains(name) {
+        flags.push(Flag { name: known_as(key.flag).to_owned(), value });
+        if done || !key.is_switch() {
             return;
         }
     }

@@ -50,6 +50,7 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::nodes::Nodes>::default(),
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
+        Box::<super::mirror::Mirrors>::default(),
         Box::<super::pods::Pods>::default(),
     ]
 }

@@ -6,6 +6,7 @@ mod extension;
 mod field;
 pub mod files;
 pub mod gather;
+mod mirror;
 mod namespaces;
 mod network;
 pub mod node;

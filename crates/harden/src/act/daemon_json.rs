@@ -6,13 +6,13 @@
 
 mod document;
 mod edit;
-mod flags;
 mod merge;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
+use seaworthy_core::dockerd;
 use seaworthy_core::plan::{DaemonJson, SetKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -163,12 +163,14 @@ impl Parts for DaemonJson {
         let line = String::from_utf8_lossy(&bytes);
         let arguments: Vec<&str> = line.split_terminator('\0').collect();
         let set = self.set.iter().filter(|s| s.after.is_some() && s.key != "runtimes");
-        match set.filter_map(|s| Some((&s.key, flags::given(&arguments, &s.key)?))).next() {
+        match set.map(|s| &s.key).find(|key| dockerd::given(&arguments, key).is_some()) {
             None => Ok(()),
-            Some((key, flag)) => Err(Refusal::Refused(format!(
-                "{}: the engine has {flag} on its command line and would not start with {key} in the file, too: take the \
+            // By its name alone: its value may be a secret.
+            Some(key) => Err(Refusal::Refused(format!(
+                "{}: the engine has --{} on its command line and would not start with {key} in the file, too: take the \
                  flag out of its unit first",
-                self.path
+                self.path,
+                dockerd::by_file(key).map_or(key.as_str(), |known| known.flag)
             ))),
         }
     }

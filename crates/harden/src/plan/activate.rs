@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::component::Component;
+use seaworthy_core::dockerd::given;
 use seaworthy_core::plan::{Activate, Activation, ContainerRef, SetKey};
 use seaworthy_core::schema::docker;
 
-use super::daemon::{flag, is_reloadable};
+use super::daemon::is_reloadable;
 use super::world::{Known, World, list, maybe, named, part, text, texts, truth};
 
 /// How long dockerd takes to stop and start beside its containers, in seconds: up to 2 were measured on engines 20.10
@@ -36,7 +37,7 @@ pub(super) fn needs_restart(world: &World<'_>, keys: &BTreeMap<String, SetKey>) 
     }
     let daemon = world.daemon()?;
     Ok(!texts(daemon, "authorization_plugins")?.is_empty()
-        || flag(&texts(daemon, "arguments")?, "authorization-plugins").is_some()
+        || given(&texts(daemon, "arguments")?, "authorization-plugins").is_some()
         || texts(daemon, "config_keys")?.contains(&"authorization-plugins"))
 }
 

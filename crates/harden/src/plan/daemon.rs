@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use seaworthy_core::component::Component;
+use seaworthy_core::dockerd::given;
 use seaworthy_core::plan::SetKey;
 use seaworthy_core::remedy::Setting;
 use seaworthy_core::schema::docker;
@@ -35,37 +36,9 @@ const RELOADABLE: &[&str] = &[
     "shutdown-timeout",
 ];
 
-/// Settings whose flag has another name, or a letter too.
-const FLAGS: &[(&str, &str, Option<char>)] = &[
-    ("authorization-plugins", "authorization-plugin", None),
-    ("bridge", "bridge", Some('b')),
-    ("data-root", "data-root", Some('g')),
-    ("debug", "debug", Some('D')),
-    ("default-ulimits", "default-ulimit", None),
-    ("group", "group", Some('G')),
-    ("hosts", "host", Some('H')),
-    ("insecure-registries", "insecure-registry", None),
-    ("labels", "label", None),
-    ("log-level", "log-level", Some('l')),
-    ("log-opts", "log-opt", None),
-    ("registry-mirrors", "registry-mirror", None),
-    ("storage-driver", "storage-driver", Some('s')),
-    ("storage-opts", "storage-opt", None),
-];
-
 /// Whether a running daemon takes a setting at SIGHUP.
 pub(super) fn is_reloadable(key: &str) -> bool {
     RELOADABLE.contains(&key)
-}
-
-/// The argument by which the daemon was given a setting: with one, the same setting in the file keeps it from starting.
-pub(super) fn flag<'a>(arguments: &[&'a str], key: &str) -> Option<&'a str> {
-    let (long, short) = FLAGS.iter().find(|(k, ..)| *k == key).map_or((key, None), |(_, long, short)| (*long, *short));
-    let is = |argument: &&&str| match argument.strip_prefix("--") {
-        Some(rest) => rest.split('=').next() == Some(long),
-        None => short.is_some() && argument.strip_prefix('-').and_then(|rest| rest.chars().next()) == short,
-    };
-    arguments.iter().find(is).copied()
 }
 
 /// The file that the daemon uses, with a fingerprint of what it holds: none where there is none.
@@ -86,7 +59,7 @@ pub(super) fn key(world: &World<'_>, key: &str, wanted: &Setting) -> Result<Reso
     let daemon = world.daemon()?;
     file(world)?;
     let keys = texts(daemon, "config_keys")?;
-    if let Some(argument) = flag(&texts(daemon, "arguments")?, key) {
+    if let Some(argument) = given(&texts(daemon, "arguments")?, key) {
         let line = format!(
             "dockerd is given {argument} as an argument, and does not start with {key} in its file too; change it in its unit (systemctl edit docker), then plan again"
         );
@@ -240,22 +213,5 @@ pub(super) fn will_be(world: &World<'_>, keys: &BTreeMap<String, SetKey>, key: &
     match keys.get(key).and_then(|k| k.after.as_ref()).and_then(Value::as_bool) {
         Some(value) => Ok(value),
         None => truth(world.daemon()?, fact),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_are_known_by_their_own_names_and_letters() {
-        let arguments = ["/usr/bin/dockerd", "-H", "fd://", "--icc=false", "-D", "--log-opt", "max-size=1m"];
-        assert_eq!(flag(&arguments, "icc"), Some("--icc=false"));
-        assert_eq!(flag(&arguments, "debug"), Some("-D"));
-        assert_eq!(flag(&arguments, "hosts"), Some("-H"));
-        assert_eq!(flag(&arguments, "log-opts"), Some("--log-opt"));
-        assert_eq!(flag(&arguments, "log-level"), None);
-        assert_eq!(flag(&["--iccx=1", "--live-restore-not"], "icc"), None);
-        assert_eq!(flag(&["--iccx=1", "--live-restore-not"], "live-restore"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Owners, modes and audit rules of files.
 
 use seaworthy_core::component::Component;
+use seaworthy_core::dockerd::given;
 use seaworthy_core::plan::{Owned, Pending, Watch};
 use seaworthy_core::remedy::Setting;
 
@@ -149,7 +150,7 @@ pub(super) fn socket(
         return Ok(out);
     }
     let keys = texts(world.daemon()?, "config_keys")?;
-    let flag = super::daemon::flag(&arguments, "group");
+    let flag = given(&arguments, "group");
     if gid.is_some() && (keys.contains(&"group") || flag.is_some()) {
         let where_to = if flag.is_some() { "an argument of dockerd" } else { "daemon.json" };
         return Err(format!("dockerd gives its socket the group that {where_to} names; change it there").into());

@@ -66,7 +66,7 @@ fn selectors_exempt_namespaces_and_conditions_leave_it_open() {
     let exempt = bed(selector, &spaces);
     assert_eq!(exempt.shows(ID, "exempt_namespaces"), "[policy]");
     assert_eq!(exempt.shows(ID, "self_guarding"), "false");
-    assert_eq!(exempt.shows("Namespace/policy", "guarded_by").contains("check.policy.test"), false);
+    assert!(!exempt.shows("Namespace/policy", "guarded_by").contains("check.policy.test"));
     assert!(exempt.shows("Namespace/shop", "guarded_by").contains(ID));
     let conditions = bed(json!({"matchConditions": [{"name": "not-own", "expression": "true"}]}), &spaces);
     assert!(conditions.fact(ID, "self_guarding").is_unknown());

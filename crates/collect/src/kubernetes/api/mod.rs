@@ -7,6 +7,7 @@ mod discovery;
 mod failure;
 mod feed;
 mod identity;
+mod kubelets;
 mod list;
 mod plugin;
 mod proxy;
@@ -107,6 +108,7 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
     target.components.push(cluster);
     lists(options, &api, &served, redactor, &mut target).await;
     secrets::put(options, &api, &mut target, redactor).await;
+    kubelets::put(access, &api, options.timeout, &mut target, redactor).await;
     target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(target)
 }

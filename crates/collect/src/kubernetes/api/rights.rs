@@ -111,6 +111,7 @@ const TOLD: &[(&str, &str, &str, &str)] = &[
     ("", "replicationcontrollers", WORKLOAD.0, WORKLOAD.1),
     ("", "limitranges", "limits that pods get without asking", "whether a pod without limits has some"),
     ("", "resourcequotas", "what a namespace may use up", "whether one namespace can starve others"),
+    ("", "podtemplates", WORKLOAD.0, WORKLOAD.1),
     ("apps", "deployments", WORKLOAD.0, WORKLOAD.1),
     ("apps", "daemonsets", WORKLOAD.0, WORKLOAD.1),
     ("apps", "statefulsets", WORKLOAD.0, WORKLOAD.1),

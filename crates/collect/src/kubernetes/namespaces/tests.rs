@@ -22,10 +22,13 @@ fn label(mode: &str) -> String {
     format!("pod-security.kubernetes.io/{mode}")
 }
 
+/// Labels by their modes, and what each mode and its version then are.
+type Case<'a> = (&'a [(&'a str, &'a str)], [&'a str; 6]);
+
 /// Each by what `PolicyToEvaluate` of the API server makes of it.
 #[test]
 fn labels_of_pod_security_are_read_as_the_api_server_reads_them() {
-    let cases: [(&[(&str, &str)], [&str; 6]); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[], ["none"; 6]),
         (&[("enforce", "restricted")], ["restricted", "none", "none", "none", "restricted", "none"]),
         (

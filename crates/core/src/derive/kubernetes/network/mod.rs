@@ -8,8 +8,6 @@ mod namespaces;
 mod pods;
 mod policies;
 mod services;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
