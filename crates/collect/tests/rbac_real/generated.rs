@@ -1,4 +1,5 @@
-//! Roles, bindings and questions that are made up, the same ones at every run.
+//! Roles and bindings that are made up, the same ones at every run, and questions that follow what the cluster made of them:
+//! what roles in a circle hold depends on whom the controller came to first.
 
 use seaworthy_core::schema::kubernetes::{BINDING, ROLE};
 use seaworthy_core::snapshot::Target;
