@@ -74,12 +74,12 @@ fn members(scope: &Scope<'_>, network: &Network) -> BTreeMap<ClassId, Vec<usize>
 /// What was not looked at is possible, for every isolated pod.
 fn beyond(scope: &Scope<'_>, drafts: &mut Drafts) {
     let Some(cluster) = cluster(scope) else { return };
-    let reason = format!("policies stand between more than {MOST_FLOWS} pairs of containers, which are not told one by one");
+    let reason =
+        format!("policies stand between more than {MOST_FLOWS} pairs of containers, which are not told one by one");
     for at in scope.all_of(&k8s::CONTAINER).iter().copied() {
-        for (kind, from, to) in [
-            (FlowKind::PodNetwork, cluster, scope.element[at]),
-            (FlowKind::PodEgress, scope.element[at], cluster),
-        ] {
+        for (kind, from, to) in
+            [(FlowKind::PodNetwork, cluster, scope.element[at]), (FlowKind::PodEgress, scope.element[at], cluster)]
+        {
             drafts.add(Draft::new(kind, from, to, "packets of pods").key("beyond").maybe(&reason.as_str().into()));
         }
     }
