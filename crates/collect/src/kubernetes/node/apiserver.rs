@@ -80,6 +80,10 @@ fn anonymous(part: &mut Part<'_>) {
             for fact in ["anonymous_auth", "anonymous_paths", "oidc_issuers"] {
                 part.sheet.c.set_unknown(fact, why.as_str(), source.clone());
             }
+            // A file that speaks of it beside the flag is refused.
+            if part.sheet.given("anonymous-auth", "").is_ok_and(|given| given.is_some()) {
+                by_flag(&mut part.sheet);
+            }
             return;
         }
     };
@@ -127,9 +131,17 @@ fn by_flag(sheet: &mut Sheet<'_>) {
     }
 }
 
+/// The file of authorizers, which is refused beside flags that name them.
+fn authorizers_file(sheet: &Sheet<'_>) -> Found<Option<String>> {
+    match sheet.given("authorization-mode", "") {
+        Ok(Some((_, source))) => Ok((None, source)),
+        _ => sheet.path_of("authorization-config", ""),
+    }
+}
+
 /// The modes that flags give; empty where a file takes their place.
 fn modes(sheet: &Sheet<'_>) -> Found<Vec<String>> {
-    let (file, source) = sheet.path_of("authorization-config", "")?;
+    let (file, source) = authorizers_file(sheet)?;
     if file.is_some() {
         return Ok((Vec::new(), source));
     }
@@ -142,7 +154,7 @@ fn authorization(part: &mut Part<'_>) {
     part.path("authorization-config", "authorization-config");
     let sheet = &mut part.sheet;
     let webhook = |name: &str, open: bool| Value::Object(vec![("name", name.into()), ("fails_open", open.into())]);
-    match sheet.path_of("authorization-config", "") {
+    match authorizers_file(sheet) {
         Ok((Some(path), _)) => {
             let source = Source::new(&path.as_str().into(), "authorizers");
             match shared::load(sheet.run, &path).and_then(|json| structured::authorization(&json)) {
