@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use seaworthy_collect::kubernetes::gather::Gather as _;
 use seaworthy_collect::kubernetes::object::{Object, Place};
 use seaworthy_collect::kubernetes::pods::Pods;
+use seaworthy_collect::kubernetes::yaml::documents;
 use seaworthy_collect::redact::Redactor;
 use seaworthy_core::component::Component;
 use seaworthy_core::kubernetes::pod_security::{Level, NEWEST, Pod, Violation, violations};
@@ -41,23 +41,11 @@ const CONTROLS: [(&str, &[&str]); 19] = [
     ("windowshostprocess", &["windows-host-process"]),
 ];
 
-fn json(yaml: &Yaml<'_>) -> Json {
-    match yaml {
-        Yaml::Value(Scalar::Boolean(b)) => (*b).into(),
-        Yaml::Value(Scalar::Integer(i)) => (*i).into(),
-        Yaml::Value(Scalar::String(s)) => s.as_ref().into(),
-        Yaml::Value(Scalar::Null) => Json::Null,
-        Yaml::Sequence(items) => items.iter().map(json).collect(),
-        Yaml::Mapping(map) => {
-            map.iter().map(|(k, v)| (k.as_str().expect("a text as key").to_owned(), json(v))).collect()
-        }
-        other => panic!("the cases hold nothing of the kind: {other:?}"),
-    }
-}
-
 fn read(path: &Path) -> Json {
-    let text = std::fs::read_to_string(path).expect("a case is readable");
-    json(&Yaml::load_from_str(&text).expect("a case is YAML")[0])
+    let mut found = None;
+    let bytes = std::fs::read(path).expect("a case is readable");
+    documents(&bytes, |document| found = Some(document.expect("a case is YAML").json)).expect("a case is text");
+    found.expect("a case holds a pod")
 }
 
 fn judged(pod: &Json, level: Level, minor: u32, redactor: &Redactor) -> Vec<Violation> {

@@ -25,6 +25,8 @@ pub struct Audit<'a> {
     pub benchmarks: &'a [Benchmark],
     /// The benchmark that is asked for.
     pub benchmark: &'a Benchmark,
+    /// Those that are shown beside it: of another platform that was read, too.
+    pub beside: Vec<&'a Benchmark>,
     /// The findings, in the order of kinds and components.
     pub findings: Vec<Finding>,
     /// The waivers that were given, those of threats among them.
@@ -34,7 +36,7 @@ pub struct Audit<'a> {
     /// Waivers of checks that do nothing, with the reason: expired, orphaned, without a reason.
     pub waiver_problems: Vec<String>,
     identities: Vec<Vec<String>>,
-    controls_of: HashMap<&'a str, Vec<&'a Control>>,
+    controls_of: HashMap<&'a str, Vec<(&'a Benchmark, &'a Control)>>,
     /// For each check whether it was wanted.
     wanted: Vec<bool>,
     /// Whether no finding was dropped.
@@ -44,6 +46,8 @@ pub struct Audit<'a> {
 /// A control with what was found about it.
 #[derive(Clone, Debug)]
 pub struct ControlResult<'a> {
+    /// Its benchmark.
+    pub benchmark: &'a Benchmark,
     /// The control.
     pub control: &'a Control,
     /// Fail, else unknown, else manual, else pass; without any finding, not applicable.
@@ -71,29 +75,48 @@ impl<'a> Audit<'a> {
             findings.append(&mut judge_target(chosen.iter().copied(), index, target));
         }
         let identities = snapshot.targets.iter().map(identity::identities).collect();
-        let mut controls_of: HashMap<&str, Vec<&Control>> = HashMap::new();
-        for control in &benchmark.controls {
-            for check in &control.checks {
-                controls_of.entry(check).or_default().push(control);
-            }
-        }
         let waived = vec![None; findings.len()];
         let mut audit = Self {
             snapshot,
             checks,
             benchmarks,
             benchmark,
+            beside: Vec::new(),
             findings,
             waivers,
             waived,
             waiver_problems: Vec::new(),
             identities,
-            controls_of,
+            controls_of: HashMap::new(),
             wanted,
             whole: true,
         };
+        audit.index(benchmark);
         audit.apply_waivers();
         audit
+    }
+
+    /// With other benchmarks shown beside the one that is asked for.
+    #[must_use]
+    pub fn with_beside(mut self, others: &[&'a Benchmark]) -> Self {
+        for other in others {
+            self.index(other);
+            self.beside.push(other);
+        }
+        self
+    }
+
+    fn index(&mut self, benchmark: &'a Benchmark) {
+        for control in &benchmark.controls {
+            for check in &control.checks {
+                self.controls_of.entry(check).or_default().push((benchmark, control));
+            }
+        }
+    }
+
+    /// The benchmarks that are shown.
+    pub fn shown(&self) -> impl Iterator<Item = &'a Benchmark> {
+        std::iter::once(self.benchmark).chain(self.beside.iter().copied())
     }
 
     /// The same checks over another snapshot with the same components, findings at some places taken for passing; and
@@ -106,7 +129,8 @@ impl<'a> Audit<'a> {
             self.checks.iter().zip(&self.wanted).filter(|(_, w)| **w).map(|(c, _)| &*c.id).collect();
         let (benchmarks, benchmark, waivers) = (self.benchmarks, self.benchmark, self.waivers);
         let mut out =
-            Audit::new(snapshot, self.checks, benchmarks, benchmark, waivers, |c| wanted.contains(c.id.as_str()));
+            Audit::new(snapshot, self.checks, benchmarks, benchmark, waivers, |c| wanted.contains(c.id.as_str()))
+                .with_beside(&self.beside);
         let mut forced = HashSet::new();
         for (finding, waived) in out.findings.iter_mut().zip(&mut out.waived) {
             let Some(component) = finding.component else { continue };
@@ -167,12 +191,12 @@ impl<'a> Audit<'a> {
         identity::fingerprint(&[&self.check(finding).id, &target.name, identity])
     }
 
-    /// The controls of the benchmark that a check answers.
-    pub fn controls_of(&self, check: &str) -> &[&'a Control] {
+    /// The controls of the benchmarks shown that a check answers.
+    pub fn controls_of(&self, check: &str) -> &[(&'a Benchmark, &'a Control)] {
         self.controls_of.get(check).map_or(&[], Vec::as_slice)
     }
 
-    /// Every control of the benchmark with what was found; those of whose checks none was wanted are left out.
+    /// Every control of the benchmarks shown with what was found; those of whose checks none was wanted are left out.
     pub fn controls(&self) -> Vec<ControlResult<'a>> {
         let mut of_check: Vec<Vec<usize>> = vec![Vec::new(); self.checks.len()];
         for (i, finding) in self.findings.iter().enumerate() {
@@ -182,15 +206,18 @@ impl<'a> Audit<'a> {
             self.checks.iter().zip(of_check).map(|(c, findings)| (c.id.as_str(), findings)).collect();
         let unwanted: HashSet<&str> =
             self.checks.iter().zip(&self.wanted).filter(|(_, wanted)| !**wanted).map(|(c, _)| c.id.as_str()).collect();
-        let result = |control: &'a Control| {
+        let result = |(benchmark, control): (&'a Benchmark, &'a Control)| {
             let findings: Vec<usize> =
                 control.checks.iter().filter_map(|c| by_check.get(c.as_str())).flatten().copied().collect();
             let verdict = Verdict::over(findings.iter().map(|i| self.findings[*i].judgement.verdict));
             let in_part = control.checks.iter().any(|c| unwanted.contains(c.as_str()));
-            ControlResult { control, verdict, findings, in_part }
+            ControlResult { benchmark, control, verdict, findings, in_part }
         };
-        let wanted = |c: &&Control| c.checks.is_empty() || c.checks.iter().any(|id| !unwanted.contains(id.as_str()));
-        self.benchmark.controls.iter().filter(wanted).map(result).collect()
+        let wanted = |(_, c): &(&Benchmark, &Control)| {
+            c.checks.is_empty() || c.checks.iter().any(|id| !unwanted.contains(id.as_str()))
+        };
+        let all = self.shown().flat_map(|benchmark| benchmark.controls.iter().map(move |control| (benchmark, control)));
+        all.filter(wanted).map(result).collect()
     }
 
     /// Whether it holds every finding, so that one that is not there says something.

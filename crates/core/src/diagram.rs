@@ -192,8 +192,10 @@ pub enum FlowKind {
     Membership,
     /// A container of a pod to the node that it runs on.
     Scheduled,
-    /// A container of a pod to the network of all pods, or to another that takes its packets.
+    /// The network of all pods, or another container, to a container that takes packets from there.
     PodNetwork,
+    /// A container of a pod to the network of all pods, where nothing keeps its packets.
+    PodEgress,
     /// A network actor, the API server or a container to a kubelet's port.
     Kubelet,
     /// The API server, a network actor or a container to etcd.
@@ -210,7 +212,7 @@ pub enum FlowKind {
 
 impl FlowKind {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ApiLocal,
         Self::ApiRemote,
         Self::Ssh,
@@ -234,6 +236,7 @@ impl FlowKind {
         Self::Membership,
         Self::Scheduled,
         Self::PodNetwork,
+        Self::PodEgress,
         Self::Kubelet,
         Self::Etcd,
         Self::CloudMetadata,
@@ -268,6 +271,7 @@ impl FlowKind {
             Self::Membership => "membership",
             Self::Scheduled => "scheduled",
             Self::PodNetwork => "pod-network",
+            Self::PodEgress => "pod-egress",
             Self::Kubelet => "kubelet",
             Self::Etcd => "etcd",
             Self::CloudMetadata => "cloud-metadata",

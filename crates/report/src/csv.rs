@@ -33,7 +33,7 @@ pub fn render(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     for (i, finding) in audit.findings.iter().enumerate() {
         let check = audit.check(finding);
         let component = audit.component(finding);
-        let controls: Vec<&str> = audit.controls_of(&check.id).iter().map(|c| c.id.as_str()).collect();
+        let controls: Vec<&str> = audit.controls_of(&check.id).iter().map(|(_, c)| c.id.as_str()).collect();
         let facts: Vec<String> = audit
             .facts(finding)
             .into_iter()

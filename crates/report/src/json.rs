@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
@@ -165,6 +166,8 @@ fn coverage<'r>(audit: &'r Audit<'_>) -> Coverage<'r> {
 #[derive(Serialize)]
 struct Summary<'r> {
     benchmark: BenchmarkOut<'r>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    beside: Vec<BenchmarkOut<'r>>,
     findings: Counts,
     waived: usize,
     waiver_problems: Vec<&'r str>,
@@ -203,12 +206,13 @@ impl Serialize for Counts {
 
 fn summary<'r>(audit: &'r Audit<'_>, model: Option<&'r Assessment<'r>>) -> Summary<'r> {
     let controls = audit.controls();
-    let benchmark = BenchmarkOut {
-        id: &audit.benchmark.id,
-        title: &audit.benchmark.title,
-        counts: Counts(words::counts(&controls)),
+    let benchmark = |of: &'r Benchmark| BenchmarkOut {
+        id: &of.id,
+        title: &of.title,
+        counts: Counts(words::counts(controls.iter().filter(|c| std::ptr::eq(c.benchmark, of)))),
         controls: controls
             .iter()
+            .filter(|c| std::ptr::eq(c.benchmark, of))
             .map(|c| ControlOut {
                 id: &c.control.id,
                 title: &c.control.title,
@@ -220,7 +224,8 @@ fn summary<'r>(audit: &'r Audit<'_>, model: Option<&'r Assessment<'r>>) -> Summa
             .collect(),
     };
     Summary {
-        benchmark,
+        benchmark: benchmark(audit.benchmark),
+        beside: audit.beside.iter().map(|of| benchmark(of)).collect(),
         findings: Counts(words::finding_counts(audit)),
         waived: audit.waived.iter().flatten().count(),
         waiver_problems: audit
@@ -238,9 +243,8 @@ struct Findings<'r, 'a>(&'r Audit<'a>);
 impl Serialize for Findings<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // The controls of a check are the same in all of its findings.
-        let benchmark = &self.0.benchmark.id;
         let named = |id: &str| -> Vec<String> {
-            self.0.controls_of(id).iter().map(|c| format!("{benchmark}/{}", c.id)).collect()
+            self.0.controls_of(id).iter().map(|(benchmark, c)| format!("{}/{}", benchmark.id, c.id)).collect()
         };
         let controls: Vec<Vec<String>> = self.0.checks.iter().map(|c| named(&c.id)).collect();
         let findings = self.0.findings.iter().enumerate();

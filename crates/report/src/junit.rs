@@ -39,9 +39,10 @@ struct Suite {
 /// Writes every finding.
 pub fn render(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
     let suites = suites(audit);
+    let ids: Vec<&str> = audit.shown().map(|benchmark| benchmark.id.as_str()).collect();
     let all = || suites.iter().flat_map(|s| &s.cases);
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
-    writeln!(out, "<testsuites name=\"seaworthy {}\"{}>", xml(&audit.benchmark.id), totals(all()))?;
+    writeln!(out, "<testsuites name=\"seaworthy {}\"{}>", xml(&ids.join(" ")), totals(all()))?;
     for suite in &suites {
         let name = xml(&suite.name);
         writeln!(out, "  <testsuite name=\"{name}\"{}>", totals(suite.cases.iter()))?;
@@ -70,13 +71,13 @@ fn totals<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
 fn suites(audit: &Audit<'_>) -> Vec<Suite> {
     let controls = audit.controls();
     let mut out = Vec::new();
-    for (section, controls) in words::sections(audit, &controls) {
+    for (benchmark, section, controls) in words::sections(audit, &controls) {
         let name = section.map_or_else(|| "Other controls".to_owned(), |s| format!("{} {}", s.id, s.title));
         let cases = controls.into_iter().flat_map(|control| {
             let class = format!("{} {}", control.control.id, control.control.title);
             cases(audit, &class, &control.findings)
         });
-        out.push(Suite { name: format!("{}: {name}", audit.benchmark.title), cases: cases.collect() });
+        out.push(Suite { name: format!("{}: {name}", benchmark.title), cases: cases.collect() });
     }
     let mut by_check: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for i in words::beyond(audit) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 mod record;
 
-use seaworthy_core::audit::Audit;
+use seaworthy_core::audit::{Audit, ControlResult};
 use seaworthy_core::fact::Fact;
 use seaworthy_core::verdict::Verdict;
 
@@ -25,7 +25,7 @@ pub fn render(report: Report<'_>, options: &Options, out: &mut dyn Write) -> io:
     if let Some(model) = report.model.filter(|_| !words::is_empty(audit)) {
         return record::render(report, model, options, out);
     }
-    writeln!(out, "# Audit of {}\n", escape(&audit.benchmark.title))?;
+    writeln!(out, "# Audit of {}\n", escape(&words::benchmarks(audit)))?;
     head(audit, out)?;
     if words::is_empty(audit) {
         writeln!(out, "Nothing could be collected, so nothing was judged.\n")?;
@@ -82,9 +82,20 @@ fn controls(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn controls_table(audit: &Audit<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let controls = audit.controls();
+    for benchmark in audit.shown() {
+        if !audit.beside.is_empty() {
+            writeln!(out, "### {}\n", escape(&benchmark.title))?;
+        }
+        table_of(controls.iter().filter(|result| std::ptr::eq(result.benchmark, benchmark)), out)?;
+    }
+    Ok(())
+}
+
+fn table_of<'c, 'a: 'c>(controls: impl Iterator<Item = &'c ControlResult<'a>>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| Control | Title | Level | Verdict | Findings |")?;
     writeln!(out, "|---|---|---:|---|---:|")?;
-    for result in audit.controls() {
+    for result in controls {
         let control = result.control;
         let (id, title) = (escape(&control.id), own(&control.title));
         let part = if result.in_part { " (in part)" } else { "" };
@@ -123,7 +134,7 @@ fn findings(audit: &Audit<'_>, verdict: Verdict, title: &str, nothing: &str, out
 
 fn heading(audit: &Audit<'_>, group: &Group<'_, '_>, verdict: Verdict, out: &mut dyn Write) -> io::Result<()> {
     let check = group.check;
-    let controls: Vec<String> = audit.controls_of(&check.id).iter().map(|c| escape(&c.id)).collect();
+    let controls: Vec<String> = audit.controls_of(&check.id).iter().map(|(_, c)| escape(&c.id)).collect();
     let answers = match controls.as_slice() {
         [] => "beyond the benchmark".to_owned(),
         [one] => format!("control {one}"),

@@ -15,6 +15,7 @@ use std::io::{self, Write};
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::component::Component;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::schema::docker::DOCKERFILE;
 use seaworthy_core::snapshot::Target;
@@ -237,8 +238,12 @@ fn location<'k>(target: &Target, kind: &'k str, name: &str) -> Location<'k> {
     }
 }
 
-/// The place in a file, for what is one: the first that a deciding fact names.
+/// The place in a file, for what is in one: the first that a deciding fact names.
 fn physical(audit: &Audit<'_>, finding: &Finding) -> Option<Physical> {
+    if let Some(component) = audit.component(finding).filter(|c| c.kind.name.starts_with("kubernetes.")) {
+        let is_of_files = audit.snapshot.targets[finding.target].platform == "files";
+        return if is_of_files { of_manifest(audit, finding, component) } else { None };
+    }
     let component = audit.component(finding).filter(|c| std::ptr::eq(c.kind, &DOCKERFILE))?;
     let number = |place: &Value, field: &str| u32::try_from(place.field(field)?.as_int()?).ok().filter(|n| *n > 0);
     let deciding = audit.deciding(finding);
@@ -249,6 +254,20 @@ fn physical(audit: &Audit<'_>, finding: &Finding) -> Option<Physical> {
         start_column: place.and_then(|place| number(place, "column")),
     };
     Some(Physical { artifact_location: Artifact { uri: segments(&component.name) }, region })
+}
+
+/// The place in a manifest: of the first deciding fact that was read in one, else of the first of its other facts.
+fn of_manifest(audit: &Audit<'_>, finding: &Finding, component: &Component) -> Option<Physical> {
+    let deciding = audit.deciding(finding);
+    let others = component.facts().map(|(_, fact)| fact);
+    deciding.iter().map(|(_, fact)| *fact).chain(others).find_map(|fact| {
+        // `12:7 spec.hostNetwork`.
+        let (line, rest) = fact.source.field.split_once(':')?;
+        let column = rest.split(' ').next()?;
+        let number = |text: &str| text.parse::<u32>().ok().filter(|n| *n > 0);
+        let region = Region { start_line: number(line)?, start_column: Some(number(column)?) };
+        Some(Physical { artifact_location: Artifact { uri: segments(&fact.source.place) }, region })
+    })
 }
 
 /// The most characters of a component's name in a location.

@@ -2,7 +2,7 @@
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::{Audit, ControlResult};
-use seaworthy_core::benchmark::Section;
+use seaworthy_core::benchmark::{Benchmark, Section};
 use seaworthy_core::check::Check;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::remedy::Edit;
@@ -110,12 +110,32 @@ pub fn finding_counts(audit: &Audit<'_>) -> [usize; 5] {
     VERDICTS.map(|v| audit.count(v))
 }
 
-/// The controls of each section, in order; those of no section come last, without one.
+/// The benchmarks that are shown, as one title.
+pub fn benchmarks(audit: &Audit<'_>) -> String {
+    audit.shown().map(|benchmark| benchmark.title.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// The controls of each section of the benchmarks that are shown, in order; of each benchmark those of no section come
+/// last, without one.
 pub fn sections<'r, 'a>(
     audit: &Audit<'a>,
     controls: &'r [ControlResult<'a>],
-) -> Vec<(Option<&'a Section>, Vec<&'r ControlResult<'a>>)> {
-    let sections = &audit.benchmark.sections;
+) -> Vec<(&'a Benchmark, Option<&'a Section>, Vec<&'r ControlResult<'a>>)> {
+    let of = |benchmark: &'a Benchmark| {
+        let own = controls.iter().filter(move |c| std::ptr::eq(c.benchmark, benchmark));
+        sections_of(benchmark, own).into_iter().map(move |(section, controls)| (benchmark, section, controls))
+    };
+    audit.shown().flat_map(of).collect()
+}
+
+fn sections_of<'r, 'a>(
+    benchmark: &'a Benchmark,
+    controls: impl Iterator<Item = &'r ControlResult<'a>>,
+) -> Vec<(Option<&'a Section>, Vec<&'r ControlResult<'a>>)>
+where
+    'a: 'r,
+{
+    let sections = &benchmark.sections;
     let mut out: Vec<(Option<&Section>, Vec<&ControlResult<'_>>)> =
         sections.iter().map(|s| (Some(s), Vec::new())).chain([(None, Vec::new())]).collect();
     for control in controls {

@@ -218,9 +218,10 @@ pub struct AuditArguments {
     /// Flags that every command knows.
     #[command(flatten)]
     pub common: CommonArguments,
-    /// The benchmark whose ids are shown: cis-docker-1.6.0, or cis-docker for the newest
-    #[arg(long, value_name = "ID", default_value = "cis-docker", help_heading = "Judging")]
-    pub benchmark: String,
+    /// The benchmark whose ids are shown: cis-docker-1.6.0, or cis-docker for the newest [default: the newest CIS benchmark
+    /// of each platform that was read]
+    #[arg(long, value_name = "ID", help_heading = "Judging")]
+    pub benchmark: Option<String>,
     /// Only these checks: names, folders or benchmark ids; repeatable
     #[arg(long, value_name = "CHECK", value_delimiter = ',', help_heading = "Judging")]
     pub check: Vec<String>,

@@ -55,6 +55,11 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// The end of what only prints.
+pub fn said(done: anyhow::Result<()>) -> ExitCode {
+    done.map_or_else(|error| failure(&error), |()| Exit::Clean.into())
+}
+
 /// A refusal, in one line: it ends with another code than failures do.
 #[derive(Debug)]
 pub struct Refused(pub String);

@@ -7,6 +7,7 @@ mod config;
 mod exit;
 mod input;
 mod output;
+mod plugin;
 mod progress;
 
 use std::process::ExitCode;
@@ -15,10 +16,16 @@ use clap::Parser as _;
 
 use arguments::{Arguments, Command};
 use exit::Exit;
+use plugin::Called;
 
 fn main() -> ExitCode {
     complete::complete();
-    let arguments = match Arguments::try_parse() {
+    let line = match plugin::called(std::env::args_os()) {
+        Ok(Called::Line(line)) => line,
+        Ok(Called::Metadata(text)) => return exit::said(output::write(None, |out| writeln!(out, "{text}"))),
+        Err(error) => return exit::failure(&error),
+    };
+    let arguments = match Arguments::try_parse_from(line) {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };

@@ -28,7 +28,7 @@ fn json(data: &[u8]) -> Option<Json> {
 }
 
 /// Components as a snapshot holds them: each fact of its type, and the whole read back as it was written.
-fn sound(components: Vec<Component>) {
+pub fn sound(components: Vec<Component>) {
     for component in &components {
         for (name, fact) in component.facts() {
             let spec = component.kind.fact(name).expect("a fact of the schema");

@@ -1,11 +1,13 @@
-//! What is given on the command line: evidence from others, Dockerfiles.
+//! What is given on the command line: evidence from others, Dockerfiles, manifests.
 
+use seaworthy_collect::kubernetes::files::{Version, target};
+use seaworthy_collect::kubernetes::yaml;
 use seaworthy_collect::{evidence, files};
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::docker::{DOCKERFILE, IMAGE};
 use seaworthy_core::snapshot::{Snapshot, Target};
 
-use super::engine::REDACTOR;
+use super::engine::{REDACTOR, sound};
 
 /// A report or a signature, applied to an image: whatever it says has the schema's types.
 pub fn given_evidence(data: &[u8]) {
@@ -31,5 +33,24 @@ pub fn dockerfile(data: &[u8]) {
             }
         }
         Err(why) => assert!(!why.contains('\n'), "{why:?}"),
+    }
+}
+
+/// Manifests: documents in YAML or JSON, and what is made of the objects in them.
+pub fn manifest(data: &[u8]) {
+    let lines = data.split(|byte| *byte == b'\n').count();
+    let done = yaml::documents(data, |read| match read {
+        Ok(document) => {
+            assert!((1..=lines).contains(&document.line), "line {}", document.line);
+            assert!(document.doubts.iter().all(|doubt| !doubt.contains('\n')));
+        }
+        Err(broken) => assert!(!broken.reason.contains(char::is_control) && broken.line <= lines + 1, "{broken:?}"),
+    });
+    if let Err(why) = done {
+        assert!(!why.contains(char::is_control), "{why:?}");
+    }
+    let version: Version = "1.35.1".parse().expect("a version");
+    for version in [None, Some(&version)] {
+        sound(target(data, version, &REDACTOR).components);
     }
 }

@@ -37,6 +37,7 @@ pub const ALL: &[Target] = &[
     ("glob", files::glob),
     ("evidence", given::given_evidence),
     ("dockerfile", given::dockerfile),
+    ("manifest", given::manifest),
     ("audit-message", kernel::audit_message),
     ("netlink", kernel::netlink),
     ("acl", kernel::access_list),

@@ -146,7 +146,7 @@ impl Machine {
         std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(|why| format!("{name}: {why}"))?;
         if bytes.len() > yaml::LARGEST {
             manifests.lost(&*name, format!("larger than {} MiB", yaml::LARGEST >> 20));
-        } else if manifests.file(&name, &bytes) == manifests::Kind::Other {
+        } else if manifests.file(&name, &bytes, true) == manifests::Kind::Other {
             return Err(format!("{name}: no Kubernetes object is in it"));
         }
         Ok(target)
@@ -198,8 +198,11 @@ impl Machine {
             match self.root.read(&whole, yaml::LARGEST.min(left)) {
                 Ok(bytes) => {
                     left -= bytes.len();
-                    if may_hold_objects(&bytes) {
-                        is_any |= manifests.file(&file.display().to_string(), &bytes) == manifests::Kind::Manifest;
+                    let names = names_objects(&bytes);
+                    // A name may be written in escapes.
+                    if names || memchr::memchr(b'\\', &bytes).is_some() {
+                        let kind = manifests.file(&file.display().to_string(), &bytes, names);
+                        is_any |= kind == manifests::Kind::Manifest;
                     } else {
                         manifests.other();
                     }
@@ -223,7 +226,7 @@ impl Machine {
         let name = file.display().to_string();
         let read = absolute(file).and_then(|whole| self.root.read(whole, yaml::LARGEST).map_err(|why| why.to_string()));
         match read {
-            Ok(bytes) => manifests.file(&name, &bytes),
+            Ok(bytes) => manifests.file(&name, &bytes, true),
             Err(why) => {
                 manifests.lost(name, why);
                 manifests::Kind::Manifest
@@ -340,10 +343,11 @@ impl Machine {
     }
 }
 
-/// Whether an object can be in a file: its field is named, or may be in escapes.
-fn may_hold_objects(bytes: &[u8]) -> bool {
-    let is_wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
-    is_wide || memchr::memmem::find(bytes, b"apiVersion").is_some() || memchr::memchr(b'\\', bytes).is_some()
+/// Whether the fields of an object are named in a file, or it is of wide characters, in which they cannot be seen.
+fn names_objects(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe])
+        || bytes.starts_with(&[0xfe, 0xff])
+        || memchr::memmem::find(bytes, b"apiVersion").is_some()
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, String> {

@@ -42,6 +42,7 @@ pub trait Gather: Send {
 /// Every gatherer.
 pub fn gatherers() -> Vec<Box<dyn Gather>> {
     vec![
+        Box::<super::pods::Pods>::default(),
         Box::<super::rbac::Rbac>::default(),
         Box::<super::namespaces::NamespaceGatherer>::default(),
         Box::<super::network::NetworkGatherer>::default(),
@@ -51,6 +52,5 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
         Box::<super::mirror::Mirrors>::default(),
-        Box::<super::pods::Pods>::default(),
     ]
 }

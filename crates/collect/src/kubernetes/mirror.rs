@@ -190,7 +190,7 @@ mod tests {
             change("/status/containerStatuses", Json::Null),
             change("/spec/containers/0/command", 7.into()),
         ] {
-            assert!(gathered(&[pod.clone()], Some(1)).of(&APISERVER).next().is_none(), "{pod}");
+            assert!(gathered(std::slice::from_ref(&pod), Some(1)).of(&APISERVER).next().is_none(), "{pod}");
         }
     }
 }

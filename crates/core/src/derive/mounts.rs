@@ -5,35 +5,12 @@ use std::sync::Arc;
 use super::{engine_sockets, only, open_list};
 use crate::component::Component;
 use crate::fact::Source;
+use crate::kubernetes::host_path::{SOCKET_NAMES, SOCKETS};
 use crate::path::normalise;
 use crate::predicate::path_is_under;
 use crate::schema::docker;
 use crate::snapshot::Target;
 use crate::value::Value;
-
-/// Sockets that command a container engine wherever they are found, by the usual paths.
-const SOCKETS: &[&str] = &[
-    "/run/docker.sock",
-    "/run/containerd/containerd.sock",
-    "/run/docker/containerd/containerd.sock",
-    "/run/podman/podman.sock",
-    "/run/crio/crio.sock",
-    "/run/cri-dockerd.sock",
-    "/run/dockershim.sock",
-    "/run/buildkit/buildkitd.sock",
-    "/run/k3s/containerd/containerd.sock",
-];
-
-/// The same by file name, for sockets at other paths (rootless engines, private ones).
-const SOCKET_NAMES: &[&str] = &[
-    "docker.sock",
-    "containerd.sock",
-    "podman.sock",
-    "crio.sock",
-    "cri-dockerd.sock",
-    "dockershim.sock",
-    "buildkitd.sock",
-];
 
 /// Directories that decide over the host: whoever reads or writes in them learns its secrets or becomes it. The
 /// first eight are those that the benchmark names.

@@ -62,7 +62,7 @@ const DECISIVE: &[&str] = &[
 ];
 
 /// Whether writing beneath a path of the host makes one root: it is one of those directories, lies in one, or holds one.
-fn is_decisive(path: &str) -> bool {
+pub(super) fn is_decisive(path: &str) -> bool {
     let under = crate::predicate::path_is_under;
     DECISIVE.iter().any(|d| under(path, d) || under(d, path))
 }

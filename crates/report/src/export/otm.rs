@@ -67,6 +67,7 @@ impl Serialize for Document<'_> {
 }
 
 fn project(model: &Assessment<'_>) -> Value {
+    let benchmarks: Vec<&str> = model.audit.shown().map(|benchmark| benchmark.id.as_str()).collect();
     let targets: Vec<&str> = model.audit.snapshot.targets.iter().map(|t| t.name.as_str()).collect();
     let Counted { proven, assumed, possible } = model.paths_counted();
     json!({
@@ -74,7 +75,7 @@ fn project(model: &Assessment<'_>) -> Value {
         "id": format!("seaworthy-{}", fingerprint(&targets)),
         "description": made(model),
         "attributes": {
-            "benchmark": one_line(&model.audit.benchmark.id),
+            "benchmark": one_line(&benchmarks.join(", ")),
             "pathsProven": proven.to_string(),
             "pathsAssumed": assumed.to_string(),
             "pathsPossible": possible.to_string(),
@@ -265,7 +266,7 @@ fn mitigations(model: &Assessment<'_>, told: &[Told<'_>]) -> Vec<Mitigation> {
     let known = model.audit.checks.iter().filter_map(|c| shares.get(c.id.as_str()).map(|s| (c, *s)));
     let out = known.map(|(check, share)| {
         let controls = model.audit.controls_of(&check.id).iter();
-        let controls: Vec<String> = controls.map(|c| format!("{}/{}", model.audit.benchmark.id, c.id)).collect();
+        let controls: Vec<String> = controls.map(|(of, c)| format!("{}/{}", of.id, c.id)).collect();
         let mut attributes = BTreeMap::new();
         attributes.insert("safety".to_owned(), check.remedy.safety.word().to_owned());
         attributes.insert("severity".to_owned(), check.severity.word().to_owned());

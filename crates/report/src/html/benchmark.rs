@@ -68,12 +68,13 @@ pub struct FindingsView {
 pub fn sections(assessment: &Assessment<'_>) -> Vec<SectionView> {
     let controls = assessment.audit.controls();
     let sections = words::sections(assessment.audit, &controls);
-    let view =
-        |(section, controls): (Option<&seaworthy_core::benchmark::Section>, Vec<&ControlResult<'_>>)| SectionView {
-            title: section.map_or_else(|| "Others".into(), |s| format!("{} {}", name(&s.id), sentence(&s.title))),
-            controls: controls.into_iter().map(|c| control(assessment, c)).collect(),
-        };
-    sections.into_iter().map(view).collect()
+    let mut out = Vec::with_capacity(sections.len());
+    for (benchmark, section, controls) in sections {
+        let own = section.map_or_else(|| "Others".into(), |s| format!("{} {}", name(&s.id), sentence(&s.title)));
+        let title = if assessment.audit.beside.is_empty() { own } else { format!("{}: {own}", name(&benchmark.title)) };
+        out.push(SectionView { title, controls: controls.into_iter().map(|c| control(assessment, c)).collect() });
+    }
+    out
 }
 
 fn control(assessment: &Assessment<'_>, of: &ControlResult<'_>) -> ControlView {

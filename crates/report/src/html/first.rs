@@ -38,7 +38,7 @@ pub fn standing(assessment: &Assessment<'_>) -> Standing {
         threats: Status::ALL.iter().map(|s| s.word()).zip(assessment.counted().map(words::thousands)).collect(),
         letters: letters.iter().map(|(l, n)| (l.letter(), title(*l), words::thousands(*n))).collect(),
         paths: [(Basis::Proven.word(), proven), (Basis::Assumed.word(), assumed), (Basis::Possible.word(), possible)],
-        benchmark: (sentence(&assessment.audit.benchmark.title), verdicts),
+        benchmark: (sentence(&words::benchmarks(assessment.audit)), verdicts),
     }
 }
 

@@ -319,7 +319,7 @@ impl Record<'_> {
 
     fn benchmark(&self, out: &mut dyn Write) -> io::Result<()> {
         let audit = self.model.audit;
-        writeln!(out, "## Benchmark: {}\n", escape(&audit.benchmark.title))?;
+        writeln!(out, "## Benchmark: {}\n", escape(&words::benchmarks(audit)))?;
         super::summary_table(audit, out)?;
         super::controls_table(audit, out)
     }
@@ -469,7 +469,7 @@ fn listed(names: &[String]) -> String {
 
 /// `(CIS 5.5, 5.31)`; nothing for what is beyond the benchmark.
 fn controls(model: &Assessment<'_>, check: &str) -> String {
-    let ids: Vec<String> = model.audit.controls_of(check).iter().map(|c| escape(&c.id)).collect();
+    let ids: Vec<String> = model.audit.controls_of(check).iter().map(|(_, c)| escape(&c.id)).collect();
     if ids.is_empty() { String::new() } else { format!("(control {})", ids.join(", ")) }
 }
 

@@ -150,7 +150,7 @@ fn rule<'a>(audit: &Audit<'_>, check: &'a Check) -> Rule<'a> {
     let explain = format!("seaworthy explain {}", check.id);
     let (platform, kind) = check.about.split_once('.').unwrap_or(("", words::kind(&check.about)));
     let tags = ["security", platform, kind].into_iter().filter(|t| !t.is_empty()).map(Into::into);
-    let controls = audit.controls_of(&check.id).iter().map(|c| format!("{}/{}", audit.benchmark.id, c.id).into());
+    let controls = audit.controls_of(&check.id).iter().map(|(of, c)| format!("{}/{}", of.id, c.id).into());
     Rule {
         id: check.id.as_str().into(),
         short_description: Message { text: literal(&bounded(&check.title, DESCRIPTION)) },

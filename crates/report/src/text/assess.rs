@@ -24,11 +24,16 @@ impl Model<'_, '_> {
         self.threats_line(out)?;
         self.paths_lines(out)?;
         let audit = self.text.audit;
-        let counts = self.text.counts(&words::counts(&audit.controls()));
-        let title = short(&audit.benchmark.title, audit.benchmark.version());
-        let mut line = Edge::plain(format!("  Benchmark  {title}"));
-        line.push(&format!("   {}", counts.plain), &format!("   {}", counts.painted));
-        self.text.page.edges(out, &line, &Edge::default())?;
+        let controls = audit.controls();
+        for (i, benchmark) in audit.shown().enumerate() {
+            let own = controls.iter().filter(|c| std::ptr::eq(c.benchmark, benchmark));
+            let counts = self.text.counts(&words::counts(own));
+            let title = short(&benchmark.title, benchmark.version());
+            let label = if i == 0 { "Benchmark" } else { "" };
+            let mut line = Edge::plain(format!("  {label:<9}  {title}"));
+            line.push(&format!("   {}", counts.plain), &format!("   {}", counts.painted));
+            self.text.page.edges(out, &line, &Edge::default())?;
+        }
         self.first(out)?;
         self.smallest(out)?;
         for problem in &self.model.waiver_problems {

@@ -40,7 +40,12 @@ impl Text<'_, '_> {
         let longest = controls.iter().map(|c| width(&c.control.id)).max().unwrap_or(0);
         let word = if self.options.all { 16 } else { 9 };
         let columns = Columns { id: longest.min(12) + 2, word };
-        for (section, controls) in words::sections(self.audit, &controls) {
+        let mut before = None;
+        for (benchmark, section, controls) in words::sections(self.audit, &controls) {
+            if !self.audit.beside.is_empty() && before != Some(&benchmark.id) {
+                before = Some(&benchmark.id);
+                writeln!(out, "\n{}", self.page.paint.bold(&one_line(&benchmark.title)))?;
+            }
             let (id, title) = section.map_or(("", "Other controls"), |s| (s.id.as_str(), s.title.as_str()));
             self.section(id, title, &words::counts(controls.iter().copied()), out)?;
             for control in controls {

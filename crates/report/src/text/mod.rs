@@ -172,7 +172,7 @@ fn parts(target: &Target) -> String {
     for component in &target.components {
         // Pods that are alike are one component.
         let alike = component.value("instances").as_int().and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
-        let alike = if component.kind.name == "kubernetes.pod" { alike } else { 1 };
+        let alike = if component.kind.name == "kubernetes.pod" { alike.max(1) } else { 1 };
         *counts.entry(component.kind.name).or_default() += alike;
     }
     let shown = [

@@ -9,7 +9,10 @@ use seaworthy_core::audit::Audit;
 use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::diff::{Moment, diff};
-use seaworthy_core::snapshot::Snapshot;
+use seaworthy_core::judge::Finding;
+use seaworthy_core::kubernetes::ONLY_A_CLUSTER;
+use seaworthy_core::schema::docker::DOCKERFILE;
+use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::step::Forecast;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
@@ -50,14 +53,16 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         bail!("-f {name} tells the threat model, which audit does not make: seaworthy assess -f {name}");
     }
     let (catalog, config) = super::settings(&arguments.common)?;
-    let benchmark = benchmark(&catalog, &config, &arguments.benchmark)?;
+    // A wrong name is said before anything is read.
+    let asked = asked(&catalog, &config, arguments.benchmark.as_deref())?;
     let chosen = chosen(&catalog, &arguments.check)?;
     let skipped = chosen_or_none(&catalog, arguments.skip.iter().chain(&config.skip))?;
     let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
     let wanted = |id: &str| chosen.as_ref().is_none_or(|c| c.contains(id)) && !skipped.contains(id);
-    let judge = Judge { catalog: &catalog, config: &config, benchmark };
+    let mut judge = Judge { catalog: &catalog, config: &config, shown: Vec::new() };
 
     let snapshot = judge.derived(input::snapshot(&arguments.target, arguments.common.quiet)?)?;
+    judge.shown = shown(&catalog, asked, arguments.benchmark.is_some(), &snapshot)?;
     let mut audit = judge.audit(&snapshot, wanted);
     if let (View::Audit, Some(known)) = (view, &known) {
         audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
@@ -137,8 +142,8 @@ pub struct Judge<'a> {
     pub catalog: &'a Catalog,
     /// The user's settings.
     pub config: &'a Config,
-    /// The benchmark that is asked for.
-    pub benchmark: &'a Benchmark,
+    /// The benchmarks that are shown: the one that is asked for, else one of each platform.
+    pub shown: Vec<&'a Benchmark>,
 }
 
 impl<'a> Judge<'a> {
@@ -158,7 +163,9 @@ impl<'a> Judge<'a> {
         'a: 's,
     {
         let Catalog { checks, benchmarks, .. } = self.catalog;
-        Audit::new(snapshot, checks, benchmarks, self.benchmark, &self.config.waivers, |c| wanted(&c.id))
+        let (first, beside) =
+            self.shown.split_first().map_or((&benchmarks[0], &[][..]), |(first, more)| (*first, more));
+        Audit::new(snapshot, checks, benchmarks, first, &self.config.waivers, |c| wanted(&c.id)).with_beside(beside)
     }
 
     /// The threat model over an audit.
@@ -191,16 +198,52 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// The benchmark that is asked for; by the family's name that of the settings, else the newest.
-pub fn benchmark<'a>(catalog: &'a Catalog, config: &Config, asked: &str) -> Result<&'a Benchmark> {
-    let benchmark = match (asked, &config.benchmark) {
-        ("cis-docker", Some(configured)) => configured.as_str(),
-        (asked, _) => asked,
+/// The benchmark that is asked for, by a flag or in the settings.
+pub fn asked<'a>(catalog: &'a Catalog, config: &Config, flag: Option<&str>) -> Result<Option<&'a Benchmark>> {
+    // By the family's name that of the settings, where it is of the family.
+    let of_family = |family: &str| config.benchmark.as_deref().filter(|b| b.starts_with(&format!("{family}-")));
+    let Some(wanted) = flag.map(|flag| of_family(flag).unwrap_or(flag)).or(config.benchmark.as_deref()) else {
+        return Ok(None);
     };
-    catalog.benchmark(benchmark).with_context(|| {
+    let found = catalog.benchmark(wanted).with_context(|| {
         let known: Vec<&str> = catalog.benchmarks.iter().map(|b| b.id.as_str()).collect();
-        format!("there is no benchmark `{benchmark}`; there are {}", known.join(", "))
-    })
+        format!("there is no benchmark `{wanted}`; there are {}", known.join(", "))
+    })?;
+    Ok(Some(found))
+}
+
+/// The benchmarks to show: the one of the flag alone; else of each platform that was read that of the settings, or the
+/// newest of CIS.
+pub fn shown<'a>(
+    catalog: &'a Catalog,
+    asked: Option<&'a Benchmark>,
+    by_flag: bool,
+    snapshot: &Snapshot,
+) -> Result<Vec<&'a Benchmark>> {
+    if let Some(asked) = asked.filter(|_| by_flag) {
+        return Ok(vec![asked]);
+    }
+    let of = |platform: &str| {
+        let own = asked.filter(|benchmark| is_of(benchmark, platform));
+        own.or_else(|| catalog.newest(&format!("cis-{platform}")))
+    };
+    let was_read = |platform: &&str| {
+        let mut kinds = snapshot.targets.iter().flat_map(|t| &t.components).map(|c| c.kind.name);
+        // A Dockerfile is no part of a host.
+        kinds.any(|kind| kind != DOCKERFILE.name && kind.split('.').next() == Some(platform))
+            || snapshot.targets.iter().any(|t| t.platform == **platform)
+    };
+    let found: Vec<&Benchmark> = ["docker", "kubernetes"].into_iter().filter(was_read).filter_map(of).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    Ok(vec![asked.or_else(|| of("docker")).context("the catalogue has no benchmark")?])
+}
+
+/// Whether a benchmark is answered by checks of a platform.
+fn is_of(benchmark: &Benchmark, platform: &str) -> bool {
+    let mut checks = benchmark.controls.iter().flat_map(|control| &control.checks);
+    checks.any(|check| check.split('/').next() == Some(platform))
 }
 
 /// Keeps the paths that are wanted, and of the threats those that a baseline does not know.
@@ -252,15 +295,27 @@ fn worst(audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> (Opti
         (View::Threats, Some(model)) => model.worst_threats(),
         (View::Paths, Some(model)) => model.worst_paths(),
         (View::Audit | View::Assess | View::Threats | View::Paths, _) => {
-            (audit.worst(Verdict::Fail), audit.worst(Verdict::Unknown))
+            let unknown = |(i, f): (usize, &Finding)| {
+                let outside = f.component.is_none() && f.judgement.reason.as_deref().is_some_and(is_outside);
+                (f.judgement.verdict == Verdict::Unknown && audit.waived[i].is_none() && !outside)
+                    .then(|| audit.check(f).severity)
+            };
+            (audit.worst(Verdict::Fail), audit.findings.iter().enumerate().filter_map(unknown).max())
         }
     }
+}
+
+/// Whether a list is incomplete only because files are all that was given.
+fn is_outside(reason: &str) -> bool {
+    reason.ends_with(ONLY_A_CLUSTER)
 }
 
 /// A gate never opens because something could not be read; findings go before what is unknown. Of several targets one
 /// that could not be read at all is unknown at every severity.
 fn exit(arguments: &AuditArguments, audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> Exit {
-    let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || !t.incomplete.is_empty());
+    // What no file can say is no failure to read it.
+    let lists = |t: &Target| t.incomplete.values().any(|why| !is_outside(why));
+    let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || lists(t));
     let (found, unknown) = worst(audit, view, model);
     if let Some(limit) = arguments.fail_on.and_then(FailOn::severity) {
         if found.is_some_and(|s| s >= limit) {

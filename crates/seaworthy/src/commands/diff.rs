@@ -7,7 +7,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::diff::{Moment, diff};
 use seaworthy_report::{Format, Options, render_diff};
 
-use super::audit::{Judge, benchmark, chosen_or_none};
+use super::audit::{Judge, asked, chosen_or_none, shown};
 use crate::arguments::{DiffArguments, FailOn};
 use crate::config::Config;
 use crate::exit::Exit;
@@ -55,8 +55,9 @@ fn moment(path: &Path, catalog: &Catalog, config: &Config) -> Result<Moment> {
     if let Some(moment) = seaworthy_report::moment(&bytes).map_err(|why| anyhow!("report {}: {why}", path.display()))? {
         return Ok(moment);
     }
-    let judge = Judge { catalog, config, benchmark: benchmark(catalog, config, "cis-docker")? };
+    let mut judge = Judge { catalog, config, shown: Vec::new() };
     let snapshot = judge.derived(input::parse(path, &bytes)?)?;
+    judge.shown = shown(catalog, asked(catalog, config, None)?, false, &snapshot)?;
     let skipped = chosen_or_none(catalog, config.skip.iter())?;
     let audit = judge.audit(&snapshot, |id| !skipped.contains(id));
     Ok(Moment::of(&judge.model(&audit)))

@@ -84,12 +84,17 @@ impl<'r> Manifests<'r> {
         }
     }
 
-    /// Takes the objects of a file.
-    pub fn file(&mut self, name: &str, bytes: &[u8]) -> Kind {
+    /// Takes the objects of a file. What cannot be read in it may be an object where it `names` the fields of one.
+    pub fn file(&mut self, name: &str, bytes: &[u8], names: bool) -> Kind {
         let name: Arc<str> = name.into();
         let (objects, gaps) = (self.objects, self.gaps.len() + self.more_gaps);
         let others: usize = self.other_kinds.values().sum();
-        if let Err(why) = yaml::documents(bytes, |read| self.document(&name, read)) {
+        let read = yaml::documents(bytes, |read| {
+            if names || read.is_ok() {
+                self.document(&name, read);
+            }
+        });
+        if let (Err(why), true) = (read, names) {
             self.lost(&*name, why);
         }
         let is_manifest = objects < self.objects
@@ -127,10 +132,8 @@ impl<'r> Manifests<'r> {
     fn document(&mut self, name: &Arc<str>, read: Result<Document, Broken>) {
         match read {
             Ok(document) => {
-                for doubt in &document.doubts {
-                    self.gap(&**name, doubt, "what other readers take it for");
-                }
-                let Document { line, mut json, marks, .. } = document;
+                let before = self.objects;
+                let Document { line, mut json, marks, doubts } = document;
                 let place = Place { name: Arc::clone(name), positions: Some(marks.clone()) };
                 if let Some(items) = items(&mut json) {
                     let list =
@@ -138,6 +141,10 @@ impl<'r> Manifests<'r> {
                     self.list(&list, items, &mut Vec::new());
                 } else {
                     self.object(&mut json, &place, line);
+                }
+                let is_object = before < self.objects;
+                for doubt in doubts.iter().filter(|_| is_object) {
+                    self.gap(&**name, doubt, "what other readers take it for");
                 }
             }
             Err(Broken { line, reason, is_template }) => {
@@ -286,4 +293,14 @@ fn items(json: &mut Json) -> Option<Vec<Json>> {
 
 fn text(json: &Json, field: &str) -> String {
     json[field].as_str().unwrap_or_default().to_owned()
+}
+
+/// The target that a file's bytes alone give; for tests of the reader.
+pub fn target(bytes: &[u8], version: Option<&Version>, redactor: &Redactor) -> Target {
+    let mut manifests = Manifests::new(version, redactor);
+    manifests.file("manifest.yaml", bytes, true);
+    let mut target = Target::new("manifest.yaml", "files", "/manifest.yaml");
+    manifests.finish(&mut target);
+    crate::assemble::scrub::scrub(&mut target, redactor);
+    target
 }

@@ -42,6 +42,8 @@ pub(super) fn read(json: Node<'_>, spot: &Spot, given: &Given<'_>) -> Built {
     let annotations = json.at(&["metadata", "annotations"]);
     let mut sheet = Sheet::new(&POD, spot.clone());
     sheet.set("namespace", "metadata.namespace", given.namespace);
+    let system = matches!(given.namespace, "kube-system" | "kube-public" | "kube-node-lease");
+    sheet.set("in_system_namespace", "metadata.namespace", system);
     metadata(&mut sheet, json, given.redactor);
     scheduling(&mut sheet, spec);
     namespaces(&mut sheet, spec);

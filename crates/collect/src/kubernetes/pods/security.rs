@@ -11,6 +11,7 @@ use super::sheet::Sheet;
 /// What a pod's security context gives its containers.
 #[derive(Clone, Debug)]
 pub(super) struct PodContext {
+    says_something: Read<bool>,
     run_as_user: Read<Option<i64>>,
     run_as_group: Read<Option<i64>>,
     run_as_non_root: Read<Option<bool>>,
@@ -69,6 +70,7 @@ fn says_something(context: Node<'_>) -> Read<bool> {
 pub(super) fn of_pod(sheet: &mut Sheet, spec: Node<'_>, annotations: Node<'_>, windows: bool) -> PodContext {
     let context = spec.get("securityContext");
     let out = PodContext {
+        says_something: says_something(context),
         run_as_user: context.get("runAsUser").int(),
         run_as_group: context.get("runAsGroup").int(),
         run_as_non_root: context.get("runAsNonRoot").bool(),
@@ -79,7 +81,7 @@ pub(super) fn of_pod(sheet: &mut Sheet, spec: Node<'_>, annotations: Node<'_>, w
         annotated: profiles(annotations, APPARMOR),
         windows,
     };
-    sheet.read("security_context", "spec.securityContext", says_something(context));
+    sheet.read("security_context", "spec.securityContext", out.says_something.clone());
     sheet.read("run_as_user", "spec.securityContext.runAsUser", out.run_as_user.clone());
     sheet.read("run_as_group", "spec.securityContext.runAsGroup", out.run_as_group.clone());
     sheet.read("run_as_non_root", "spec.securityContext.runAsNonRoot", out.run_as_non_root.clone());
@@ -138,7 +140,12 @@ fn over<T: Clone>(own: &Read<Option<T>>, pod: &Read<Option<T>>) -> Read<Option<T
 /// The facts of a container's security context. `name` finds its annotations.
 pub(super) fn of_container(sheet: &mut Sheet, json: Node<'_>, name: &str, pod: &PodContext) {
     let context = json.get("securityContext");
-    sheet.read("security_context", "securityContext", says_something(context));
+    let set = match (says_something(context), &pod.says_something) {
+        (Ok(true), _) | (_, Ok(true)) => Ok(true),
+        (Ok(false), of_pod) => of_pod.clone(),
+        (unknown, _) => unknown,
+    };
+    sheet.read("security_context", "securityContext", set);
     let privileged = context.get("privileged").bool().map(|p| p.unwrap_or(false));
     sheet.read("privileged", "securityContext.privileged", privileged.clone());
     let escalation = context.get("allowPrivilegeEscalation").bool();
@@ -151,7 +158,7 @@ pub(super) fn of_container(sheet: &mut Sheet, json: Node<'_>, name: &str, pod: &
     sheet.read("readonly_rootfs", "securityContext.readOnlyRootFilesystem", read_only);
     let proc_mount = context.get("procMount").text().map(|mount| cut(mount.unwrap_or("Default")).to_owned());
     sheet.read("proc_mount", "securityContext.procMount", proc_mount);
-    profiles_of_container(sheet, context, name, pod, &privileged);
+    profiles_of_container(sheet, context, name, pod);
     let own = context.at(&["windowsOptions", "hostProcess"]).bool();
     let host_process = over(&own, &pod.host_process).map(|h| h.unwrap_or(false));
     sheet.read("own_windows_host_process", "securityContext.windowsOptions.hostProcess", own);
@@ -242,18 +249,11 @@ fn effective(added: &[Value], dropped: &[Value]) -> Value {
     Value::strings(held)
 }
 
-fn profiles_of_container(sheet: &mut Sheet, context: Node<'_>, name: &str, pod: &PodContext, privileged: &Read<bool>) {
+fn profiles_of_container(sheet: &mut Sheet, context: Node<'_>, name: &str, pod: &PodContext) {
     let own_seccomp = profile(context, "seccompProfile");
     let set = over(&own_seccomp, &pod.seccomp);
-    let seccomp = match (privileged, &set) {
-        (Ok(true), _) => Ok("Unconfined".to_owned()),
-        (Err(reason), _) | (_, Err(reason)) => Err(Arc::clone(reason)),
-        (Ok(false), Ok(Some(set))) => Ok(set.clone()),
-        (Ok(false), Ok(None)) => Err("neither container nor pod sets one: the kubelet's seccompDefault decides".into()),
-    };
     sheet.read("own_seccomp", "securityContext.seccompProfile.type", own_seccomp);
     sheet.read("seccomp_set", "securityContext.seccompProfile.type", set);
-    sheet.read("seccomp", "securityContext.seccompProfile.type", seccomp);
     let own_apparmor = profile(context, "appArmorProfile");
     let apparmor = match over(&own_apparmor, &pod.apparmor) {
         Ok(None) => annotated(name, pod),

@@ -213,7 +213,6 @@ fn what_a_specification_leaves_out_is_what_the_api_server_makes_of_it() {
     for (fact, expected) in [
         ("kind", "regular"),
         ("pull_policy", "IfNotPresent"),
-        ("seccomp", "Unconfined"),
         ("seccomp_set", "RuntimeDefault"),
         ("capabilities", "[ALL]"),
         ("run_as_user", "5"),

@@ -17,11 +17,11 @@ const MOST_DOUBTS: usize = 8;
 /// # Errors
 /// Where the first is no JSON; what follows others is handed over as broken.
 pub(super) fn documents(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Broken> {
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
+    let stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
     let mut cursor =
         Cursor { text: text.as_bytes(), at: 0, line: 1, start: 0, keys: HashMap::new(), doubts: Vec::new() };
     let mut is_first = true;
-    while let Some(read) = stream.next() {
+    for read in stream {
         match read {
             Ok(json) => {
                 cursor.space();

@@ -74,19 +74,6 @@ fn texts_are_read_as_kubernetes_tools_read_them() {
 }
 
 #[test]
-fn zz_diff() {
-    let Ok(path) = std::env::var("YAML_DIFF") else { return };
-    let (equal, wrong, refused) = compare(&std::fs::read_to_string(path).unwrap());
-    println!("{equal} equal, {} wrong, {} refused here alone", wrong.len(), refused.len());
-    wrong.iter().filter(|w| w.contains("there {") || w.contains("here {")).take(60).for_each(|w| println!("WRONG {w}"));
-    refused
-        .iter()
-        .filter(|w| w.contains("refused there") && w.contains("here {"))
-        .take(60)
-        .for_each(|w| println!("REFUSED {w}"));
-}
-
-#[test]
 fn every_field_has_its_line_and_column() {
     let text = "# a pod\napiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n    app.kubernetes.io/name: x\n    app: y\nspec:\n  containers:\n  - name: a\n    image: é # b\n  - {name: b, securityContext: {privileged: true}}\n";
     let document = one(text);
@@ -240,5 +227,83 @@ fn a_huge_scalar_is_a_value_like_others() {
 fn templates_are_known_by_their_braces() {
     for text in ["image: {{ .Values.image }}\n", "{{- if x }}\na: b\n{{- end }}\n", "a: {% if x %}b{% endif %}\n"] {
         assert!(read(text)[0].as_ref().is_err_and(|broken| broken.is_template), "{text}");
+    }
+}
+
+/// Values that every reader of YAML agrees about, however they are laid out.
+fn values() -> impl proptest::strategy::Strategy<Value = Json> {
+    use proptest::prelude::*;
+    let text = prop_oneof![
+        "[a-z0-9 _./:#'\"{}\\[\\],&*!|>%@`é-]{0,12}",
+        Just(String::new()),
+        Just("yes".into()),
+        Just("0755".into())
+    ];
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i32>().prop_map(Json::from),
+        text.clone().prop_map(Json::from)
+    ];
+    leaf.prop_recursive(4, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+            prop::collection::vec(("k[a-z]{0,5}", inner), 0..5)
+                .prop_map(|fields| Json::Object(fields.into_iter().collect()))
+        ]
+    })
+}
+
+/// A value in block style, texts in double quotes; `shift` decides how lists are indented.
+fn block(json: &Json, depth: usize, shift: usize, out: &mut String) {
+    let indent = " ".repeat(depth);
+    match json {
+        Json::Object(fields) if !fields.is_empty() => {
+            for (key, value) in fields {
+                out.push_str(&format!("\n{indent}{key}:"));
+                block(value, depth + 2, shift, out);
+            }
+        }
+        Json::Array(items) if !items.is_empty() => {
+            let outer = " ".repeat(depth.saturating_sub(if depth > 1 { shift } else { 0 }));
+            for item in items {
+                out.push_str(&format!("\n{outer}-"));
+                block(item, outer.len() + 2, 0, out);
+            }
+        }
+        other => out.push_str(&format!(" {other}")),
+    }
+}
+
+fn other_reader(yaml: &saphyr::Yaml<'_>) -> Json {
+    use saphyr::{Scalar, Yaml};
+    match yaml {
+        Yaml::Value(Scalar::Null) => Json::Null,
+        Yaml::Value(Scalar::Boolean(value)) => Json::from(*value),
+        Yaml::Value(Scalar::Integer(value)) => Json::from(*value),
+        Yaml::Value(Scalar::String(text)) => Json::from(&**text),
+        Yaml::Sequence(items) => items.iter().map(other_reader).collect(),
+        Yaml::Mapping(fields) => {
+            fields.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), other_reader(value))).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn values_are_read_as_they_were_written_and_as_another_reader_reads_them(json in values(), shift in proptest::bool::ANY) {
+        use saphyr::LoadableYamlNode as _;
+        let mut text = String::new();
+        block(&json, 0, if shift { 2 } else { 0 }, &mut text);
+        text.push('\n');
+        let there = other_reader(&saphyr::Yaml::load_from_str(&text).unwrap()[0]);
+        proptest::prop_assert_eq!(&there, &json, "{}", text);
+        let here = read(&text).pop().map_or(Json::Null, |read| read.unwrap().json);
+        proptest::prop_assert_eq!(&here, &json, "{}", text);
+        let flow = read(&format!("a: {json}\n")).remove(0).unwrap();
+        proptest::prop_assert_eq!(&flow.json["a"], &json);
+        let pretty = serde_json::to_string_pretty(&serde_json::json!({ "a": json })).unwrap();
+        proptest::prop_assert_eq!(&read(&pretty).remove(0).unwrap().json["a"], &json);
     }
 }

@@ -3,12 +3,14 @@
 mod api_services;
 mod authorities;
 mod network;
+mod pods;
 mod rbac;
 
 use crate::snapshot::Target;
 
 /// Computes them.
 pub(super) fn derive(target: &mut Target) {
+    pods::derive(target);
     rbac::derive(target);
     network::derive(target);
     api_services::derive(target);

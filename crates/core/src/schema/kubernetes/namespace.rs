@@ -57,6 +57,8 @@ kind! {
     fact("default_deny_ingress", BOOL, "whether every pod of it is isolated for ingress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
     fact("default_deny_egress", BOOL, "whether every pod of it is isolated for egress by a policy that selects them all", POLICIES, NO_POLICIES).derived(),
     fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
+    fact("would_refuse_baseline", STRINGS, "pods, by id, that the level baseline of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
+    fact("would_refuse_restricted", STRINGS, "pods, by id, that the level restricted of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
     fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
 ]
 }

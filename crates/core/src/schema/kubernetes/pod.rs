@@ -80,6 +80,7 @@ kind! {
     fact("namespace", STR, "the namespace that it lies in", META, UNREAD),
     fact("name", STR, "the workload's name, or the pod's own where it has none", META, UNREAD),
     fact("in_default_namespace", BOOL, "whether it lies in the namespace default", META, "a file that names no namespace: who applies it decides"),
+    fact("in_system_namespace", BOOL, "whether it lies in a namespace of Kubernetes itself: kube-system, kube-public, kube-node-lease", META, UNREAD),
     fact("workload", STR, "the top controller, else the pod itself: Deployment/web, CronJob/report, Pod/web", "metadata.ownerReferences of pods, ReplicaSets and Jobs", "the list of ReplicaSets or Jobs could not be read, or they own one another in a circle"),
     fact("workload_kind", STR, "its kind: Deployment, StatefulSet, DaemonSet, Job, CronJob, ReplicationController, ReplicaSet, PodTemplate, Pod, Node, or a custom one", "metadata.ownerReferences", "as workload"),
     fact("owner_kinds", STRINGS, "kinds from the pod's controller to the top", "metadata.ownerReferences", "as workload"),

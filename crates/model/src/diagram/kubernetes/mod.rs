@@ -5,6 +5,7 @@ pub(super) mod zones;
 
 mod outside;
 mod pods;
+mod policies;
 mod rights;
 
 use seaworthy_core::diagram::FlowKind;
@@ -19,6 +20,7 @@ use super::scope::{Scope, truth};
 pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) {
     outside::draw(scope, exposure, drafts);
     pods::draw(scope, drafts);
+    policies::draw(scope, drafts);
     rights::draw(scope, drafts);
     machines(scope, drafts);
 }

@@ -10,6 +10,9 @@ use super::super::draft::{Draft, Drafts};
 use super::super::scope::{MOST_OF_A_LIST, Scope, cut, list, text, truth};
 use super::{cluster, rights};
 
+/// Providers that tell their machines credentials.
+const CLOUDS: [&str; 6] = ["aws", "gce", "azure", "openstack", "alicloud", "digitalocean"];
+
 /// Draws the flows of every container of a cluster.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
     for at in scope.all_of(&k8s::CONTAINER).iter().copied() {
@@ -94,10 +97,40 @@ impl<'a> Work<'_, 'a> {
         }
     }
 
+    /// What no policy isolates speaks with everybody; what one does is told pair by pair ([`super::policies`]).
     fn network(&mut self) {
-        let Some(cluster) = cluster(self.scope) else { return };
-        let draft = self.draft(FlowKind::PodNetwork, cluster, "packets to and from other pods", "namespace");
-        self.drafts.add(draft.key("network"));
+        let (Some(cluster), Some(pod)) = (cluster(self.scope), self.pod) else { return };
+        for (fact, kind) in [("isolated_ingress", FlowKind::PodNetwork), ("isolated_egress", FlowKind::PodEgress)] {
+            let facts = [self.scope.cite(pod, fact), self.scope.cite(self.at, "running")];
+            let (from, to) = match kind {
+                FlowKind::PodNetwork => (cluster, self.element),
+                _ => (self.element, cluster),
+            };
+            let draft = Draft::new(kind, from, to, "packets of pods").and(&self.now).key("network").facts(facts);
+            match truth(self.scope.value(pod, fact)) {
+                Ok(false) => self.drafts.add(draft),
+                Ok(true) => {}
+                Err(reason) => self.drafts.add(draft.maybe(&reason)),
+            }
+        }
+        self.metadata(cluster, pod);
+    }
+
+    /// The cloud's metadata service, where there is a cloud.
+    fn metadata(&mut self, cluster: usize, pod: usize) {
+        let clouds = self.scope.all_of(&k8s::NODE).iter().map(|node| self.scope.value(*node, "provider"));
+        let in_cloud = clouds.filter_map(Value::as_str).any(|provider| CLOUDS.contains(&provider));
+        if !in_cloud {
+            return;
+        }
+        let facts = [self.scope.cite(pod, "reaches_metadata")];
+        let draft = Draft::new(FlowKind::CloudMetadata, self.element, cluster, "the cloud's metadata").and(&self.now);
+        let draft = draft.key("metadata").facts(facts);
+        match truth(self.scope.value(pod, "reaches_metadata")) {
+            Ok(true) => self.drafts.add(draft),
+            Ok(false) => {}
+            Err(reason) => self.drafts.add(draft.maybe(&reason)),
+        }
     }
 
     /// Paths, sockets and namespaces of the nodes that it runs on.

@@ -14,7 +14,7 @@ use seaworthy_report::{Format, Options, one_line, render_plan};
 
 use crate::arguments::TargetArguments;
 use crate::arguments::harden::PlanArguments;
-use crate::commands::audit::{Judge, benchmark, chosen_or_none};
+use crate::commands::audit::{Judge, asked, chosen_or_none};
 use crate::exit::{Exit, Refused};
 use crate::{input, output};
 
@@ -25,8 +25,8 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
     let set = set.collect::<Result<Vec<_>, _>>().map_err(|why| anyhow!("{}", one_line(&why)))?;
     let (catalog, config) = crate::commands::settings(&arguments.common)?;
     let selection = selection(arguments, &catalog)?;
-    let judge =
-        Judge { catalog: &catalog, config: &config, benchmark: benchmark(&catalog, &config, &arguments.benchmark)? };
+    let shown = asked(&catalog, &config, Some(&arguments.benchmark))?.into_iter().collect();
+    let judge = Judge { catalog: &catalog, config: &config, shown };
     let skipped = chosen_or_none(&catalog, config.skip.iter())?;
 
     let target = TargetArguments { paths: Vec::new(), kubernetes_version: None, source: arguments.source.clone() };
