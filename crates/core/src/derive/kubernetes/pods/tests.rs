@@ -175,7 +175,7 @@ fn seccomp_in_effect_asks_the_kubelets_of_its_nodes() {
     assert_eq!(of(vec![pod(&[]), container(&[]), kubelet(true)]), "RuntimeDefault");
     assert_eq!(of(vec![pod(&[]), container(&[]), kubelet(false)]), "Unconfined");
     let set = ("seccomp_set", Value::from("Localhost"));
-    assert_eq!(of(vec![pod(&[]), container(&[set.clone()])]), "Localhost");
+    assert_eq!(of(vec![pod(&[]), container(std::slice::from_ref(&set))]), "Localhost");
     assert_eq!(of(vec![pod(&[]), container(&[set, ("privileged", true.into())])]), "Unconfined");
     let two = pod(&[("nodes", Value::strings(["n1", "n2"]))]);
     assert!(of(vec![two, container(&[]), kubelet(true)]).starts_with("unknown"), "of n2 nothing is known");
@@ -189,7 +189,7 @@ fn root_is_told_by_what_takes_the_node() {
     let admin = ("capabilities", Value::strings(["SYS_ADMIN"]));
     assert_eq!(of(&[]), "[]");
     assert_eq!(of(&[("privileged", true.into())]), "[privileged]");
-    assert_eq!(of(&[admin.clone()]), "[capability SYS_ADMIN]");
+    assert_eq!(of(std::slice::from_ref(&admin)), "[capability SYS_ADMIN]");
     assert_eq!(of(&[admin.clone(), ("root_user", false.into())]), "[]");
     assert!(of(&[admin.clone(), ("root_user", Value::unknown("image"))]).starts_with("unknown"));
     assert_eq!(of(&[admin.clone(), ("user_namespace", true.into())]), "[]");
