@@ -43,7 +43,14 @@ fn grants(scope: &Scope<'_>, at: usize, drafts: &mut Drafts) {
             return;
         }
     };
-    for power in powers {
+    // Whoever may do everything somewhere may do each of the rest there: one flow says it.
+    let is_all = |power: &&Value| text(power, "power") == "everything" && names(power).is_empty();
+    let places: Vec<(bool, &str)> = powers.iter().filter(is_all).map(place).collect();
+    let covered = |power: &Value| {
+        let (wide, namespace) = place(power);
+        text(power, "power") != "everything" && places.iter().any(|(w, n)| *w || !wide && *n == namespace)
+    };
+    for power in powers.iter().filter(|power| !covered(power)) {
         if let Value::Unknown(reason) = power {
             if let Some(cluster) = cluster(scope) {
                 let draft = Draft::new(FlowKind::Grant, from, cluster, "cluster-admin").key("more").facts(cite());
