@@ -18,6 +18,8 @@ const WORST: &[(&str, &str)] = &[
         running = true
         root_user = true
         equal_to_root = ["it is privileged"]
+        privileged = true
+        runtime_sockets = [{ volume = "run", path = "/run", class = "runtime-socket", reaches = "/run/docker.sock", rw = true }]
         token_mounted = true
         seccomp = "Unconfined"
         null = ["memory_limit", "runtime_class"]
@@ -25,6 +27,15 @@ const WORST: &[(&str, &str)] = &[
             { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
             { volume = "logs", path = "/var/log", class = "logs", reaches = "/var/log", rw = true },
         ]
+        "#,
+    ),
+    (
+        "kubernetes.container",
+        r#"
+        running = true
+        equal_to_root = ["it has SYS_ADMIN"]
+        privileged = false
+        runtime_sockets = []
         "#,
     ),
     ("kubernetes.node", "control_plane = true\nprovider = \"aws\""),

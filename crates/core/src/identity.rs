@@ -68,6 +68,10 @@ fn base(component: &Component) -> String {
     if std::ptr::eq(component.kind, &docker::HOST) || std::ptr::eq(component.kind, &docker::DAEMON) {
         return kind.to_owned();
     }
+    // In a cluster two workloads of different kinds may have one name; their ids are as lasting.
+    if kind.starts_with("kubernetes.") {
+        return format!("{kind}:{}", component.id);
+    }
     format!("{kind}:{}", component.name)
 }
 

@@ -161,9 +161,11 @@ pub struct SourceArguments {
     /// A snapshot instead of a live engine, - for standard input; repeatable
     #[arg(long, value_name = "FILE", help_heading = "Targets")]
     pub from: Vec<PathBuf>,
-    /// The recorded demonstration host instead of a live engine
-    #[arg(long, help_heading = "Targets", conflicts_with_all = ["docker", "docker_context", "kubeconfig", "context", "namespace"])]
-    pub demo: bool,
+    /// The recorded demonstration instead of a live engine: a host, or with `--demo kubernetes` a cluster
+    #[arg(long, value_name = "PLATFORM", help_heading = "Targets", num_args = 0..=1, require_equals = true,
+        default_missing_value = "docker",
+        conflicts_with_all = ["docker", "docker_context", "kubeconfig", "context", "namespace"])]
+    pub demo: Option<Platform>,
     /// What others found out about images: a vulnerability report in JSON (Trivy, Grype, CycloneDX), or what cosign
     /// verify printed; matched by digest; repeatable
     #[arg(long, value_name = "FILE", help_heading = "Targets")]

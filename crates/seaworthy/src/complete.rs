@@ -16,7 +16,7 @@ use seaworthy_catalog::Catalog;
 use seaworthy_core::derive::derive;
 use seaworthy_core::step::{CAPABILITIES, ends};
 
-use crate::arguments::{Arguments, SourceArguments, TargetArguments};
+use crate::arguments::{Arguments, Platform, SourceArguments, TargetArguments};
 use crate::input;
 
 /// How long a person waits for a completion.
@@ -101,7 +101,10 @@ fn target(line: &[String]) -> TargetArguments {
             only: None,
             // Not standard input: that is the terminal's.
             from: files.filter(|path| path.is_file()).collect(),
-            demo: line.iter().any(|word| word == "--demo"),
+            demo: line.iter().position(|word| word == "--demo").map(|at| match line.get(at + 1).map(String::as_str) {
+                Some("kubernetes") => Platform::Kubernetes,
+                _ => Platform::Docker,
+            }),
             evidence: Vec::new(),
             root: given("--root").into_iter().next().map(PathBuf::from),
             deep: false,
@@ -129,7 +132,8 @@ mod tests {
     #[test]
     fn a_line_says_what_to_look_at() {
         let line = |text: &str| target(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        assert!(line("seaworthy paths --demo --to ").source.demo);
+        assert_eq!(line("seaworthy paths --demo --to ").source.demo, Some(Platform::Docker));
+        assert_eq!(line("seaworthy paths --demo kubernetes --to ").source.demo, Some(Platform::Kubernetes));
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/demo/snapshot.json.gz");
         assert_eq!(line(&format!("seaworthy paths --from {file} --to x")).source.from, [PathBuf::from(file)]);
         assert_eq!(line(&format!("seaworthy paths --from={file} --from we")).source.from, [PathBuf::from(file)]);

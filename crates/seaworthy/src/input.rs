@@ -12,8 +12,28 @@ use seaworthy_core::snapshot::Snapshot;
 use crate::arguments::{Platform, SourceArguments, TargetArguments};
 use crate::progress::Progress;
 
-/// The recorded demonstration.
+/// The recorded demonstration of a host.
 static DEMO: &[u8] = include_bytes!("../demo/snapshot.json.gz");
+
+/// The recorded demonstration of a cluster.
+static DEMO_CLUSTER: &[u8] = include_bytes!("../demo/cluster.json.gz");
+
+/// The demonstration that was asked for, and the paths that were. `--demo kubernetes` reads to the parser like a path of
+/// that name; it is one only where something of that name is there.
+fn demonstration(arguments: &TargetArguments) -> (Option<&'static [u8]>, &[PathBuf]) {
+    let paths = arguments.paths.as_slice();
+    let of = |platform| match platform {
+        Platform::Docker => DEMO,
+        Platform::Kubernetes => DEMO_CLUSTER,
+    };
+    let named = paths.split_first().filter(|(first, _)| !first.exists());
+    match (arguments.source.demo, named) {
+        (None, _) => (None, paths),
+        (Some(_), Some((first, rest))) if first.as_os_str() == "kubernetes" => (Some(DEMO_CLUSTER), rest),
+        (Some(_), Some((first, rest))) if first.as_os_str() == "docker" => (Some(DEMO), rest),
+        (Some(platform), _) => (Some(of(platform)), paths),
+    }
+}
 
 /// Everything that was asked for, as one snapshot, with the evidence that was given for it.
 pub fn snapshot(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
@@ -37,7 +57,8 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
         bail!("- is given more than once: standard input can be read only once");
     }
     // Wrong paths, too, are said before anything is asked.
-    let files = match arguments.paths.as_slice() {
+    let (demo, paths) = demonstration(arguments);
+    let files = match paths {
         [] => None,
         paths => {
             let options = files::Options { kubernetes_version: arguments.kubernetes_version.clone() };
@@ -45,18 +66,18 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
         }
     };
     // Not told by the parser, since `paths` takes entries by the same flag.
-    if source.demo && !source.from.is_empty() {
+    if demo.is_some() && !source.from.is_empty() {
         bail!("--demo cannot be used with --from FILE: it is a snapshot itself");
     }
     let mut snapshots = Vec::new();
-    if source.demo {
-        snapshots.push(read_snapshot(DEMO).map_err(|why| anyhow!("the demonstration: {why}"))?);
+    if let Some(demo) = demo {
+        snapshots.push(read_snapshot(demo).map_err(|why| anyhow!("the demonstration: {why}"))?);
     }
     for path in &source.from {
         snapshots.push(read(path)?);
     }
     let is_engine_named = !source.docker.is_empty() || source.docker_context.is_some();
-    let is_other_named = source.demo || !source.from.is_empty() || files.is_some();
+    let is_other_named = source.demo.is_some() || !source.from.is_empty() || files.is_some();
     let live = Live::of(source, is_engine_named, is_other_named)?;
     let node = if live.node { seaworthy_collect::kubernetes::node::snapshot(source.root.as_deref()) } else { None };
     let is_node = node.is_some();

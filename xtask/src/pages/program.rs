@@ -30,6 +30,8 @@ pub fn commands(root: &Path) -> Result<Page> {
 pub fn readme(root: &Path) -> Result<Page> {
     let readme = fs::read_to_string(root.join("README.md")).context("README.md")?;
     let text = put(&readme, "demo", &block(&run(root, &["assess", "--demo"])?)).context("README.md")?;
+    let cluster = block(&run(root, &["assess", "--demo", "kubernetes"])?);
+    let text = put(&text, "demo-cluster", &cluster).context("README.md")?;
     Ok(Page { path: "README.md".into(), text })
 }
 

@@ -106,7 +106,13 @@ impl Words<'_> {
                     "engine" => "the engine's API",
                     "data" => "data and secrets of containers",
                     "credentials" => "credentials for registries",
-                    _ => "the host's availability",
+                    "availability" => "the host's availability",
+                    "node-root" => "root on nodes",
+                    "cluster-admin" => "every right in the cluster",
+                    "secrets" => "secrets of namespaces",
+                    "cloud-credentials" => "the cloud's credentials",
+                    "node-availability" => "the availability of nodes",
+                    other => other,
                 };
                 let total = all.get(&capability).copied().unwrap_or(number);
                 out.push(format!("cuts {number} of {total} {word} paths to {goal}"));

@@ -197,7 +197,7 @@ fn assumptions(model: &Assessment<'_>) -> Vec<Value> {
 }
 
 /// Where attackers begin, as the paths know it: the capability's name, the title, the access that it means.
-const PERSONAS: [(&str, &str, &str); 8] = [
+const PERSONAS: [(&str, &str, &str); 10] = [
     ("internet", "Anybody on the internet", "anonymous"),
     ("local-network", "Anybody on the host's networks", "anonymous"),
     ("local-user", "A user of the host without rights", "user"),
@@ -205,6 +205,8 @@ const PERSONAS: [(&str, &str, &str); 8] = [
     ("client", "Whoever takes over an administrator's client", "admin"),
     ("image-author", "The author of an image", "anonymous"),
     ("code", "Code in a container", "user"),
+    ("user", "Whoever takes over a user of a cluster", "user"),
+    ("pod-code", "Code in a container of a pod", "user"),
     ("anybody", "Anybody; no way to it is known", "anonymous"),
 ];
 
@@ -227,7 +229,7 @@ impl Document<'_> {
                 "title": title,
                 "description": "Where the cheapest way to what is threatened begins. Skill and interest are not facts \
                     of the host: they stand in the middle of their scale.",
-                "is_person": *id != "code",
+                "is_person": !["code", "pod-code"].contains(id),
                 "skill_level": "engineer",
                 "access_level": access,
                 "malicious_intent": true,

@@ -54,7 +54,9 @@ pub(crate) fn nothing(snapshot: &Snapshot) -> anyhow::Error {
         (_, true) => "no cluster",
         _ => "nothing",
     };
-    anyhow!("{what} could be read: {reasons}{more}; `seaworthy assess --demo` shows a recorded host")
+    anyhow!(
+        "{what} could be read: {reasons}{more}; `seaworthy assess --demo` shows a recorded host, `--demo kubernetes` a cluster"
+    )
 }
 
 /// Why a target has nothing, with the engines that might have been meant.

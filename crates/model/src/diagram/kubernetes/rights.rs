@@ -30,6 +30,16 @@ pub(super) fn namespace(scope: &Scope<'_>, component: &Component) -> Option<usiz
     scope.named(&k8s::NAMESPACE, name).map(|at| scope.element[at])
 }
 
+/// The only objects over which a power holds.
+fn names(power: &Value) -> Vec<&str> {
+    power.field("names").and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_str).collect()
+}
+
+/// Where a power holds: everywhere, or the namespace.
+fn place(power: &Value) -> (bool, &str) {
+    (power.field("cluster_wide").and_then(Value::as_bool) == Some(true), text(power, "namespace"))
+}
+
 fn grants(scope: &Scope<'_>, at: usize, drafts: &mut Drafts) {
     let from = scope.element[at];
     let cite = || [scope.cite(at, "powers")];
@@ -43,7 +53,14 @@ fn grants(scope: &Scope<'_>, at: usize, drafts: &mut Drafts) {
             return;
         }
     };
-    for power in powers {
+    // Whoever may do everything somewhere may do each of the rest there: one flow says it.
+    let is_all = |power: &&Value| text(power, "power") == "everything" && names(power).is_empty();
+    let places: Vec<(bool, &str)> = powers.iter().filter(is_all).map(place).collect();
+    let covered = |power: &Value| {
+        let (wide, namespace) = place(power);
+        text(power, "power") != "everything" && places.iter().any(|(w, n)| *w || !wide && *n == namespace)
+    };
+    for power in powers.iter().filter(|power| !covered(power)) {
         if let Value::Unknown(reason) = power {
             if let Some(cluster) = cluster(scope) {
                 let draft = Draft::new(FlowKind::Grant, from, cluster, "cluster-admin").key("more").facts(cite());
@@ -51,13 +68,7 @@ fn grants(scope: &Scope<'_>, at: usize, drafts: &mut Drafts) {
             }
             continue;
         }
-        let names: Vec<&str> = power
-            .field("names")
-            .and_then(Value::as_list)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
+        let names = names(power);
         let name = text(power, "power");
         let label = match names.as_slice() {
             [] => name.to_owned(),

@@ -37,7 +37,7 @@ pub fn run(arguments: &PlanArguments) -> Result<Exit> {
         set,
         recreate: arguments.recreate,
         accept_lost_changes: arguments.accept_lost_changes,
-        demo: arguments.source.demo,
+        demo: arguments.source.demo.is_some(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let mut plan = plan(&model, &selection, &settings).map_err(|why| match why {
