@@ -90,6 +90,21 @@ pub(super) fn program(process: &Process) -> Option<Program> {
     }
 }
 
+/// Processes whose executables may not be read and that are called as components are, with what they may be.
+pub(super) fn hidden(proc: &Proc, all: &[Process]) -> Vec<(u32, Vec<Which>)> {
+    let called = all.iter().filter(|p| p.exe.is_none()).map(|p| (p.pid, called(&p.name)));
+    let denied = |pid: u32| proc.process(pid).is_ok_and(|(_, denied)| denied);
+    called.filter(|(pid, which)| !which.is_empty() && denied(*pid)).collect()
+}
+
+/// The components that a process of this name may be; the kernel keeps 15 bytes of it.
+fn called(name: &str) -> Vec<Which> {
+    if matches!(name, "k3s" | "k3s-server" | "k3s-agent" | "kubelite" | "hyperkube") {
+        return Which::ALL.to_vec();
+    }
+    Which::ALL.into_iter().filter(|which| name == &which.name()[..which.name().len().min(15)]).collect()
+}
+
 /// The container runtime that a program is.
 pub(super) fn runtime(process: &Process) -> Option<&'static str> {
     match process.program()? {
@@ -177,5 +192,13 @@ mod tests {
             assert_eq!(which(decoy), None, "{decoy}");
         }
         assert_eq!(program(&Process { exe: None, ..process("", "kubelet") }), None);
+    }
+
+    #[test]
+    fn what_may_not_be_read_may_be_what_it_is_called() {
+        assert_eq!(called("kube-controller"), [Which::Manager]);
+        assert_eq!(called("kubelet"), [Which::Kubelet]);
+        assert_eq!(called("k3s-server").len(), 6);
+        assert!(called("kworker/0:1").is_empty() && called("systemd").is_empty() && called("").is_empty());
     }
 }

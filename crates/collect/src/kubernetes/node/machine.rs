@@ -102,6 +102,13 @@ impl Machine<'_> {
         Some(target)
     }
 
+    /// A node of which no component may be read.
+    pub fn unread(&self) -> Target {
+        let mut target = Target::new(self.name(&[]), "kubernetes", format!("node at {}", self.host.path().display()));
+        target.incomplete(&kubernetes::FILE, "what its components' arguments name is unknown: run Seaworthy as root");
+        target
+    }
+
     fn running(&self, process: &Process, program: Program) -> Running {
         let pid = process.pid;
         let view = View::of(self.host, self.proc, process, process.program().unwrap_or("it"));

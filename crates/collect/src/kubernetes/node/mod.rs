@@ -36,8 +36,10 @@ use seaworthy_core::snapshot::{Snapshot, Target};
 use crate::host::process::{Proc, Processes};
 use crate::host::root::Root;
 use crate::redact::Redactor;
+use find::Program;
 
 pub use find::Which;
+
 pub use told::{MirrorPod, from_argv, from_configz};
 
 /// The pid namespace that the kernel began with.
@@ -66,39 +68,46 @@ pub fn collect_of(root: &Path, redactor: &Redactor, collected_at: i64, wanted: &
     let Ok(host) = Root::open(root) else { return Vec::new() };
     let Ok(proc) = Proc::open(&host) else { return Vec::new() };
     let mut processes = proc.list();
+    processes.all.retain(|p| wanted(p.pid) || find::program(p).is_none());
+    let hidden = find::hidden(&proc, &processes.all);
     let seen = seen(&proc, &processes);
-    let others: Vec<_> = processes.all.iter().filter(|p| find::program(p).is_some() && !wanted(p.pid)).collect();
-    let others: std::collections::HashSet<u32> = others.iter().map(|p| p.pid).collect();
-    processes.all.retain(|p| !others.contains(&p.pid));
     let mut targets = Vec::new();
+    let node = machine::Machine { host: &host, proc: &proc, redactor, collected_at };
     for group in find::groups(&proc, &processes.all) {
-        let node = machine::Machine { host: &host, proc: &proc, redactor, collected_at };
-        let Some(mut target) = node.target(&group) else { continue };
+        targets.extend(node.target(&group));
+    }
+    if targets.is_empty() && hidden.iter().any(|(pid, _)| wanted(*pid)) {
+        targets.push(node.unread());
+    }
+    for target in &mut targets {
         if let Err(why) = seen.as_ref() {
-            incomplete(&mut target, why);
+            incomplete(target, why);
+        }
+        for (pid, which) in &hidden {
+            let why = format!("process {pid} may be one, and its executable may not be read: run Seaworthy as root");
+            which.iter().for_each(|which| target.incomplete(which.kind(), why.as_str()));
+            target.gap(proc.entry(*pid, "exe").display().to_string(), why, "components of Kubernetes");
         }
         target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        targets.push(target);
     }
     targets
 }
 
 /// Whether every process was seen, so that what was not found is not there.
 fn seen(proc: &Proc, processes: &Processes) -> Result<(), String> {
-    if let Some(gap) = processes.gaps.first() {
+    // Root is denied what has more rights than it; that is one of these only if it is called so, since no component
+    // changes the name that the kernel gave it.
+    if let Some(gap) = processes.gaps.first().filter(|_| !rustix::process::geteuid().is_root()) {
         return Err(gap.reason.clone());
     }
     if !processes.all.iter().any(|p| p.pid == 1) {
         return Err("the processes of other users are hidden: run Seaworthy as root".to_owned());
     }
-    let kubelet = processes.all.iter().any(|p| {
-        matches!(
-            find::program(p),
-            Some(find::Program::One(Which::Kubelet) | find::Program::K3s | find::Program::Kubelite)
-        )
-    });
+    let is_node = |p| matches!(p, Program::One(Which::Kubelet) | Program::K3s | Program::Kubelite);
+    let kubelet = processes.all.iter().filter_map(find::program).any(is_node);
     // In a namespace of its own one sees a node only if the node is in it.
-    match proc.namespace(1, "pid") {
+    let first = proc.namespace(1, "pid").or_else(|| proc.namespace(std::process::id(), "pid"));
+    match first {
         Some(FIRST_NAMESPACE) => Ok(()),
         _ if kubelet => Ok(()),
         Some(_) => Err("only the processes of one container are seen: run Seaworthy on the node itself".to_owned()),
