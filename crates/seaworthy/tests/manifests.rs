@@ -125,6 +125,9 @@ fn what_no_file_says_is_unknown_and_does_not_fail_a_gate_on_files() {
     assert_eq!(verdicts(&run), pairs(&[("(not listed)", "unknown")]));
     assert!(run.out.contains("only a cluster knows: these are files"));
     audit(&sea, &["role.yaml", "--fail-on", "low"]).ended(0);
+    audit(&sea, &["role.yaml", "--strict"]).ended(0);
+    let text = audit(&sea, &["role.yaml"]);
+    assert!(text.out.contains("only a cluster knows") && !text.out.contains("(not listed)"), "{text:?}");
     // A document that cannot be read may be any object.
     sea.write("role.yaml", format!("{}---\na: [\n", ACCOUNTS.rsplit("---\n").next().unwrap()));
     let run = audit(&sea, &["role.yaml", "-f", "json"]);

@@ -31,7 +31,8 @@ pub use registries::registries;
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
-        if target.platform == "kubernetes" {
+        // Neither has an engine; of a node both may be read.
+        if matches!(target.platform.as_str(), "kubernetes" | "files") {
             kubernetes::derive(target);
             continue;
         }

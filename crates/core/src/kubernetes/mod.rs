@@ -9,3 +9,8 @@ pub mod selector;
 
 /// Why a kind is incomplete in files: whether there is more of it, and how it is set up, no file says.
 pub const ONLY_A_CLUSTER: &str = "only a cluster knows: these are files";
+
+/// Whether something is unknown only because files are all that was given: nobody failed to read it.
+pub fn is_outside_files(reason: &str) -> bool {
+    reason.ends_with(ONLY_A_CLUSTER)
+}

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use seaworthy_core::audit::ControlResult;
+use seaworthy_core::kubernetes::is_outside_files;
 use seaworthy_core::verdict::Verdict;
 
 use super::Text;
@@ -53,6 +54,14 @@ impl Text<'_, '_> {
             }
         }
         self.beyond(&Columns { id: 0, word }, out)?;
+        let outside = (0..self.audit.findings.len()).filter(|i| self.is_outside(*i)).count();
+        if outside > 0 && !self.options.all {
+            let outside = words::thousands(outside);
+            writeln!(
+                out,
+                "\n{outside} of what is unknown only a cluster knows, since these are files; --all shows it."
+            )?;
+        }
         self.waivers(out)
     }
 
@@ -105,8 +114,13 @@ impl Text<'_, '_> {
     }
 
     fn is_shown(&self, finding: usize) -> bool {
-        self.options.all
-            || !matches!(self.audit.findings[finding].judgement.verdict, Verdict::Pass | Verdict::NotApplicable)
+        let verdict = self.audit.findings[finding].judgement.verdict;
+        self.options.all || (!matches!(verdict, Verdict::Pass | Verdict::NotApplicable) && !self.is_outside(finding))
+    }
+
+    /// Whether it is unknown because files are all that was given.
+    fn is_outside(&self, finding: usize) -> bool {
+        self.audit.findings[finding].judgement.reason.as_deref().is_some_and(is_outside_files)
     }
 
     /// Entries under one id; the id stands in the first, a title wherever it is another than in the one before.

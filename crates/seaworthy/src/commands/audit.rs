@@ -10,7 +10,7 @@ use seaworthy_core::benchmark::Benchmark;
 use seaworthy_core::derive::{derive, registries};
 use seaworthy_core::diff::{Moment, diff};
 use seaworthy_core::judge::Finding;
-use seaworthy_core::kubernetes::ONLY_A_CLUSTER;
+use seaworthy_core::kubernetes::is_outside_files;
 use seaworthy_core::schema::docker::DOCKERFILE;
 use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::step::Forecast;
@@ -296,7 +296,7 @@ fn worst(audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> (Opti
         (View::Paths, Some(model)) => model.worst_paths(),
         (View::Audit | View::Assess | View::Threats | View::Paths, _) => {
             let unknown = |(i, f): (usize, &Finding)| {
-                let outside = f.component.is_none() && f.judgement.reason.as_deref().is_some_and(is_outside);
+                let outside = f.judgement.reason.as_deref().is_some_and(is_outside_files);
                 (f.judgement.verdict == Verdict::Unknown && audit.waived[i].is_none() && !outside)
                     .then(|| audit.check(f).severity)
             };
@@ -305,16 +305,11 @@ fn worst(audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> (Opti
     }
 }
 
-/// Whether a list is incomplete only because files are all that was given.
-fn is_outside(reason: &str) -> bool {
-    reason.ends_with(ONLY_A_CLUSTER)
-}
-
 /// A gate never opens because something could not be read; findings go before what is unknown. Of several targets one
 /// that could not be read at all is unknown at every severity.
 fn exit(arguments: &AuditArguments, audit: &Audit<'_>, view: View, model: Option<&Assessment<'_>>) -> Exit {
     // What no file can say is no failure to read it.
-    let lists = |t: &Target| t.incomplete.values().any(|why| !is_outside(why));
+    let lists = |t: &Target| t.incomplete.values().any(|why| !is_outside_files(why));
     let gaps = audit.snapshot.targets.iter().any(|t| !t.gaps.is_empty() || lists(t));
     let (found, unknown) = worst(audit, view, model);
     if let Some(limit) = arguments.fail_on.and_then(FailOn::severity) {

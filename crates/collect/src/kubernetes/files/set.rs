@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
-use seaworthy_core::kubernetes::ONLY_A_CLUSTER;
+use seaworthy_core::kubernetes::{ONLY_A_CLUSTER, is_outside_files};
 use seaworthy_core::schema::kubernetes as schema;
 use seaworthy_core::snapshot::Target;
 use serde_json::Value as Json;
@@ -72,6 +72,12 @@ impl Set {
         }
         for gatherer in self.gatherers {
             gatherer.finish(target);
+        }
+        // Which lists no file holds is told once, by kind; it is no failure to read one.
+        target.gaps.retain(|gap| !is_outside_files(&gap.reason));
+        let (why, nobody) = (Arc::from(ONLY_A_CLUSTER), Source::place("files"));
+        for cluster in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &schema::CLUSTER)) {
+            cluster.rest_unknown(&why, &nobody);
         }
         for kind in [
             &schema::NODE,
