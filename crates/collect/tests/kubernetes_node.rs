@@ -9,6 +9,7 @@ use seaworthy_bed::{Cluster, ClusterSpec, Kubernetes, NodeSpec};
 use seaworthy_collect::kubernetes::node::{self, MirrorPod, Which};
 use seaworthy_collect::redact::Redactor;
 use seaworthy_core::component::Component;
+use seaworthy_core::schema::kubernetes::FILE;
 use seaworthy_core::snapshot::Target;
 use seaworthy_core::value::Value;
 use serde_json::{Value as Json, json};
@@ -30,7 +31,7 @@ fn one(target: &Target, which: Which) -> &Component {
 
 fn file<'t>(target: &'t Target, role: &str) -> &'t Component {
     let of_role = |c: &&Component| c.value("role").as_str() == Some(role);
-    target.of(&seaworthy_core::schema::kubernetes::FILE).find(of_role).unwrap_or_else(|| panic!("no file is {role}"))
+    target.of(&FILE).find(of_role).unwrap_or_else(|| panic!("no file is {role}"))
 }
 
 fn known<'c>(c: &'c Component, fact: &str) -> &'c Value {
@@ -136,7 +137,10 @@ fn what_is_read_of_a_node_is_what_its_components_do() {
     let Some(mut cluster) = Cluster::require(Kubernetes::V135, spec) else { return };
     let target = read(&cluster);
     assert_eq!((target.name.as_str(), target.platform.as_str()), (cluster.node_name(), "kubernetes"));
-    assert!(target.incomplete.is_empty(), "{:?}", target.incomplete);
+    for kind in Which::ALL.map(Which::kind).into_iter().chain([&FILE]) {
+        assert_eq!(target.incomplete.get(kind.name), None);
+    }
+    assert!(target.incomplete.contains_key("kubernetes.pod"), "a node does not tell of all pods");
     for which in Which::ALL {
         let c = one(&target, which);
         assert_eq!(known(c, "pid").as_int(), Some(i64::from(cluster.pids()[which.name()])));

@@ -30,7 +30,7 @@ mod view;
 use std::path::Path;
 use std::time::Instant;
 
-use seaworthy_core::schema::kubernetes;
+use seaworthy_core::schema::{self, Kind, kubernetes};
 use seaworthy_core::snapshot::{Snapshot, Target};
 
 use crate::host::process::{Proc, Processes};
@@ -80,6 +80,7 @@ pub fn collect_of(root: &Path, redactor: &Redactor, collected_at: i64, wanted: &
         targets.push(node.unread());
     }
     for target in &mut targets {
+        elsewhere(target);
         if let Err(why) = seen.as_ref() {
             incomplete(target, why);
         }
@@ -91,6 +92,18 @@ pub fn collect_of(root: &Path, redactor: &Redactor, collected_at: i64, wanted: &
         target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     }
     targets
+}
+
+/// What lies in the cluster's store, no node tells of.
+fn elsewhere(target: &mut Target) {
+    let own = |kind: &Kind| {
+        Which::ALL.iter().any(|which| std::ptr::eq(which.kind(), kind))
+            || std::ptr::eq(kind, &kubernetes::FILE)
+            || std::ptr::eq(kind, &kubernetes::NODE)
+    };
+    for kind in schema::kinds().iter().filter(|kind| kind.name.starts_with("kubernetes.") && !own(kind)) {
+        target.incomplete(kind, "only the cluster's API tells of it: name the cluster by --kubeconfig");
+    }
 }
 
 /// Whether every process was seen, so that what was not found is not there.
