@@ -113,7 +113,7 @@ fn no_engine_is_asked_unless_it_is_named() {
         targets.iter().map(|t| t["platform"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(platforms(&["audit", ".", "-f", "json"]), ["files"]);
-    assert_eq!(platforms(&["audit", "-f", "json"]), ["docker"]);
+    assert_eq!(platforms(&["audit", "--only", "docker", "-f", "json"]), ["docker"]);
     assert_eq!(platforms(&["audit", "Dockerfile", "--docker", &engine.host(), "-f", "json"]), ["docker", "files"]);
     assert_eq!(platforms(&["audit", "--demo", "Dockerfile", "-f", "json"]), ["docker", "files"]);
     sea.run(&["collect", ".", "-o", "s.json"]).ended(0);

@@ -13,7 +13,7 @@ use super::access::Access;
 use super::failure::{self, Failure};
 use crate::engine::{PEER_TEXT_LIMIT, sanitize};
 
-/// Requests at once. Measured against an API server on the same two cores, beyond this nothing is gained.
+/// Requests at once: few, so that nobody else is kept waiting by a reading.
 pub(super) const AT_ONCE: usize = 6;
 /// The most tries of one request.
 const TRIES: u32 = 4;
