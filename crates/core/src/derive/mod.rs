@@ -31,25 +31,29 @@ pub use registries::registries;
 pub fn derive(snapshot: &mut Snapshot, flaws: &FlawTable) {
     let collected_at = snapshot.collected_at;
     for target in &mut snapshot.targets {
-        // Neither has an engine; of a node both may be read.
-        if matches!(target.platform.as_str(), "kubernetes" | "files") {
-            kubernetes::derive(target);
-            continue;
+        if has_engine(target) {
+            listeners::derive(target);
+            groups::derive(target);
+            registry::derive(target);
+            together(target);
+            flaws::derive(target, flaws, collected_at);
         }
-        listeners::derive(target);
-        groups::derive(target);
-        registry::derive(target);
-        together(target);
-        flaws::derive(target, flaws, collected_at);
         kubernetes::derive(target);
     }
+}
+
+/// Whether it may have an engine, about which there is something to derive: clusters and files have none.
+fn has_engine(target: &Target) -> bool {
+    !matches!(target.platform.as_str(), "kubernetes" | "files")
 }
 
 /// Computes anew what follows from several components, where facts of a snapshot were changed that was derived already.
 /// What only versions, names of images and the daemon's own listeners decide stays, and with it every component's place.
 pub fn follow(snapshot: &mut Snapshot) {
     for target in &mut snapshot.targets {
-        together(target);
+        if has_engine(target) {
+            together(target);
+        }
         kubernetes::derive(target);
     }
 }
