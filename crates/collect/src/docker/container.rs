@@ -8,7 +8,7 @@ mod limits;
 mod logs;
 mod mounts;
 mod ports;
-mod privileges;
+pub(crate) mod privileges;
 mod security;
 mod vanished;
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509CertificationRequest};
 
 use super::field::{Read, at, bounded, list, other_type, put, shown, text, texts, truth};
-use super::gather::{Gather, Resource};
+use super::gather::{Gather, OneByOne, Resource};
 use super::object::Object;
 use crate::redact::Redactor;
 
@@ -35,10 +35,7 @@ const MOST_PEM: usize = 256 << 10;
 
 /// Gathers API services and requests for certificates.
 #[derive(Default)]
-pub(super) struct Extension {
-    components: Vec<Component>,
-    unread: Vec<(&'static str, String)>,
-}
+pub(super) struct Extension(OneByOne);
 
 impl Gather for Extension {
     fn resources(&self) -> &'static [Resource] {
@@ -47,22 +44,18 @@ impl Gather for Extension {
 
     fn add(&mut self, object: Object<'_>, redactor: &Redactor) {
         match object.kind() {
-            "APIService" => self.components.push(api_service(object, redactor)),
-            "CertificateSigningRequest" => self.components.push(request(object, redactor)),
+            "APIService" => self.0.push(api_service(object, redactor)),
+            "CertificateSigningRequest" => self.0.push(request(object, redactor)),
             _ => {}
         }
     }
 
     fn unread(&mut self, resource: &Resource, reason: &str) {
-        self.unread.push((resource.kind, reason.to_owned()));
+        self.0.unread(if resource.kind == "APIService" { &API_SERVICE } else { &CERTIFICATE_REQUEST }, reason);
     }
 
-    fn finish(mut self: Box<Self>, target: &mut Target) {
-        self.components.sort_by(|a, b| a.id.cmp(&b.id));
-        target.components.append(&mut self.components);
-        for (kind, reason) in self.unread {
-            target.incomplete(if kind == "APIService" { &API_SERVICE } else { &CERTIFICATE_REQUEST }, reason);
-        }
+    fn finish(self: Box<Self>, target: &mut Target) {
+        self.0.finish(target);
     }
 }
 

@@ -1,6 +1,8 @@
 //! What turns objects into components: one gatherer for each part of a cluster, fed object by object, by whoever
 //! reads them. It keeps what it needs of each and lets go of the rest.
 
+use seaworthy_core::component::Component;
+use seaworthy_core::schema::Kind;
 use seaworthy_core::snapshot::Target;
 
 use super::object::Object;
@@ -37,6 +39,32 @@ pub trait Gather: Send {
 
     /// Puts the components into the target, with its gaps and incomplete kinds.
     fn finish(self: Box<Self>, target: &mut Target);
+}
+
+/// Components that were made object by object, and the kinds of which not all could be listed.
+#[derive(Default)]
+pub(super) struct OneByOne {
+    components: Vec<Component>,
+    unread: Vec<(&'static Kind, String)>,
+}
+
+impl OneByOne {
+    pub fn push(&mut self, component: Component) {
+        self.components.push(component);
+    }
+
+    pub fn unread(&mut self, kind: &'static Kind, reason: &str) {
+        self.unread.push((kind, reason.to_owned()));
+    }
+
+    /// Puts them into the target, by their ids.
+    pub fn finish(mut self, target: &mut Target) {
+        self.components.sort_by(|a, b| a.id.cmp(&b.id));
+        target.components.append(&mut self.components);
+        for (kind, reason) in self.unread {
+            target.incomplete(kind, reason);
+        }
+    }
 }
 
 /// Every gatherer.

@@ -7,7 +7,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::field::{MOST, Read, at, bounded, list, other_type, put, shown, text, texts, thousandths, truth};
-use super::gather::{Gather, Resource};
+use super::gather::{Gather, OneByOne, Resource};
 use super::object::Object;
 use crate::redact::Redactor;
 
@@ -17,10 +17,7 @@ pub(super) const NODES: Resource =
 
 /// Gathers nodes.
 #[derive(Default)]
-pub(super) struct Nodes {
-    components: Vec<Component>,
-    unread: Option<String>,
-}
+pub(super) struct Nodes(OneByOne);
 
 impl Gather for Nodes {
     fn resources(&self) -> &'static [Resource] {
@@ -28,19 +25,15 @@ impl Gather for Nodes {
     }
 
     fn add(&mut self, object: Object<'_>, redactor: &Redactor) {
-        self.components.push(node(object, redactor));
+        self.0.push(node(object, redactor));
     }
 
     fn unread(&mut self, _: &Resource, reason: &str) {
-        self.unread = Some(reason.to_owned());
+        self.0.unread(&NODE, reason);
     }
 
-    fn finish(mut self: Box<Self>, target: &mut Target) {
-        self.components.sort_by(|a, b| a.id.cmp(&b.id));
-        target.components.append(&mut self.components);
-        if let Some(reason) = self.unread {
-            target.incomplete(&NODE, reason);
-        }
+    fn finish(self: Box<Self>, target: &mut Target) {
+        self.0.finish(target);
     }
 }
 

@@ -8,7 +8,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::field::{MOST, Read, at, other_type, put, shown, text, texts, truth};
-use super::gather::{Gather, Resource};
+use super::gather::{Gather, OneByOne, Resource};
 use super::object::Object;
 use crate::docker::secrets::secret;
 use crate::redact::{LengthBucket, Redactor};
@@ -33,10 +33,7 @@ const VOLUMES: Resource = Resource {
 
 /// Gathers ConfigMaps and persistent volumes.
 #[derive(Default)]
-pub(super) struct Storage {
-    components: Vec<Component>,
-    unread: Vec<(&'static str, String)>,
-}
+pub(super) struct Storage(OneByOne);
 
 impl Gather for Storage {
     fn resources(&self) -> &'static [Resource] {
@@ -45,22 +42,18 @@ impl Gather for Storage {
 
     fn add(&mut self, object: Object<'_>, redactor: &Redactor) {
         match object.kind() {
-            "ConfigMap" => self.components.push(config_map(object, redactor)),
-            "PersistentVolume" => self.components.push(volume(object, redactor)),
+            "ConfigMap" => self.0.push(config_map(object, redactor)),
+            "PersistentVolume" => self.0.push(volume(object, redactor)),
             _ => {}
         }
     }
 
     fn unread(&mut self, resource: &Resource, reason: &str) {
-        self.unread.push((resource.kind, reason.to_owned()));
+        self.0.unread(if resource.kind == "ConfigMap" { &CONFIG_MAP } else { &VOLUME }, reason);
     }
 
-    fn finish(mut self: Box<Self>, target: &mut Target) {
-        self.components.sort_by(|a, b| a.id.cmp(&b.id));
-        target.components.append(&mut self.components);
-        for (kind, reason) in self.unread {
-            target.incomplete(if kind == "ConfigMap" { &CONFIG_MAP } else { &VOLUME }, reason);
-        }
+    fn finish(self: Box<Self>, target: &mut Target) {
+        self.0.finish(target);
     }
 }
 

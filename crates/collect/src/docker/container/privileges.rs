@@ -6,8 +6,8 @@ use super::super::json::{Node, Read};
 use super::super::sheet::Sheet;
 use super::Reading;
 
-/// The capabilities that Docker gives where nothing is said, sorted.
-pub(super) const DEFAULTS: [&str; 14] = [
+/// The capabilities that Docker and containerd give where nothing is said, sorted.
+pub(crate) const DEFAULTS: [&str; 14] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",

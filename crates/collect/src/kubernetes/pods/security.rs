@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::read::{Node, Read, cut, value};
 use super::sheet::Sheet;
+use crate::docker::container::privileges::DEFAULTS;
 
 /// What a pod's security context gives its containers.
 #[derive(Clone, Debug)]
@@ -193,24 +194,6 @@ fn users(sheet: &mut Sheet, context: Node<'_>, pod: &PodContext) {
     sheet.read("root_possible", "securityContext.runAsUser", possible);
 }
 
-/// Capabilities of the default set of containerd and Docker.
-const DEFAULT: [&str; 14] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 fn capabilities(sheet: &mut Sheet, context: Node<'_>, privileged: &Read<bool>) {
     let lists = context.get("capabilities");
     let added = lists.get("add").texts();
@@ -239,7 +222,7 @@ fn effective(added: &[Value], dropped: &[Value]) -> Value {
     let mut held: Vec<String> = match (dropped.iter().any(is_all), added.iter().any(is_all)) {
         (true, _) => Vec::new(),
         (false, true) => vec!["ALL".to_owned()],
-        (false, false) => DEFAULT.iter().map(|&name| name.to_owned()).collect(),
+        (false, false) => DEFAULTS.iter().map(|&name| name.to_owned()).collect(),
     };
     held.extend(added.into_iter().filter(|name| !is_all(name)));
     // Of all but a few, the few cannot be named as missing; whoever has all but one has enough.
