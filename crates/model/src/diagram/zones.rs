@@ -93,20 +93,24 @@ enum Isolation {
 
 /// Adds the zones of a target and says for each of its components where it lies.
 pub(super) fn lay_out(scope: &mut Scope<'_>, zones: &mut Vec<Zone>, ids: &mut Ids) {
-    let mut work = Layout { scope, zones, ids, made: BTreeMap::new() };
-    let placed = work.run();
+    let placed = Layout::new(scope, zones, ids).run();
     scope.zones = placed;
 }
 
-struct Layout<'s, 'a> {
-    scope: &'s Scope<'a>,
+/// Makes the zones of a target, each once.
+pub(super) struct Layout<'s, 'a> {
+    pub scope: &'s Scope<'a>,
     zones: &'s mut Vec<Zone>,
     ids: &'s mut Ids,
     /// Zones by what their ids end with.
     made: BTreeMap<String, usize>,
 }
 
-impl Layout<'_, '_> {
+impl<'s, 'a> Layout<'s, 'a> {
+    pub fn new(scope: &'s Scope<'a>, zones: &'s mut Vec<Zone>, ids: &'s mut Ids) -> Self {
+        Self { scope, zones, ids, made: BTreeMap::new() }
+    }
+
     fn run(&mut self) -> Zones {
         let internet = self.root(INTERNET, "Internet", "what routers and packet filters before the host let through");
         let local_network =
@@ -128,7 +132,7 @@ impl Layout<'_, '_> {
         Zones { internet, local_network, users, of }
     }
 
-    fn root(&mut self, kind: ZoneKind, name: &str, boundary: &str) -> usize {
+    pub fn root(&mut self, kind: ZoneKind, name: &str, boundary: &str) -> usize {
         self.make(kind, "", (name, boundary), None, vec![])
     }
 
@@ -144,7 +148,7 @@ impl Layout<'_, '_> {
     }
 
     /// One of several zones of a kind.
-    fn make(
+    pub fn make(
         &mut self,
         kind: ZoneKind,
         which: &str,

@@ -1,6 +1,6 @@
 //! What containers of pods are tied to: the node, the namespace, the account, the network, what they mount.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use seaworthy_core::diagram::{Certainty, FlowKind};
 use seaworthy_core::schema::{Kind, kubernetes as k8s};
@@ -15,6 +15,7 @@ const CLOUDS: [&str; 6] = ["aws", "gce", "azure", "openstack", "alicloud", "digi
 
 /// Draws the flows of every container of a cluster.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
+    let whole = Whole::of(scope);
     for at in scope.all_of(&k8s::CONTAINER).iter().copied() {
         let pod = scope.value(at, "pod").as_str().and_then(|id| scope.by_id(&k8s::POD, id));
         let now = match truth(scope.value(at, "running")) {
@@ -24,7 +25,7 @@ pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
             ),
             Err(reason) => Certainty::Possible(reason),
         };
-        let mut work = Work { scope, at, pod, element: scope.element[at], now, drafts };
+        let mut work = Work { scope, whole: &whole, at, pod, element: scope.element[at], now, drafts };
         work.membership();
         work.account();
         work.nodes();
@@ -34,8 +35,30 @@ pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
     }
 }
 
+/// What each container asks of the cluster, worked out once.
+struct Whole<'a> {
+    /// Whether a node is a machine of a cloud that tells credentials.
+    in_cloud: bool,
+    /// Volumes by the claim that they are bound to: `shop/data`.
+    claimed: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Whole<'a> {
+    fn of(scope: &Scope<'a>) -> Self {
+        let mut providers = scope.all_of(&k8s::NODE).iter().filter_map(|node| scope.value(*node, "provider").as_str());
+        let mut claimed: HashMap<&str, Vec<usize>> = HashMap::new();
+        for volume in scope.all_of(&k8s::VOLUME) {
+            if let Some(claim) = scope.value(*volume, "claim").as_str() {
+                claimed.entry(claim).or_default().push(*volume);
+            }
+        }
+        Self { in_cloud: providers.any(|provider| CLOUDS.contains(&provider)), claimed }
+    }
+}
+
 struct Work<'s, 'a> {
     scope: &'s Scope<'a>,
+    whole: &'s Whole<'a>,
     at: usize,
     pod: Option<usize>,
     element: usize,
@@ -118,9 +141,7 @@ impl<'a> Work<'_, 'a> {
 
     /// The cloud's metadata service, where there is a cloud.
     fn metadata(&mut self, cluster: usize, pod: usize) {
-        let clouds = self.scope.all_of(&k8s::NODE).iter().map(|node| self.scope.value(*node, "provider"));
-        let in_cloud = clouds.filter_map(Value::as_str).any(|provider| CLOUDS.contains(&provider));
-        if !in_cloud {
+        if !self.whole.in_cloud {
             return;
         }
         let facts = [self.scope.cite(pod, "reaches_metadata")];
@@ -186,11 +207,10 @@ impl<'a> Work<'_, 'a> {
         let Some(namespace) = self.value("namespace").as_str() else { return };
         let claims = self.scope.value(pod, "claims").as_list().unwrap_or_default();
         for claim in claims.iter().filter_map(Value::as_str).take(MOST_OF_A_LIST) {
-            let wanted: Arc<str> = format!("{namespace}/{claim}").into();
-            let volumes = self.scope.all_of(&k8s::VOLUME).iter().copied();
-            for volume in volumes.filter(|at| self.scope.value(*at, "claim").as_str() == Some(&wanted)) {
+            let wanted = format!("{namespace}/{claim}");
+            for volume in self.whole.claimed.get(wanted.as_str()).into_iter().flatten().copied() {
                 let facts = [self.scope.cite(pod, "claims"), self.scope.cite(volume, "claim")];
-                let draft = Draft::new(FlowKind::Mounted, self.scope.element[volume], self.element, &*wanted);
+                let draft = Draft::new(FlowKind::Mounted, self.scope.element[volume], self.element, wanted.as_str());
                 self.drafts.add(draft.and(&self.now).key("claim").facts(facts));
             }
         }
