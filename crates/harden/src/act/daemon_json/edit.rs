@@ -22,6 +22,8 @@ pub enum Edit {
 /// # Errors
 /// Where a member on the way is missing or no object.
 pub fn apply(text: &str, edits: &[Edit]) -> Result<String, String> {
+    // Asked once: an edit may take away every line's end that there was.
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     edits.iter().try_fold(text.to_owned(), |text, edit| {
         let (path, value) = match edit {
             Edit::Set(path, value) => (path, Some(New::Value(value))),
@@ -31,7 +33,7 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, String> {
         let (range, new) = with_root(&text, |root| {
             let (last, way) = path.split_last().ok_or("a setting has no name")?;
             let object = inside(root, way).ok_or_else(|| format!("{} is no object there", way.join(".")))?;
-            let style = Style::of(&text, root);
+            let style = Style::of(&text, root, newline);
             Ok::<_, String>(match value {
                 Some(value) => set(&text, object, last, value, &style),
                 None => remove(object, last),
@@ -59,8 +61,7 @@ struct Style {
 }
 
 impl Style {
-    fn of(text: &str, root: &Object) -> Self {
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    fn of(text: &str, root: &Object, newline: &'static str) -> Self {
         let first = root.properties.first();
         let colon = first.map_or(": ", |p| colon(text, p)).to_owned();
         let space = if colon.ends_with(char::is_whitespace) { " " } else { "" };
