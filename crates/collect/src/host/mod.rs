@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod client;
 pub mod containerd;
+pub mod filter;
 pub mod gap;
 pub mod glob;
 pub mod kernel;

@@ -87,7 +87,7 @@ fn credentials(fd: &OwnedFd) -> Result<Peer, Unread> {
 
 /// True when the kernel has this part already: asking for one that it has not would load a module,
 /// and reading a host must not change it.
-fn present(module: &str) -> bool {
+pub(super) fn present(module: &str) -> bool {
     if Path::new("/sys/module").join(module).exists() || !Path::new("/proc/modules").exists() {
         return true;
     }
