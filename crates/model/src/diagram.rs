@@ -18,6 +18,7 @@ mod kubernetes;
 mod listeners;
 mod outside;
 mod scope;
+mod shield;
 mod sockets;
 mod supply;
 mod zones;

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use super::host::EngineView;
 use super::machine::{Machine, Reading, Rest};
+use super::shield::Shield;
 use super::{clients, containerd, daemon, files, host, swarm};
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::file::ConfigFile;
@@ -45,6 +46,8 @@ pub(super) struct Ground {
     gaps: Vec<Gap>,
     /// Why the daemon would not start again.
     refuses_start: Option<String>,
+    /// The packet filter before its ports, and before those of containers.
+    shield: Shield,
 }
 
 impl Ground {
@@ -73,6 +76,7 @@ impl Ground {
             reading: reading.clone(),
             gaps: Vec::new(),
             refuses_start: settings.refuses_start.clone(),
+            shield: Shield::read(host, daemon),
         };
         if let (Ok(m), Ok(host)) = (&machine, host) {
             out.clients = clients::components(host);
@@ -127,6 +131,7 @@ impl Ground {
             target.incomplete(kind, reason);
         }
         target.gaps.extend(gathered.gaps);
+        self.shield.put(target);
         if let Some(caveat) = engine.caveat() {
             target.gap(target.address.clone(), caveat.to_string(), "fields that this API does not have");
         }

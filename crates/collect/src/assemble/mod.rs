@@ -12,6 +12,7 @@ mod remote;
 mod same;
 pub(crate) mod scrub;
 mod settle;
+mod shield;
 mod swarm;
 
 use std::net::{IpAddr, SocketAddr};

@@ -1,7 +1,8 @@
 //! Addresses that something is bound to: where they are reached from.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use seaworthy_core::cidr::is_global;
 use seaworthy_core::diagram::Certainty;
 
 /// An address and a port; without an address it is a name that was not resolved.
@@ -44,18 +45,11 @@ impl Bound {
         self.ip.is_some_and(|ip| ip.is_loopback())
     }
 
-    /// Whether the internet reaches it, unless that was declared: no when the address is not routed there, else not
-    /// known.
+    /// Whether the internet routes to it: none when the address is not routed there, else what is not known.
     pub fn internet(&self) -> Option<Certainty> {
         match self.ip {
-            Some(ip) if ip.is_unspecified() => Some(possible(
-                "whether an address of the host is globally routed, and whether the packet filter lets it through, is \
-                 not known; seaworthy.toml may declare it",
-            )),
-            Some(ip) if is_global(ip) => {
-                Some(possible("whether the packet filter lets it through is not known; seaworthy.toml may declare it"))
-            }
-            Some(_) => None,
+            Some(ip) if ip.is_unspecified() => Some(possible("whether an address of the host is globally routed")),
+            Some(ip) => is_global(ip).then_some(Certainty::Proven),
             None => Some(possible("which address its name stands for was not looked up")),
         }
     }
@@ -89,28 +83,6 @@ pub(super) fn declared(text: &str) -> Option<(Bound, Option<&str>)> {
         return Some((Bound::new("", i64::from(port)), protocol));
     }
     Some((Bound::parse(address)?, protocol))
-}
-
-/// Whether the internet routes to an address, by the registries of special addresses of IANA.
-fn is_global(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => is_global_v4(ip),
-        IpAddr::V6(ip) => is_global_v6(ip),
-    }
-}
-
-fn is_global_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, _] = ip.octets();
-    let special = ip.is_private() || ip.is_loopback() || ip.is_link_local() || ip.is_documentation();
-    let shared = a == 100 && (64..128).contains(&b);
-    let benchmarks = a == 198 && (b == 18 || b == 19);
-    let protocols = (a, b, c) == (192, 0, 0);
-    !(special || shared || benchmarks || protocols || a == 0 || a >= 224)
-}
-
-fn is_global_v6(ip: Ipv6Addr) -> bool {
-    let [a, b, ..] = ip.segments();
-    (a & 0xe000) == 0x2000 && !(a == 0x2001 && b == 0x0db8) && !(a == 0x3fff && b < 0x1000)
 }
 
 #[cfg(test)]
@@ -155,7 +127,9 @@ mod tests {
         ] {
             let certainty = Bound::new(ip, 1).internet();
             assert_eq!(certainty.is_some(), maybe, "{ip}");
-            assert!(!certainty.is_some_and(|c| c.is_proven()), "{ip}");
+            // A single address is certain; which ones a wildcard stands for is told by the host's own.
+            let single = Bound::new(ip, 1).ip.is_some_and(|ip| !ip.is_unspecified());
+            assert_eq!(certainty.is_some_and(|c| c.is_proven()), maybe && single, "{ip}");
         }
     }
 

@@ -86,12 +86,6 @@ impl Listener {
     fn api(&self) -> Option<&Certainty> {
         self.kinds.iter().find(|(kind, _)| *kind == FlowKind::ApiRemote).map(|(_, certainty)| certainty)
     }
-
-    /// Whether the internet reaches it, unless that was declared.
-    fn internet(&self) -> Option<Certainty> {
-        let unread = || Some(Certainty::Possible("where it listens is not known".into()));
-        self.bound.as_ref().map_or_else(unread, Bound::internet)
-    }
 }
 
 /// What a listener may serve of which that is not known.
@@ -167,25 +161,33 @@ impl Work<'_, '_> {
     }
 
     fn outside(&mut self, listener: &Listener, kind: FlowKind, certainty: &Certainty, subnets: &[String]) {
-        let (local, internet) = (self.scope.actors.local_network, self.scope.actors.internet);
-        let cite = [self.cite()];
-        let draft = |from: usize| Draft::new(kind, from, self.to, listener.label()).key(&listener.address).facts(cite);
-        let local_draft = draft(local).and(certainty);
+        let (local, internet_actor) = (self.scope.actors.local_network, self.scope.actors.internet);
         let declared = listener.bound.as_ref().is_some_and(|b| self.exposure.binds(b, "tcp"));
-        let reach = if declared { Some(Certainty::Proven) } else { listener.internet() };
+        let through = self.scope.through(listener.bound.as_ref(), "tcp", declared);
+        let [rules, routes] = through.cites;
+        let cite = self.cite();
+        let draft = |from: usize| {
+            let draft = Draft::new(kind, from, self.to, listener.label()).key(&listener.address);
+            draft.facts([cite]).and(certainty)
+        };
         let inner = listener.bound.as_ref().is_some_and(|b| subnets.iter().any(|s| b.lies_in(s)));
-        match &listener.loopback {
-            Ok(true) if !declared => return,
-            Ok(_) if inner => self.drafts.add(local_draft.maybe(
-                &"it is bound to a container network's address, which hosts on the same link reach unless the packet \
-                  filter stops them"
-                    .into(),
-            )),
-            Ok(_) => self.drafts.add(local_draft),
-            Err(reason) => self.drafts.add(local_draft.maybe(reason)),
+        if listener.loopback == Ok(true) && !declared {
+            return;
         }
-        if let Some(reach) = reach {
-            self.drafts.add(draft(internet).and(certainty).and(&reach));
+        if let Some(networks) = &through.networks {
+            let draft = draft(local).facts(rules).and(networks);
+            self.drafts.add(match &listener.loopback {
+                Ok(_) if inner => draft.maybe(
+                    &"it is bound to a container network's address, which hosts on the same link reach unless the \
+                      packet filter stops them"
+                        .into(),
+                ),
+                Ok(_) => draft,
+                Err(reason) => draft.maybe(reason),
+            });
+        }
+        if let Some(internet) = &through.internet {
+            self.drafts.add(draft(internet_actor).facts(routes).and(internet));
         }
     }
 
@@ -360,14 +362,14 @@ fn ssh(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) {
         let label = label.unwrap_or_else(|| "SSH".to_owned());
         let key = bound.as_ref().map_or_else(|| "unknown".to_owned(), |b| format!("port {}", b.port));
         let declared = bound.as_ref().is_some_and(|b| exposure.binds(b, "tcp"));
-        let unread = || Some(Certainty::Possible("where it listens is not known".into()));
-        let internet =
-            if declared { Some(Certainty::Proven) } else { bound.as_ref().map_or_else(unread, Bound::internet) };
-        let reached = [(scope.actors.local_network, Some(Certainty::Proven)), (scope.actors.internet, internet)];
-        for (from, certainty) in reached {
+        let through = scope.through(bound.as_ref(), "tcp", declared);
+        let [rules, routes] = through.cites;
+        let reached =
+            [(scope.actors.local_network, through.networks, rules), (scope.actors.internet, through.internet, routes)];
+        for (from, certainty, shield) in reached {
             let Some(certainty) = certainty else { continue };
             let draft = Draft::new(FlowKind::Ssh, from, scope.element[host], &*label).key(&*key).and(&certainty);
-            let draft = draft.facts(facts);
+            let draft = draft.facts(facts).facts(shield);
             drafts.add(match &doubt {
                 Some(reason) => draft.maybe(reason),
                 None => draft,

@@ -98,16 +98,18 @@ impl Work<'_, '_> {
     fn port(&mut self, port: &Port, cite: &[Option<FactRef>]) {
         let (local, internet) = (self.scope.actors.local_network, self.scope.actors.internet);
         let declared = self.declared || self.exposure.binds(&port.bound, &port.protocol);
-        let at_internet = if declared { Some(Certainty::Proven) } else { port.bound.internet() };
-        if let Some(certainty) = at_internet {
-            let mut draft = self.draft(internet, &port.label, &port.key, cite).and(&certainty);
+        let through = self.scope.through(Some(&port.bound), &port.protocol, declared);
+        let [rules, routes] = through.cites;
+        if let Some(certainty) = through.internet {
+            let mut draft = self.draft(internet, &port.label, &port.key, cite).facts(routes).and(&certainty);
             if let Some(reason) = port.unsure.as_ref().filter(|_| !declared) {
                 draft = draft.maybe(reason);
             }
             self.drafts.add(draft);
         }
         if !port.bound.is_loopback() {
-            let draft = self.draft(local, &port.label, &port.key, cite);
+            let Some(certainty) = through.networks else { return };
+            let draft = self.draft(local, &port.label, &port.key, cite).facts(rules).and(&certainty);
             self.drafts.add(match &port.unsure {
                 Some(reason) => draft.maybe(reason),
                 None => draft,

@@ -29,6 +29,21 @@ const LISTENER: &[Field] = &[
     field("loopback", BOOL, "whether only this machine reaches it"),
 ];
 
+const ADDRESS: &[Field] = &[
+    field("interface", STR, "the interface"),
+    field("address", STR, "the address, without the length of its prefix"),
+    field("global", BOOL, "whether the internet routes addresses of its kind"),
+];
+
+const ADMITS: &[Field] = &[
+    field("protocol", STR, "tcp or udp"),
+    field("address", STR, "the address that the port is bound to; 0.0.0.0 and :: are every one"),
+    field("port", INT, "the port"),
+    field("networks", BOOL, "whether connections from the networks that the host is on are let through"),
+    field("internet", BOOL, "whether connections from addresses that the internet routes are let through"),
+    field("by", STR, "the rule or policy that stops them; empty where none does"),
+];
+
 kind! {
     /// The host beneath an engine.
     HOST = "docker.host", "The machine that the engine and its containers run on.", &[
@@ -61,6 +76,8 @@ kind! {
     fact("ssh_root", STR, "PermitRootLogin in effect, the loosest of all Match blocks", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_empty_passwords", BOOL, "whether the SSH server takes empty passwords", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_keys", Type::List(&Type::Object(KEYS)), "who has keys", "authorized_keys of each user", "a home could not be read"),
+    fact("addresses", Type::List(&Type::Object(ADDRESS)), "the addresses at which the engine's host is reached, those of loopback and of containers' networks apart", "rtnetlink, in the engine's network namespace", REMOTE),
+    fact("packet_filter", Type::List(&Type::Object(ADMITS)), "what the packet filter does with connections to ports of the host, its engine and its containers, as far as its rules are certain", "the rules of nf_tables, in the engine's network namespace", "the engine is not on this machine, the rules were not shown, or older tables decide as well"),
     fact("listeners", Type::List(&Type::Object(LISTENER)), "TCP sockets that listen in the host's network namespace", "/proc/net/tcp, /proc/net/tcp6", REMOTE),
     fact("audit_enabled", BOOL, "whether the kernel records audit events", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("audit_immutable", BOOL, "whether the kernel's rules can be changed by a reboot alone", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),

@@ -48,10 +48,48 @@ fn published_ports_are_drawn_by_their_address() {
     assert_eq!(published(LAN, unknown()), "possible");
     assert_eq!(published(LAN, one(unknown())), "possible");
     assert_eq!(published(INTERNET, one(port("0.0.0.0", 80, 8080))), "possible");
-    assert_eq!(published(INTERNET, one(port("8.8.8.8", 80, 8080))), "possible");
+    assert_eq!(published(INTERNET, one(port("8.8.8.8", 80, 8080))), "proven");
     assert_eq!(published(INTERNET, one(port("192.168.1.5", 80, 8080))), "absent");
     assert_eq!(published(INTERNET, one(port("127.0.0.1", 80, 8080))), "absent");
     assert_eq!(published(INTERNET, unknown()), "possible");
+}
+
+/// What the packet filter may do with port 80: from the networks, from the internet.
+fn filtered(networks: Value, internet: Value, addresses: Value) -> [&'static str; 2] {
+    let row = Value::Object(vec![
+        ("protocol", "tcp".into()),
+        ("address", "0.0.0.0".into()),
+        ("port", 80.into()),
+        ("networks", networks),
+        ("internet", internet),
+        ("by", "".into()),
+    ]);
+    let host = Host::new().host("packet_filter", one(row)).host("addresses", addresses);
+    let drawn = host.web(&[("ports", one(port("0.0.0.0", 80, 8080)))]).diagram();
+    [LAN, INTERNET].map(|from| drawn.word(K::PublishedPort, from, "web"))
+}
+
+#[test]
+fn the_packet_filter_and_the_addresses_decide_who_reaches_a_port() {
+    let address = |global: bool| {
+        one(Value::Object(vec![
+            ("interface", "eth0".into()),
+            ("address", "192.0.2.1".into()),
+            ("global", global.into()),
+        ]))
+    };
+    let (yes, no) = (|| Value::from(true), || Value::from(false));
+    assert_eq!(filtered(yes(), yes(), address(true)), ["proven", "proven"]);
+    assert_eq!(filtered(yes(), yes(), address(false)), ["proven", "possible"]);
+    assert_eq!(filtered(yes(), yes(), unknown()), ["proven", "possible"]);
+    assert_eq!(filtered(yes(), no(), address(true)), ["proven", "absent"]);
+    assert_eq!(filtered(no(), no(), address(true)), ["absent", "absent"]);
+    assert_eq!(filtered(unknown(), yes(), address(true)), ["possible", "proven"]);
+    assert_eq!(filtered(unknown(), unknown(), address(true)), ["possible", "possible"]);
+    // Rules that were not read prove nothing.
+    let host = Host::new().host("packet_filter", none());
+    let drawn = host.web(&[("ports", one(port("0.0.0.0", 80, 8080)))]).diagram();
+    assert_eq!(drawn.word(K::PublishedPort, LAN, "web"), "possible");
 }
 
 #[test]
