@@ -27,11 +27,12 @@ pub struct Missing {
 }
 
 /// Programs that engines and browsers are, or need, and the Debian package that brings each.
-const ENGINES: [(&str, &str); 14] = [
+const ENGINES: [(&str, &str); 15] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("runc", "runc"),
     ("iptables", "iptables"),
+    ("nft", "nftables"),
     ("auditctl", "auditd"),
     ("busybox", "busybox-static"),
     ("gcc", "gcc"),

@@ -1,13 +1,14 @@
 //! Rules as tools write them, in namespaces of the tests' own, against what real connections then do.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
@@ -184,42 +185,158 @@ fn set(rules: &[String], input: &str) {
     }
 }
 
-#[test]
-fn what_is_certain_is_what_connections_do() {
-    // An engine's bed has what these rules need: root, iptables, namespaces.
+/// A rule of nft of the kinds that administrators and tools write.
+fn native() -> impl Strategy<Value = (&'static str, String)> {
+    let chain = select(vec!["input", "forward", "own"]);
+    let asks = prop::collection::vec(
+        select(vec![
+            "tcp dport 7000",
+            "tcp dport 80",
+            "tcp dport != 7000",
+            "tcp dport { 22, 80, 7000-7005 }",
+            "tcp dport != { 22, 7000-7005 }",
+            "tcp dport 1000-7500",
+            "tcp sport 80",
+            "ip saddr 198.51.100.2",
+            "ip saddr { 10.0.0.0/8, 198.51.100.0/24 }",
+            "ip saddr { 198.51.100.0-198.51.100.200 }",
+            "ip saddr != { 10.0.0.0/8, 172.16.0.0/12 }",
+            "ip saddr & 255.255.255.0 == 198.51.100.0",
+            "ip daddr { 198.51.100.1, 172.17.0.2 }",
+            "ip daddr . tcp dport { 198.51.100.1 . 7000, 172.17.0.2 . 80 }",
+            "iifname \"eth0\"",
+            "iifname { \"eth0\", \"lo\" }",
+            "iifname \"eth*\"",
+            "iifname != \"eth0\"",
+            "oifname \"docker0\"",
+            "ct state new",
+            "ct state established,related",
+            "ct state { invalid, untracked }",
+            "ct status dnat",
+            "ct original proto-dst 8080",
+            "ct direction original",
+            "fib daddr type local",
+            "meta l4proto tcp",
+            "meta nfproto ipv4",
+            "meta mark 7",
+            "ip protocol udp",
+            "tcp flags & (fin | syn | rst | ack) == syn",
+            "limit rate 1000/second",
+            "counter",
+        ]),
+        0..3,
+    );
+    let ends = select(vec![
+        "accept",
+        "drop",
+        "drop",
+        "reject",
+        "return",
+        "jump last",
+        "goto last",
+        "log",
+        "tcp dport vmap { 80 : accept, 7000 : drop }",
+        "tcp dport vmap { 0-1023 : drop, 7000 : jump last }",
+        "ct state vmap { established : accept, related : accept, invalid : drop }",
+        "ct state vmap { new : jump last, invalid : drop }",
+        "iifname vmap { \"lo\" : accept, \"eth0\" : jump last }",
+        "ip saddr vmap { 10.0.0.0/8 : accept, 198.51.100.0/25 : drop }",
+        "meta mark set 7",
+        "notrack",
+    ]);
+    (chain, asks, ends).prop_map(|(chain, asks, ends)| (chain, format!("{} {ends}", asks.join(" "))))
+}
+
+/// A table of nft beside Docker's; chain `last` accepts or drops.
+fn table(rules: &[(&'static str, String)], input: &str, last: &str) -> String {
+    let of = |chain: &str| {
+        let its: Vec<&str> = rules.iter().filter(|(of, _)| *of == chain).map(|(_, rule)| &**rule).collect();
+        its.join("\n")
+    };
+    format!(
+        "table inet t {{\n chain last {{\n tcp dport 80 return\n {last}\n }}\n chain own {{\n {}\n }}\n \
+         chain input {{\n type filter hook input priority 10; policy {input};\n {}\n jump own\n }}\n \
+         chain forward {{\n type filter hook forward priority 10;\n {}\n jump own\n }}\n}}\n",
+        of("own"),
+        of("input"),
+        of("forward")
+    )
+}
+
+/// Loads a table; returns false for one that nft refuses, as it does `notrack` in most chains.
+fn loaded(table: &str) -> bool {
+    use std::io::Write as _;
+    let mut child = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
+    child.wait().unwrap().success()
+}
+
+/// What was said of cases against what was: closed, open, depends.
+#[derive(Default)]
+struct Tally([u32; 3]);
+
+impl Tally {
+    fn case(&mut self, wire: &Wire, served: &[TcpListener]) -> Result<(), TestCaseError> {
+        for port in [7000, 8080] {
+            let answer = wire.answer("0.0.0.0", port);
+            let really = wire.connects(port);
+            // Connections that nobody takes would fill the queue.
+            for listener in served {
+                while listener.accept().is_ok() {}
+            }
+            match &answer.admitted {
+                Ok(said) => {
+                    self.0[usize::from(*said)] += 1;
+                    prop_assert_eq!(*said, really, "port {}: {:?}", port, answer);
+                }
+                Err(_) => self.0[2] += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn compare<S: Strategy>(cases: &S, set: impl Fn(S::Value) -> bool + Sync)
+where
+    S::Value: Send,
+{
+    // An engine's bed has what these rules need: root, iptables, nft, namespaces.
     if let Err(why) = seaworthy_bed::find(seaworthy_bed::Version::V20) {
         return seaworthy_bed::skip(seaworthy_bed::Version::V20.name(), &why);
     }
     let wire = Wire::new();
     let served = [(&wire.here, 7000), (&wire.inner, 80)]
         .map(|(at, port)| within(at, || TcpListener::bind(("0.0.0.0", port)).unwrap()));
+    for listener in &served {
+        listener.set_nonblocking(true).unwrap();
+    }
     let mut runner = TestRunner::new(Config { cases: 60, failure_persistence: None, ..Config::default() });
-    let seen = std::cell::RefCell::new([0u32; 3]);
+    let tally = RefCell::new(Tally::default());
+    let each = |case: S::Value| {
+        prop_assume!(within(&wire.here, || set(case)));
+        tally.borrow_mut().case(&wire, &served)
+    };
+    runner.run(cases, each).unwrap();
+    let [closed, open, unknown] = tally.into_inner().0;
+    assert!(closed > 10 && open > 10 && unknown < closed + open, "{closed} closed, {open} open, {unknown} depend");
+}
+
+#[test]
+fn what_is_certain_of_iptables_is_what_connections_do() {
     let cases = (prop::collection::vec(rule(), 0..6), select(vec!["ACCEPT", "ACCEPT", "DROP"]));
-    runner
-        .run(&cases, |(rules, input)| {
-            within(&wire.here, || set(&rules, input));
-            for port in [7000, 8080] {
-                let answer = wire.answer("0.0.0.0", port);
-                let really = wire.connects(port);
-                // Connections that nobody takes would fill the queue.
-                for listener in &served {
-                    while listener.accept().is_ok() {}
-                }
-                let mut seen = seen.borrow_mut();
-                match &answer.admitted {
-                    Ok(said) => {
-                        seen[usize::from(*said)] += 1;
-                        prop_assert_eq!(*said, really, "port {}: {:?}", port, answer);
-                    }
-                    Err(_) => seen[2] += 1,
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
-    let [closed, open, unknown] = seen.into_inner();
-    println!("{closed} closed, {open} open, {unknown} depend");
-    assert!(closed > 10 && open > 10, "{closed} closed, {open} open, {unknown} depend");
-    assert!(unknown < closed + open, "{closed} closed, {open} open, {unknown} depend");
+    compare(&cases, |(rules, input)| {
+        set(&rules, input);
+        true
+    });
+}
+
+#[test]
+fn what_is_certain_of_nft_is_what_connections_do() {
+    let policies = (select(vec!["accept", "accept", "drop"]), select(vec!["accept", "drop"]));
+    let cases = (prop::collection::vec(native(), 0..6), policies);
+    compare(&cases, |(rules, (input, last))| {
+        set(&[], "ACCEPT");
+        let _ = Command::new("nft").args(["delete", "table", "inet", "t"]).stderr(Stdio::null()).status().unwrap();
+        loaded(&table(&rules, input, last))
+    });
 }
