@@ -141,12 +141,8 @@ fn others_reach((_, ip, _): &(u8, IpAddr, u16)) -> bool {
 
 fn addresses(side: &Side, inner: &[(IpAddr, u8)]) -> Result<Value, String> {
     let (_, network) = side.as_ref().map_err(String::clone)?;
-    let is_inner = |ip: IpAddr| inner.iter().any(|(net, length)| cidr::within(ip, *net, u32::from(*length)));
     let mut out = Vec::new();
-    for interface in network.interfaces.iter().filter(|i| i.up && !i.loopback) {
-        if interface.addresses.iter().any(|(ip, _)| is_inner(*ip)) {
-            continue;
-        }
+    for interface in network.outside(inner) {
         for (ip, _) in interface.addresses.iter().take(64) {
             out.push(Value::Object(vec![
                 ("interface", bounded(&interface.name)),

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::io::Errno;
+use seaworthy_core::cidr;
 
 use super::gap::Gap;
 use super::netlink::{DUMP, Socket, attributes, read_u32};
@@ -25,6 +26,8 @@ pub struct Interface {
     pub up: bool,
     /// True for a loopback interface.
     pub loopback: bool,
+    /// True for a port of a bridge or a part of a bond: what comes in there comes in at that.
+    pub part: bool,
     /// Its addresses with the lengths of their prefixes.
     pub addresses: Vec<(IpAddr, u8)>,
 }
@@ -49,6 +52,19 @@ pub struct Network {
     pub routes: Vec<Route>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+}
+
+impl Network {
+    /// The interfaces at which the machine is reached from elsewhere: up, with addresses, and none of `inner`, which are
+    /// the networks of its containers.
+    pub fn outside<'n>(&'n self, inner: &'n [(IpAddr, u8)]) -> impl Iterator<Item = &'n Interface> {
+        let is_inner = |ip: IpAddr| inner.iter().any(|(net, length)| cidr::within(ip, *net, u32::from(*length)));
+        self.interfaces.iter().filter(move |interface| {
+            let addresses = &interface.addresses;
+            let usable = interface.up && !interface.loopback && !interface.part && !addresses.is_empty();
+            usable && !addresses.iter().any(|(ip, _)| is_inner(*ip))
+        })
+    }
 }
 
 /// Reads interfaces, addresses and routes.
@@ -96,12 +112,19 @@ pub fn interface(body: &[u8]) -> Interface {
         name: String::new(),
         up: flags & 1 != 0,
         loopback: flags & 8 != 0,
+        part: false,
         addresses: Vec::new(),
     };
+    const NAME: u16 = 3;
+    const MASTER: u16 = 10;
     for (kind, value) in attributes(body, 16) {
-        if kind == 3 {
-            let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
-            found.name = String::from_utf8_lossy(&value[..end]).into_owned();
+        match kind {
+            NAME => {
+                let end = value.iter().position(|b| *b == 0).unwrap_or(value.len());
+                found.name = String::from_utf8_lossy(&value[..end]).into_owned();
+            }
+            MASTER => found.part = read_u32(value, 0) != 0,
+            _ => {}
         }
     }
     found

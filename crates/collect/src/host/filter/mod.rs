@@ -101,15 +101,7 @@ pub struct Filter<'a> {
 impl<'a> Filter<'a> {
     /// `inner` are the networks of containers: what comes from there is not from elsewhere.
     pub fn new(rules: &'a Ruleset, network: &'a Network, inner: &[(IpAddr, u8)]) -> Self {
-        let is_inner = |ip: IpAddr| inner.iter().any(|network| lies_in(ip, *network));
-        let outside = |interface: &&Interface| {
-            let addresses = &interface.addresses;
-            interface.up
-                && !interface.loopback
-                && !addresses.is_empty()
-                && !addresses.iter().any(|(ip, _)| is_inner(*ip))
-        };
-        let outside = network.interfaces.iter().filter(outside).take(INTERFACES).cloned().collect();
+        let outside = network.outside(inner).take(INTERFACES).cloned().collect();
         Self { walk: Walk { rules, steps: STEPS }, network, outside }
     }
 
@@ -125,10 +117,9 @@ impl<'a> Filter<'a> {
 
     fn ask(&mut self, port: Port, source: impl Fn(&Interface) -> Source) -> Answer {
         let mut interfaces = self.outside.clone();
-        if interfaces.is_empty() {
+        if interfaces.iter().all(|interface| destinations(interface, port.address).is_empty()) {
             // What listens on every address listens on those that the machine gets later, too.
-            let addresses = vec![(Ipv4Addr::new(192, 0, 2, 1).into(), 24), (supposed_v6(), 64)];
-            interfaces.push(Interface { index: u32::MAX, name: "?".into(), up: true, loopback: false, addresses });
+            interfaces.push(supposed());
         }
         let mut answers = Vec::new();
         for interface in &interfaces {
@@ -193,9 +184,11 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// A network that is given out for examples.
-fn supposed_v6() -> IpAddr {
-    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into()
+/// An interface with addresses that are given out for examples; rules that ask for its name do not decide.
+fn supposed() -> Interface {
+    let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+    let addresses = vec![(Ipv4Addr::new(192, 0, 2, 1).into(), 24), (v6.into(), 64)];
+    Interface { index: 0, name: String::new(), up: true, loopback: false, part: false, addresses }
 }
 
 /// The addresses at which something bound to `bound` is reached over an interface.
