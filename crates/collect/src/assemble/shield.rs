@@ -20,8 +20,11 @@ use crate::host::sockets::in_network_of;
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
-/// The most ports whose way through the rules is followed.
-const PORTS: usize = 2048;
+/// The most ports of one component whose way through the rules is followed.
+const PORTS: usize = 64;
+
+/// Protocols, addresses and numbers.
+type Ports = BTreeSet<(u8, IpAddr, u16)>;
 
 /// The rules and interfaces of one network namespace, or why they are not known.
 type Side = Result<(Ruleset, Network), String>;
@@ -55,40 +58,44 @@ impl Shield {
         Self { own: side(), engine }
     }
 
-    /// Puts what it does with each port under the host, once the containers' are known.
+    /// Puts what it does with each port to whose it is, once the containers' are known.
     pub fn put(self, target: &mut Target) {
-        let of = |kind| target.components.iter().filter(move |c| std::ptr::eq(c.kind, kind));
-        let inner: Vec<(IpAddr, u8)> = of(&docker::NETWORK).flat_map(subnets).collect();
-        let Some(host) = of(&docker::HOST).next() else { return };
-        let own: BTreeSet<(u8, IpAddr, u16)> = listeners(host.value("listeners")).collect();
-        let mut served: BTreeSet<(u8, IpAddr, u16)> =
-            of(&docker::DAEMON).flat_map(|daemon| listeners(daemon.value("listeners"))).collect();
-        served.extend(of(&docker::CONTAINER).flat_map(published));
-        let addresses = addresses(self.engine.as_ref().unwrap_or(&self.own), &inner);
-        let mut rows = Vec::new();
-        let mut why = None;
-        let mut ask = |side: &Side, ports: BTreeSet<(u8, IpAddr, u16)>| match side {
-            Ok((rules, network)) => rows.extend(follow(&mut Filter::new(rules, network, &inner), ports)),
-            Err(reason) => why = Some(reason.clone()),
-        };
-        match &self.engine {
-            None => ask(&self.own, own.into_iter().chain(served).collect()),
-            Some(engine) => {
-                ask(&self.own, own);
-                ask(engine, served);
+        let is = |c: &Component, kind| std::ptr::eq(c.kind, kind);
+        let networks = target.components.iter().filter(|c| is(c, &docker::NETWORK));
+        let inner: Vec<(IpAddr, u8)> = networks.flat_map(subnets).collect();
+        let engine = self.engine.as_ref().unwrap_or(&self.own);
+        let addresses = addresses(engine, &inner);
+        let (mut own, mut engine) = (filter(&self.own, &inner), filter(engine, &inner));
+        for component in &mut target.components {
+            let (filter, ports) = match component.kind {
+                kind if std::ptr::eq(kind, &docker::HOST) => (&mut own, listeners(component.value("listeners"))),
+                kind if std::ptr::eq(kind, &docker::DAEMON) => (&mut engine, listeners(component.value("listeners"))),
+                kind if std::ptr::eq(kind, &docker::CONTAINER) => (&mut engine, published(component)),
+                _ => continue,
+            };
+            let rows = match filter {
+                Ok(filter) => Ok(follow(filter, ports)),
+                // Nothing is asked of what has no port.
+                Err(_) if ports.is_empty() => Ok(Value::List(Vec::new())),
+                Err(why) => Err(why.clone()),
+            };
+            put(component, "packet_filter", rows, "nf_tables, over netlink");
+            if is(component, &docker::HOST) {
+                put(component, "addresses", addresses.clone(), "rtnetlink");
             }
         }
-        let Some(host) = target.components.iter_mut().find(|c| std::ptr::eq(c.kind, &docker::HOST)) else { return };
-        put(host, "addresses", addresses, "rtnetlink");
-        // An engine whose rules are not known leaves its ports unknown, and not without any.
-        put(host, "packet_filter", why.map_or(Ok(Value::List(rows)), Err), "nf_tables, over netlink");
     }
 }
 
-fn put(host: &mut Component, fact: &str, value: Result<Value, String>, place: &'static str) {
+fn filter<'s>(side: &'s Side, inner: &[(IpAddr, u8)]) -> Result<Filter<'s>, String> {
+    let (rules, network) = side.as_ref().map_err(String::clone)?;
+    Ok(Filter::new(rules, network, inner))
+}
+
+fn put(component: &mut Component, fact: &str, value: Result<Value, String>, place: &'static str) {
     match value {
-        Ok(value) => host.set(fact, value, Source::place(place)),
-        Err(why) => host.set_unknown(fact, why, Source::place(place)),
+        Ok(value) => component.set(fact, value, Source::place(place)),
+        Err(why) => component.set_unknown(fact, why, Source::place(place)),
     }
 }
 
@@ -111,13 +118,13 @@ fn subnets(network: &Component) -> Vec<(IpAddr, u8)> {
 }
 
 /// The TCP sockets of a list of listeners that others may reach.
-fn listeners(all: &Value) -> impl Iterator<Item = (u8, IpAddr, u16)> + '_ {
+fn listeners(all: &Value) -> Ports {
     let addresses = all.as_list().unwrap_or_default().iter().filter_map(|l| l.field("address").and_then(Value::as_str));
     let addresses = addresses.filter_map(|text| text.trim_start_matches("tcp://").parse::<SocketAddr>().ok());
-    addresses.map(|at| (TCP, at.ip(), at.port())).filter(others_reach)
+    addresses.map(|at| (TCP, at.ip(), at.port())).filter(others_reach).collect()
 }
 
-fn published(container: &Component) -> Vec<(u8, IpAddr, u16)> {
+fn published(container: &Component) -> Ports {
     let ports = container.value("ports").as_list().unwrap_or_default();
     let one = |port: &Value| {
         let protocol = match port.field("protocol")?.as_str()? {
@@ -154,7 +161,7 @@ fn addresses(side: &Side, inner: &[(IpAddr, u8)]) -> Result<Value, String> {
     Ok(Value::List(out))
 }
 
-fn follow(filter: &mut Filter<'_>, ports: BTreeSet<(u8, IpAddr, u16)>) -> Vec<Value> {
+fn follow(filter: &mut Filter<'_>, ports: Ports) -> Value {
     let mut out = Vec::new();
     for (protocol, address, port) in ports.into_iter().take(PORTS) {
         let asked = Port { protocol, address, port };
@@ -173,5 +180,5 @@ fn follow(filter: &mut Filter<'_>, ports: BTreeSet<(u8, IpAddr, u16)>) -> Vec<Va
             ("by", bounded(by)),
         ]));
     }
-    out
+    Value::List(out)
 }

@@ -112,7 +112,7 @@ pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) 
         }
     };
     if let Some(daemon) = scope.daemon {
-        let mut work = Work { scope, exposure, to: scope.element[daemon], drafts };
+        let mut work = Work { scope, exposure, daemon, to: scope.element[daemon], drafts };
         work.listeners(&listeners);
         work.containers(&listeners);
         work.clients(&listeners);
@@ -133,6 +133,7 @@ fn answered(scope: &Scope<'_>, drafts: &mut Drafts) {
 struct Work<'s, 'a> {
     scope: &'s Scope<'a>,
     exposure: &'s Exposure,
+    daemon: usize,
     to: usize,
     drafts: &'s mut Drafts,
 }
@@ -163,7 +164,7 @@ impl Work<'_, '_> {
     fn outside(&mut self, listener: &Listener, kind: FlowKind, certainty: &Certainty, subnets: &[String]) {
         let (local, internet_actor) = (self.scope.actors.local_network, self.scope.actors.internet);
         let declared = listener.bound.as_ref().is_some_and(|b| self.exposure.binds(b, "tcp"));
-        let through = self.scope.through(listener.bound.as_ref(), "tcp", declared);
+        let through = self.scope.through(self.daemon, listener.bound.as_ref(), "tcp", declared);
         let [rules, routes] = through.cites;
         let cite = self.cite();
         let draft = |from: usize| {
@@ -362,7 +363,7 @@ fn ssh(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) {
         let label = label.unwrap_or_else(|| "SSH".to_owned());
         let key = bound.as_ref().map_or_else(|| "unknown".to_owned(), |b| format!("port {}", b.port));
         let declared = bound.as_ref().is_some_and(|b| exposure.binds(b, "tcp"));
-        let through = scope.through(bound.as_ref(), "tcp", declared);
+        let through = scope.through(host, bound.as_ref(), "tcp", declared);
         let [rules, routes] = through.cites;
         let reached =
             [(scope.actors.local_network, through.networks, rules), (scope.actors.internet, through.internet, routes)];

@@ -98,7 +98,7 @@ impl Work<'_, '_> {
     fn port(&mut self, port: &Port, cite: &[Option<FactRef>]) {
         let (local, internet) = (self.scope.actors.local_network, self.scope.actors.internet);
         let declared = self.declared || self.exposure.binds(&port.bound, &port.protocol);
-        let through = self.scope.through(Some(&port.bound), &port.protocol, declared);
+        let through = self.scope.through(self.at, Some(&port.bound), &port.protocol, declared);
         let [rules, routes] = through.cites;
         if let Some(certainty) = through.internet {
             let mut draft = self.draft(internet, &port.label, &port.key, cite).facts(routes).and(&certainty);

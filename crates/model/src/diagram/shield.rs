@@ -20,12 +20,12 @@ pub(super) struct Through {
 }
 
 impl Scope<'_> {
-    /// Who gets through to a port; `declared` is whether the user said that the internet does.
-    pub fn through(&self, bound: Option<&Bound>, protocol: &str, declared: bool) -> Through {
-        let [rules, addresses] = ["packet_filter", "addresses"].map(|fact| self.cite_of(self.host, fact));
+    /// Who gets through to a port of a component; `declared` is whether the user said that the internet does.
+    pub fn through(&self, of: usize, bound: Option<&Bound>, protocol: &str, declared: bool) -> Through {
+        let (rules, addresses) = (self.cite(of, "packet_filter"), self.cite_of(self.host, "addresses"));
         // What was declared rests on nothing that was read.
         let cites = [[rules, None], if declared { [None; 2] } else { [rules, addresses] }];
-        let row = bound.map_or_else(|| Err("where it listens is not known".into()), |b| self.row(b, protocol));
+        let row = bound.map_or_else(|| Err("where it listens is not known".into()), |b| self.row(of, b, protocol));
         let networks = admitted(&row, "networks");
         let internet = match (declared, bound) {
             (true, _) => Some(Certainty::Proven),
@@ -39,9 +39,8 @@ impl Scope<'_> {
     }
 
     /// What was found of a port.
-    fn row(&self, bound: &Bound, protocol: &str) -> Result<&Value, Arc<str>> {
-        let Some(host) = self.host else { return Err("the packet filter was not read".into()) };
-        let rows = list(self.value(host, "packet_filter"))
+    fn row(&self, of: usize, bound: &Bound, protocol: &str) -> Result<&Value, Arc<str>> {
+        let rows = list(self.value(of, "packet_filter"))
             .map_err(|why| Arc::from(format!("the packet filter was not read: {why}")))?;
         let its = |row: &&Value| {
             row.field("port").and_then(Value::as_int) == Some(bound.port)

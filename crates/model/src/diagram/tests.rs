@@ -120,33 +120,35 @@ fn network(name: &str, changed: Change<'_>) -> Component {
     c
 }
 
-/// A packet filter that lets everything through to what is served.
-fn open_ports(target: &Target) -> Value {
-    let ends = target.components.iter().flat_map(|c| {
-        let published =
-            (std::ptr::eq(c.kind, &docker::CONTAINER)).then(|| c.value("ports").as_list().unwrap_or_default());
-        let listens = [&docker::HOST, &docker::DAEMON].iter().any(|kind| std::ptr::eq(c.kind, *kind));
-        let listens = listens.then(|| c.value("listeners").as_list().unwrap_or_default()).into_iter().flatten();
-        let published = published.into_iter().flatten().filter_map(|port| {
+/// A packet filter that lets everything through to what a component serves.
+fn open_ports(component: &Component) -> Value {
+    let items = |fact| component.value(fact).as_list().unwrap_or_default();
+    let ends: Vec<(String, i64)> = if std::ptr::eq(component.kind, &docker::CONTAINER) {
+        let published = items("ports").iter().filter_map(|port| {
             let ip = port.field("host_ip")?.as_str()?;
             Some((if ip.is_empty() { "0.0.0.0" } else { ip }.to_owned(), port.field("host_port")?.as_int()?))
         });
-        published.chain(listens.filter_map(|listener| {
+        published.collect()
+    } else {
+        let listens = items("listeners").iter().filter_map(|listener| {
             let bound = super::address::Bound::parse(listener.field("address")?.as_str()?)?;
             Some((bound.ip?.to_string(), bound.port))
-        }))
-    });
-    let row = |(ip, port): (String, i64)| {
-        Value::Object(vec![
-            ("protocol", "tcp".into()),
-            ("address", ip.as_str().into()),
-            ("port", port.into()),
-            ("networks", true.into()),
-            ("internet", true.into()),
-            ("by", "".into()),
-        ])
+        });
+        listens.collect()
     };
-    Value::List(ends.map(row).collect())
+    Value::List(ends.into_iter().map(|(ip, port)| admits(&ip, port, true.into(), true.into())).collect())
+}
+
+/// What the packet filter does with a port: from the networks, and from the internet.
+fn admits(address: &str, port: i64, networks: Value, internet: Value) -> Value {
+    Value::Object(vec![
+        ("protocol", "tcp".into()),
+        ("address", address.into()),
+        ("port", port.into()),
+        ("networks", networks),
+        ("internet", internet),
+        ("by", "".into()),
+    ])
 }
 
 /// A harmless host with one container, and what a test puts in place of or beside it.
@@ -226,9 +228,13 @@ impl Host {
         let mut target = Target::new("local", "docker", self.address);
         target.components = vec![self.host, self.daemon, self.socket];
         target.components.extend(self.more);
-        let open = open_ports(&target);
-        if target.components[0].value("packet_filter").is_unknown() {
-            target.components[0].set("packet_filter", open, Source::place("test"));
+        for component in &mut target.components {
+            let kinds = [&docker::HOST, &docker::DAEMON, &docker::CONTAINER];
+            let serves = kinds.iter().any(|kind| std::ptr::eq(component.kind, *kind));
+            if serves && component.value("packet_filter").is_unknown() {
+                let open = open_ports(component);
+                component.set("packet_filter", open, Source::place("test"));
+            }
         }
         let mut snapshot = Snapshot { tool: "0".into(), collected_at: 0, targets: vec![target] };
         if self.derived {

@@ -96,13 +96,15 @@ pub struct Filter<'a> {
     walk: Walk<'a>,
     network: &'a Network,
     outside: Vec<Interface>,
+    devices: Vec<String>,
 }
 
 impl<'a> Filter<'a> {
     /// `inner` are the networks of containers: what comes from there is not from elsewhere.
     pub fn new(rules: &'a Ruleset, network: &'a Network, inner: &[(IpAddr, u8)]) -> Self {
         let outside = network.outside(inner).take(INTERFACES).cloned().collect();
-        Self { walk: Walk { rules, steps: STEPS }, network, outside }
+        let devices = network.interfaces.iter().map(|interface| interface.name.clone()).collect();
+        Self { walk: Walk { rules, steps: STEPS }, network, outside, devices }
     }
 
     /// What becomes of connections from the internet.
@@ -135,6 +137,7 @@ impl<'a> Filter<'a> {
         let mut packet = Packet {
             v6: destination.is_ipv6(),
             protocol: port.protocol,
+            devices: &self.devices,
             source,
             destination,
             port: port.port,
@@ -184,7 +187,7 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// An interface with addresses that are given out for examples; rules that ask for its name do not decide.
+/// An interface with addresses that are given out for examples, and without a name.
 fn supposed() -> Interface {
     let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
     let addresses = vec![(Ipv4Addr::new(192, 0, 2, 1).into(), 24), (v6.into(), 64)];

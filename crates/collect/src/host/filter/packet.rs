@@ -137,7 +137,7 @@ pub fn lies_in(ip: IpAddr, (network, length): (IpAddr, u8)) -> bool {
     ip.is_ipv6() == network.is_ipv6() && (first..=last).contains(&number(ip))
 }
 
-/// An interface.
+/// An interface; without a name it is one that is not there yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
     pub index: u32,
@@ -150,6 +150,8 @@ pub struct Packet<'a> {
     pub v6: bool,
     /// 6 is TCP, 17 UDP.
     pub protocol: u8,
+    /// The names of the interfaces that are there.
+    pub devices: &'a [String],
     pub source: &'a Source,
     pub destination: IpAddr,
     pub port: u16,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::expression::{Expression, Load, Order, Verdict};
-use super::packet::{Packet, Tri, bytes};
+use super::packet::{Device, Packet, Tri, bytes};
 use super::set::{Gives, Set};
 use super::wire::{Chain, INET, IPV4, IPV6, NETDEV, Ruleset};
 use super::xt;
@@ -62,6 +62,8 @@ enum Held {
         bits: u8,
         length: usize,
     },
+    /// The name of an interface that is not there yet.
+    NewDevice,
     Unknown,
 }
 
@@ -346,20 +348,23 @@ fn slot(register: u32) -> u32 {
 
 fn load(load: &Load, packet: &Packet<'_>) -> Held {
     let word = |number: u32| Held::known(number.to_ne_bytes().to_vec());
-    let name = |name: &str| {
-        let mut bytes = name.as_bytes().to_vec();
+    let name = |device: &Device| {
+        if device.name.is_empty() {
+            return Held::NewDevice;
+        }
+        let mut bytes = device.name.as_bytes().to_vec();
         bytes.resize(16, 0);
         Held::known(bytes)
     };
+    let index = |device: &Device| if device.name.is_empty() { Held::Unknown } else { word(device.index) };
     match load {
         Load::Constant(bytes) => Held::known(bytes.clone()),
         Load::DestinationKind => word(if packet.local && !packet.answers { 2 } else { 1 }),
         Load::Meta(1) => Held::known(if packet.v6 { vec![0x86, 0xdd] } else { vec![8, 0] }),
-        Load::Meta(4 | 6) if packet.inside.name.is_empty() => Held::Unknown,
-        Load::Meta(4) => word(packet.inside.index),
-        Load::Meta(6) => name(&packet.inside.name),
-        Load::Meta(5) => packet.outside.as_ref().map_or(Held::Unknown, |device| word(device.index)),
-        Load::Meta(7) => packet.outside.as_ref().map_or(Held::Unknown, |device| name(&device.name)),
+        Load::Meta(4) => index(&packet.inside),
+        Load::Meta(6) => name(&packet.inside),
+        Load::Meta(5) => packet.outside.as_ref().map_or(Held::Unknown, index),
+        Load::Meta(7) => packet.outside.as_ref().map_or(Held::Unknown, name),
         Load::Meta(15) => Held::known(vec![if packet.v6 { 10 } else { 2 }]),
         Load::Meta(16) => Held::known(vec![packet.protocol]),
         Load::Payload(1, offset, length) => header(packet, *offset, *length),
@@ -475,6 +480,16 @@ fn compare(held: Option<&Held>, order: Order, to: &[u8], packet: &Packet<'_>) ->
                 Order::GreaterOrEqual => within(from, least),
             }
         }
+        // A name that is taken is another's; a beginning of names may be its own.
+        Some(Held::NewDevice) => {
+            let end = to.iter().position(|b| *b == 0);
+            let taken = end.is_some_and(|end| packet.devices.iter().any(|name| name.as_bytes() == &to[..end]));
+            match order {
+                Order::Equal if taken => Tri::No,
+                Order::NotEqual if taken => Tri::Yes,
+                _ => Tri::Maybe,
+            }
+        }
         _ => Tri::Maybe,
     }
 }
@@ -495,6 +510,7 @@ fn within(held: Option<&Held>, from: &[u8], to: &[u8], packet: &Packet<'_>) -> T
             let (first, last) = (prefix(from, *bits, packet.v6).0, prefix(to, *bits, packet.v6).1);
             packet.source.lies_in(packet.v6, first, last)
         }
+        held if from == to => compare(held, Order::Equal, from, packet),
         held => {
             let above = compare(held, Order::GreaterOrEqual, from, packet);
             above.and(compare(held, Order::LessOrEqual, to, packet))

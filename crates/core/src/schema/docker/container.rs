@@ -1,6 +1,6 @@
 //! Containers.
 
-use super::{BOOL, INT, OPT_INT, OPT_STR, SECRETS, STR, STRINGS};
+use super::{ADMITS, BOOL, INT, NF_TABLES, OPT_INT, OPT_STR, RULES, SECRETS, STR, STRINGS};
 use crate::schema::{Field, Type, fact, field, kind};
 
 const GONE: &str = "the container vanished, or the engine did not answer";
@@ -128,6 +128,7 @@ kind! {
     fact("swarm_task", BOOL, "whether swarm made it and makes it anew", "inspect Config.Labels", GONE),
     fact("restarts", INT, "how often the engine has restarted it", "inspect RestartCount", GONE),
     fact("auto_remove", BOOL, "whether the engine removes it when it ends", "inspect HostConfig.AutoRemove", GONE),
+    fact("packet_filter", ADMITS, "what the packet filter does with connections to published ports, as far as its rules are certain", NF_TABLES, RULES),
     fact("ports", Type::List(&Type::Object(PORT)), "ports published on the host", "inspect NetworkSettings.Ports; HostConfig.PortBindings when it does not run; its swarm service", GONE),
     fact("exposed_ports", STRINGS, "ports that it declares, published or not", "inspect Config.ExposedPorts", GONE),
     fact("healthcheck", BOOL, "whether a health check is in force", "inspect Config.Healthcheck", GONE),

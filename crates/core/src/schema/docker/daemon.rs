@@ -1,6 +1,6 @@
 //! The engine's daemon.
 
-use super::{BOOL, FLAWS, INT, OPT_STR, SECRETS, STR, STRINGS};
+use super::{ADMITS, BOOL, FLAWS, INT, NF_TABLES, OPT_STR, RULES, SECRETS, STR, STRINGS};
 use crate::schema::{Field, Type, fact, field, kind};
 
 const LISTENER: &[Field] = &[
@@ -79,6 +79,7 @@ kind! {
     fact("storage_driver", STR, "the storage driver", "GET /info Driver", ENGINE),
     fact("containerd_store", BOOL, "whether images lie in containerd's store", "GET /info DriverStatus", ENGINE),
     fact("base_device_size", OPT_STR, "dm.basesize where it is set", "arguments, daemon.json storage-opts", EFFECT),
+    fact("packet_filter", ADMITS, "what the packet filter does with connections to its TCP listeners, as far as its rules are certain", NF_TABLES, RULES),
     fact("listeners", Type::List(&Type::Object(LISTENER)), "every socket that the daemon listens on", "/proc/PID/fd and its network namespace", "it could not be found, or its sockets could not be read"),
     fact("api_certificates", Type::List(&Type::Object(CERT)), "certificates of its TLS listeners", "the files that it was given", "they could not be read"),
     fact("metrics_address", OPT_STR, "where it serves metrics; null when it does not", "arguments, daemon.json", EFFECT),

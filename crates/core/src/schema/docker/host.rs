@@ -1,6 +1,6 @@
 //! The host beneath an engine, and the docker client of each of its users.
 
-use super::{BOOL, FLAWS, INT, OPT_INT, OPT_STR, STR, STRINGS};
+use super::{ADMITS, BOOL, FLAWS, INT, NF_TABLES, OPT_INT, OPT_STR, RULES, STR, STRINGS};
 use crate::schema::{Field, Type, fact, field, kind};
 
 const REMOTE: &str = "the engine is not on this machine, or the file could not be read";
@@ -33,15 +33,6 @@ const ADDRESS: &[Field] = &[
     field("interface", STR, "the interface"),
     field("address", STR, "the address, without the length of its prefix"),
     field("global", BOOL, "whether the internet routes addresses of its kind"),
-];
-
-const ADMITS: &[Field] = &[
-    field("protocol", STR, "tcp or udp"),
-    field("address", STR, "the address that the port is bound to; 0.0.0.0 and :: are every one"),
-    field("port", INT, "the port"),
-    field("networks", BOOL, "whether connections from the networks that the host is on are let through"),
-    field("internet", BOOL, "whether connections from addresses that the internet routes are let through"),
-    field("by", STR, "the rule or policy that stops them; empty where none does"),
 ];
 
 kind! {
@@ -77,7 +68,7 @@ kind! {
     fact("ssh_empty_passwords", BOOL, "whether the SSH server takes empty passwords", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_keys", Type::List(&Type::Object(KEYS)), "who has keys", "authorized_keys of each user", "a home could not be read"),
     fact("addresses", Type::List(&Type::Object(ADDRESS)), "the addresses at which the engine's host is reached, those of loopback and of containers' networks apart", "rtnetlink, in the engine's network namespace", REMOTE),
-    fact("packet_filter", Type::List(&Type::Object(ADMITS)), "what the packet filter does with connections to ports of the host, its engine and its containers, as far as its rules are certain", "the rules of nf_tables, in the engine's network namespace", "the engine is not on this machine, the rules were not shown, or older tables decide as well"),
+    fact("packet_filter", ADMITS, "what the packet filter does with connections to the host's listeners, as far as its rules are certain", NF_TABLES, RULES),
     fact("listeners", Type::List(&Type::Object(LISTENER)), "TCP sockets that listen in the host's network namespace", "/proc/net/tcp, /proc/net/tcp6", REMOTE),
     fact("audit_enabled", BOOL, "whether the kernel records audit events", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("audit_immutable", BOOL, "whether the kernel's rules can be changed by a reboot alone", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),

@@ -56,16 +56,9 @@ fn published_ports_are_drawn_by_their_address() {
 
 /// What the packet filter may do with port 80: from the networks, from the internet.
 fn filtered(networks: Value, internet: Value, addresses: Value) -> [&'static str; 2] {
-    let row = Value::Object(vec![
-        ("protocol", "tcp".into()),
-        ("address", "0.0.0.0".into()),
-        ("port", 80.into()),
-        ("networks", networks),
-        ("internet", internet),
-        ("by", "".into()),
-    ]);
-    let host = Host::new().host("packet_filter", one(row)).host("addresses", addresses);
-    let drawn = host.web(&[("ports", one(port("0.0.0.0", 80, 8080)))]).diagram();
+    let row = one(admits("0.0.0.0", 80, networks, internet));
+    let web = [("ports", one(port("0.0.0.0", 80, 8080))), ("packet_filter", row)];
+    let drawn = Host::new().host("addresses", addresses).web(&web).diagram();
     [LAN, INTERNET].map(|from| drawn.word(K::PublishedPort, from, "web"))
 }
 
@@ -87,8 +80,7 @@ fn the_packet_filter_and_the_addresses_decide_who_reaches_a_port() {
     assert_eq!(filtered(unknown(), yes(), address(true)), ["possible", "proven"]);
     assert_eq!(filtered(unknown(), unknown(), address(true)), ["possible", "possible"]);
     // Rules that were not read prove nothing.
-    let host = Host::new().host("packet_filter", none());
-    let drawn = host.web(&[("ports", one(port("0.0.0.0", 80, 8080)))]).diagram();
+    let drawn = Host::new().web(&[("ports", one(port("0.0.0.0", 80, 8080))), ("packet_filter", none())]).diagram();
     assert_eq!(drawn.word(K::PublishedPort, LAN, "web"), "possible");
 }
 
