@@ -76,6 +76,29 @@ pub(super) fn with_leaves(sshd: &Sshd, leaves: &[&LeaveGroup], host: &Host) -> R
     guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&accounts), &accounts.without(leaves))
 }
 
+/// Refuses where leaving their groups locks somebody out of ssh, whatever else the plan does with it. What Match blocks
+/// say of a group cannot be asked for before somebody has left it.
+pub(super) fn lets_leave(leaves: &[&LeaveGroup], host: &Host) -> Result<(), Refusal> {
+    if leaves.is_empty() || !host.is_real() {
+        return Ok(());
+    }
+    let Some(server) = Server::find(host).ok().flatten() else { return Ok(()) };
+    let unclear = |why: String| {
+        let why = format!("whether everybody still comes in by ssh cannot be asked: {why}");
+        if server::lives() { Err(Refusal::Refused(why)) } else { Ok(()) }
+    };
+    // One that was never set up (no host keys) lets nobody in anyhow.
+    if let Err(why) = server.test(&[]) {
+        return unclear(why.0);
+    }
+    let reading = Reading::of(host, &server.main, None)?;
+    let mut criteria = reading.directives.iter().filter_map(|directive| directive.criteria.as_deref());
+    if let Some(criteria) = criteria.find(|criteria| guard::names_group(criteria, leaves)) {
+        return unclear(format!("its configuration has a block `Match {criteria}`: leave the group by gpasswd --delete"));
+    }
+    guard::leavers_come_in(host, &server, leaves, &Accounts::read(host)?)
+}
+
 impl Act for Sshd {
     fn check(&self, host: &Host) -> Result<(), Refusal> {
         is_clean(self)?;

@@ -122,8 +122,8 @@ impl Store {
             // One without a journal was killed before it began: there is nothing to undo.
             let dir = entry.path();
             if is_id(&id) && dir.join("journal").exists() {
-                let begun = journal::lines(&dir.join("journal")).ok().and_then(|l| l.first().map(|l| l.at));
-                found.push((begun.unwrap_or(i64::MAX), Place { id, dir }));
+                // The first line alone: one that is damaged further on is listed all the same.
+                found.push((journal::begun(&dir.join("journal")).unwrap_or(i64::MAX), Place { id, dir }));
             }
         }
         found.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
@@ -152,12 +152,22 @@ impl Store {
     /// Begins a transaction: everything but its first change.
     ///
     /// # Errors
-    /// Where something cannot be written.
+    /// Where something cannot be written: nothing of it is left then.
     pub fn begin(&self, plan: &Plan, event: Event) -> Result<(Place, Journal), Failure> {
         let id = new_id()?;
         let dir = self.dir.join("tx").join(&id);
+        DirBuilder::new().mode(0o700).create(&dir).at(|| format!("make {}", dir.display()))?;
+        match self.fill(&dir, plan, event) {
+            Ok(journal) => Ok((Place { id, dir }, journal)),
+            Err(why) => {
+                let _ = fs::remove_dir_all(&dir);
+                Err(why)
+            }
+        }
+    }
+
+    fn fill(&self, dir: &Path, plan: &Plan, event: Event) -> Result<Journal, Failure> {
         let doing = || format!("make {}", dir.display());
-        DirBuilder::new().mode(0o700).create(&dir).at(doing)?;
         DirBuilder::new().mode(0o700).create(dir.join("keep")).at(doing)?;
         let write = |name: &str, bytes: &[u8]| {
             let made = File::options().write(true).create_new(true).mode(0o600).open(dir.join(name));
@@ -169,9 +179,9 @@ impl Store {
         Keep::at(&dir.join("keep")).reserve(RESERVE)?;
         let mut journal = Journal::open(&dir.join("journal"))?;
         journal.write(event)?;
-        sync_directory(&dir)?;
+        sync_directory(dir)?;
         sync_directory(&self.dir.join("tx"))?;
-        Ok((Place { id, dir }, journal))
+        Ok(journal)
     }
 }
 
