@@ -94,7 +94,9 @@ pub(super) fn lets_leave(leaves: &[&LeaveGroup], host: &Host) -> Result<(), Refu
     let reading = Reading::of(host, &server.main, None)?;
     let mut criteria = reading.directives.iter().filter_map(|directive| directive.criteria.as_deref());
     if let Some(criteria) = criteria.find(|criteria| guard::names_group(criteria, leaves)) {
-        return unclear(format!("its configuration has a block `Match {criteria}`: leave the group by gpasswd --delete"));
+        return unclear(format!(
+            "its configuration has a block `Match {criteria}`: leave the group by gpasswd --delete"
+        ));
     }
     guard::leavers_come_in(host, &server, leaves, &Accounts::read(host)?)
 }

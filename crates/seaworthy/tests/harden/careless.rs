@@ -108,7 +108,12 @@ impl Careless {
         let until = lines.iter().position(|line| line["event"] == "expired").unwrap_or(lines.len());
         let Some(last) = lines[..until].last() else { return "with an empty journal".into() };
         let count = |event: &str| lines[..until].iter().filter(|line| line["event"] == event).count();
-        format!("after `{}`, {} changes begun and {} done", last["event"].as_str().unwrap(), count("intent"), count("done"))
+        format!(
+            "after `{}`, {} changes begun and {} done",
+            last["event"].as_str().unwrap(),
+            count("intent"),
+            count("done")
+        )
     }
 
     /// How many transactions there were.

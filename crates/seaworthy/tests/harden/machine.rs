@@ -126,7 +126,8 @@ fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
         let transaction = &status["transactions"][0];
         let state = transaction["state"].as_str().unwrap_or("none").to_owned();
         let is_new = host.begun() > seen;
-        let met = if is_new { host.met(transaction["transaction"].as_str().unwrap()) } else { "before its journal".into() };
+        let met =
+            if is_new { host.met(transaction["transaction"].as_str().unwrap()) } else { "before its journal".into() };
         let over = if is_over { "over" } else { "under way" };
         // Each by itself, as it comes: a long run may be given up.
         println!("cut {cut} at {:.0} %: apply {over}, {met}: {state}", part * 100.0);

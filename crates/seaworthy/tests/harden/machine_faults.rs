@@ -11,6 +11,14 @@ impl Careless {
         self.machine.must(&["date", "--set", by]);
     }
 
+    /// `chattr +i` or `-i`; the machine has no chattr.
+    fn immutable(&self, path: &str, on: bool) {
+        let script = "open my $f, '<', $ARGV[0] or die $!; my $b = pack('q', 0); ioctl($f, 0x80086601, $b) or die $!; \
+                      my $v = unpack('q', $b); $v = $ARGV[1] ? $v | 16 : $v & ~16; \
+                      ioctl($f, 0x40086602, pack('q', $v)) or die $!;";
+        self.machine.must(&["perl", "-e", script, path, if on { "1" } else { "" }]);
+    }
+
     /// What becomes of the newest transaction, with its code.
     fn newest(&self) -> (i32, String, String) {
         let (code, status) = self.status();
@@ -55,10 +63,10 @@ fn what_befalls_a_machine_is_told_and_taken_back() {
     host.clock("+1 day");
 
     // A file that somebody has frozen.
-    machine.must(&["chattr", "+i", "/etc/docker/daemon.json"]);
+    host.immutable("/etc/docker/daemon.json", true);
     let (code, _, err) = host.apply("0");
     assert!(code == 4 && err.contains("chattr -i") && err.trim().lines().count() == 1, "{code}: {err}");
-    machine.must(&["chattr", "-i", "/etc/docker/daemon.json"]);
+    host.immutable("/etc/docker/daemon.json", false);
     assert_eq!(host.state(), before);
 
     // The unit's limit of starts is reached, by people, just before: the restart and its way back do not fall over it.
@@ -69,7 +77,10 @@ fn what_befalls_a_machine_is_told_and_taken_back() {
     let limited = machine.run(&["systemctl", "restart", "docker.service"]);
     let result = machine.must(&["systemctl", "show", "docker.service", "-p", "Result,ActiveState"]);
     println!("after seven restarts: {} {result}", limited.status);
-    machine.command(&["sh", "-c", "systemctl reset-failed docker.service docker.socket; systemctl start docker.service"]).limit(LONG).run();
+    machine
+        .command(&["sh", "-c", "systemctl reset-failed docker.service docker.socket; systemctl start docker.service"])
+        .limit(LONG)
+        .run();
     for _ in 0..2 {
         machine.command(&["systemctl", "restart", "docker.service"]).limit(LONG).run();
     }

@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn what_ends_and_starts_again_is_asked_once_more_and_what_is_refused_is_not() {
-        let said = |words: &str| is_between_starts(&Failure(format!("the engine refuses to update 89e2: {words} (500)")));
+        let said =
+            |words: &str| is_between_starts(&Failure(format!("the engine refuses to update 89e2: {words} (500)")));
         // As engine 29 said it of a container that a restart policy started again and again.
         assert!(said("Cannot update container 89e2: cannot update a deleted process: unknown"));
         assert!(said("Cannot update container 89e2: cannot update a stopped container: unknown"));

@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn a_block_for_a_group_is_found_whatever_its_pattern() {
         let leave = LeaveGroup { group: "docker".into(), user: "ann".into() };
-        for criteria in ["Group docker", "group wheel,dock*", "User bob Group !docker", "Group=docker", "Group d?cker"] {
+        for criteria in ["Group docker", "group wheel,dock*", "User bob Group !docker", "Group=docker", "Group d?cker"]
+        {
             assert!(names_group(criteria, &[&leave]), "{criteria}");
         }
         for criteria in ["Group sftponly", "User docker", "Address 10.0.0.0/8", "All", ""] {
