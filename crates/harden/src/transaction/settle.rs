@@ -185,7 +185,10 @@ pub fn recover(site: Site<'_>, early: bool, tell: &mut dyn Tell) -> Result<Vec<O
             Phase::Applying => "it ended half-way",
             Phase::RollingBack | Phase::Confirmed | Phase::RolledBack { .. } => "taking it back ended half-way",
         };
-        outcomes.push(back(site, &place, why, early, tell)?);
+        outcomes.push(back(site, &place, why, early, tell).unwrap_or_else(|why| {
+            let id = place.id.clone();
+            Outcome::Incomplete { id, why: vec![why.0] }
+        }));
     }
     Ok(outcomes)
 }

@@ -4,6 +4,7 @@
 //! lock              held by whoever changes something
 //! tx/ID/plan.json   what is carried out
 //! tx/ID/journal     what has happened, a line each
+//! tx/ID/last        the sum of the journal's last line
 //! tx/ID/keep/       copies of files as they were, and room for the lines of taking back until that begins
 //! tx/ID/fuse        renamed to `confirmed` or to `expired`: whoever renames it first has decided
 //! tx/ID/guard       held by the guard while it lives
@@ -119,9 +120,10 @@ impl Store {
         for entry in entries {
             let entry = entry.at(doing)?;
             let Ok(id) = entry.file_name().into_string() else { continue };
-            // One without a journal was killed before it began: there is nothing to undo.
+            // One without a journal was killed before it began, and there is nothing to undo; unless it has lost it since.
             let dir = entry.path();
-            if is_id(&id) && dir.join("journal").exists() {
+            let has = ["journal", journal::LAST].iter().any(|name| dir.join(name).exists());
+            if is_id(&id) && has {
                 // The first line alone: one that is damaged further on is listed all the same.
                 found.push((journal::begun(&dir.join("journal")).unwrap_or(i64::MAX), Place { id, dir }));
             }

@@ -100,29 +100,6 @@ impl Careless {
         (code, serde_json::from_str(last).unwrap_or_else(|why| panic!("{why}: {out} {err}")))
     }
 
-    /// Which line of a transaction's journal was the last on disk when the power went.
-    pub fn met(&self, transaction: &str) -> String {
-        let journal = self.machine.get(&format!("/var/lib/seaworthy/tx/{transaction}/journal"));
-        let lines = String::from_utf8(journal).unwrap();
-        let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let until = lines.iter().position(|line| line["event"] == "expired").unwrap_or(lines.len());
-        let Some(last) = lines[..until].last() else { return "with an empty journal".into() };
-        let count = |event: &str| lines[..until].iter().filter(|line| line["event"] == event).count();
-        format!(
-            "after `{}`, {} changes begun and {} done",
-            last["event"].as_str().unwrap(),
-            count("intent"),
-            count("done")
-        )
-    }
-
-    /// How many transactions there were.
-    pub fn begun(&self) -> usize {
-        let out = self.well(&["harden", "history", "-f", "json"]);
-        let history: Value = serde_json::from_str(&out).unwrap();
-        history["transactions"].as_array().unwrap().len()
-    }
-
     /// Waits until nothing is at work.
     #[track_caller]
     pub fn settled(&self) -> (i32, Value) {

@@ -59,14 +59,20 @@ fn a_confirmed_one_stays_and_keeps_nothing_else_from_being_done() {
     let (path, whole) = (case.journal(&id), fs::read(case.journal(&id)).unwrap());
     let after = is(&bed.daemon.daemon_json());
     let lines: Vec<&[u8]> = whole.split_inclusive(|b| *b == b'\n').collect();
-    let damages: [(&str, Vec<u8>); 4] = [
-        ("is damaged", flip(&whole)),
-        ("is damaged", lines[1..].concat()),
-        ("last lines are lost", lines[..3].concat()),
-        ("last lines are lost", Vec::new()),
+    let last = path.with_file_name("last");
+    let sum = fs::read(&last).unwrap();
+    let damages: [(&str, Vec<u8>, bool); 6] = [
+        ("is damaged", flip(&whole), true),
+        ("is damaged", lines[1..].concat(), true),
+        ("last lines are lost", lines[..lines.len() - 1].concat(), true),
+        // As a journal alone shows it, where the sum beside it never came to the disk.
+        ("last lines are lost", lines[..3].concat(), false),
+        ("last lines are lost", Vec::new(), false),
+        ("last lines are lost", Vec::new(), true),
     ];
-    for (why, damaged) in damages {
+    for (why, damaged, is_beside) in damages {
         fs::write(&path, damaged).unwrap();
+        let _ = if is_beside { fs::write(&last, &sum) } else { fs::remove_file(&last) };
         let (state, line) = case.line(&id);
         assert!(state == "damaged" && line.contains("confirmed, and in force") && line.contains(why), "{line}");
         assert_eq!(bed.status().0, Some(0));
@@ -96,6 +102,11 @@ fn an_open_one_is_told_and_nothing_is_begun_over_it() {
     let id = case.newest();
     let whole = fs::read(case.journal(&id)).unwrap();
     bed.kill_guards();
+    // Cut off behind a line, it would say that nothing was done yet.
+    let begin = whole.iter().position(|b| *b == b'\n').unwrap() + 1;
+    fs::write(case.journal(&id), &whole[..begin]).unwrap();
+    let (code, status) = bed.status();
+    assert_eq!((code, &status["transactions"][0]["state"]), (Some(6), &Value::from("damaged")), "{status}");
     fs::write(case.journal(&id), flip(&whole)).unwrap();
     let after = is(&bed.daemon.daemon_json());
     let (code, status) = bed.status();

@@ -1,6 +1,9 @@
 //! Hardening a whole machine: systemd, control groups v2, AppArmor, the kernel's audit, reboots and power cuts.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::careless::{Careless, ENGINE, LIMITS, LONG, SAFE};
 
@@ -87,50 +90,49 @@ fn the_guard_takes_back_what_is_not_confirmed_also_when_it_is_killed_and_over_a_
 fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
     let Some(host) = Careless::start() else { return };
     let cuts = cuts();
-    let all = format!("{SAFE},{LIMITS}");
     let before = host.state();
-    host.plan(&all);
-    // How long it takes when nobody cuts the power: the cuts are spread over that.
+    host.plan(&format!("{SAFE},{LIMITS}"));
+    // The steps of an apply when nobody cuts the power: the cuts are spread over them.
     let began = Instant::now();
     let (code, out, err) = host.apply("30m");
-    let took = began.elapsed();
     assert_eq!(code, 0, "{out}\n{err}");
+    let gaps = host.gaps(began.elapsed());
     host.well(&["harden", "rollback"]);
     host.machine.must(&["chmod", "666", "/run/docker.sock"]);
     assert_eq!(host.state(), before);
     host.machine.must(&["sync"]);
-    let (begun, many) = (host.begun(), cuts.end - cuts.start);
+    let many = cuts.end - cuts.start;
     let mut ended = std::collections::BTreeMap::new();
     for cut in cuts {
-        let arguments = [
-            "/usr/local/bin/seaworthy",
-            "harden",
-            "apply",
-            "/root/plan.json",
-            "--allow-disruptive",
-            "--confirm-within",
-            "30m",
-        ];
-        let seen = host.begun();
+        let seen = host.transactions();
+        let apply = ["apply", "/root/plan.json", "--allow-disruptive", "--confirm-within", "30m"];
+        let arguments = [&["/usr/local/bin/seaworthy", "harden"][..], &apply].concat();
         let running = host.machine.command(&arguments).limit(LONG).start();
-        // From nearly half of the way on, since before that it looks, to a little after its end; however many there are,
-        // they are spread evenly (by the golden ratio).
-        let part = 0.45 + 0.6 * (cut as f64 * 0.618_034).fract();
-        std::thread::sleep(took.mul_f64(part));
+        // As many lines as it has, and a part of what the next one takes; however many cuts there are, they are spread
+        // evenly (by the golden ratio), and over the steps, since how long each takes hangs on the load.
+        let place = (cut as f64 * 0.618_034).fract() * gaps.len() as f64;
+        let lines = place as usize;
+        host.wait_for_lines(lines, &seen);
+        std::thread::sleep(gaps[lines].mul_f64(place.fract()));
         let is_over = running.is_over();
         host.machine.power_cut();
         drop(running);
         host.machine.boot();
         host.machine.wait_for_boot();
         let (code, status) = host.settled();
-        let transaction = &status["transactions"][0];
-        let state = transaction["state"].as_str().unwrap_or("none").to_owned();
-        let is_new = host.begun() > seen;
-        let met =
-            if is_new { host.met(transaction["transaction"].as_str().unwrap()) } else { "before its journal".into() };
+        let new: Vec<String> = host.transactions().difference(&seen).cloned().collect();
+        let (state, met) = match &new[..] {
+            [] => ("nothing begun".to_owned(), "before its journal".to_owned()),
+            [id] => {
+                let all = status["transactions"].as_array().cloned().unwrap_or_default();
+                let of = all.iter().find(|t| t["transaction"] == **id).unwrap_or_else(|| panic!("{id}: {status}"));
+                (of["state"].as_str().unwrap_or_default().to_owned(), host.met(id))
+            }
+            _ => panic!("{new:?}"),
+        };
         let over = if is_over { "over" } else { "under way" };
         // Each by itself, as it comes: a long run may be given up.
-        println!("cut {cut} at {:.0} %: apply {over}, {met}: {state}", part * 100.0);
+        println!("cut {cut} at line {place:.1} of {}: apply {over}, {met}: {state}", gaps.len() - 1);
         host.machine.must(&["chmod", "666", "/run/docker.sock"]);
         // Not confirmed: whatever was done is taken back, and what was not begun left nothing.
         assert_eq!(host.state(), before, "cut {cut}: {status}");
@@ -138,7 +140,7 @@ fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
         *ended.entry(format!("apply {over}, {met}: {state}")).or_insert(0) += 1;
     }
     println!("after {many} power cuts: {ended:#?}");
-    assert!(host.begun() > begun, "no cut met a transaction: {ended:?}");
+    assert!(ended.keys().any(|how| how.contains("begun and")), "no cut met a transaction: {ended:?}");
 }
 
 /// The numbers of the power cuts that are asked for.
@@ -147,4 +149,56 @@ fn cuts() -> std::ops::Range<u64> {
     let (from, to) = asked.split_once("..").unwrap_or(("0", &asked));
     let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{CUTS}={asked}: a number, or two as 20..35"));
     number(from)..number(to)
+}
+
+/// Waits until a transaction that is none of these has so many lines, or for a while.
+const LINES: &str = "my ($n, %seen) = (shift, map { $_ => 1 } @ARGV); \
+    for (1 .. 30000) { for my $dir (glob '/var/lib/seaworthy/tx/*') { my ($id) = $dir =~ m{([^/]+)$}; next if $seen{$id}; \
+    open my $f, '<', \"$dir/journal\" or next; my @l = <$f>; exit 0 if @l >= $n } select undef, undef, undef, 0.01 }";
+
+impl Careless {
+    /// The ids of all transactions.
+    fn transactions(&self) -> BTreeSet<String> {
+        let listed = self.machine.run(&["ls", "/var/lib/seaworthy/tx"]).stdout;
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    fn wait_for_lines(&self, lines: usize, seen: &BTreeSet<String>) {
+        let number = lines.to_string();
+        let mut command = vec!["perl", "-e", LINES, &number];
+        command.extend(seen.iter().map(String::as_str));
+        if lines > 0 {
+            self.machine.command(&command).limit(LONG).run();
+        }
+    }
+
+    fn journal(&self, transaction: &str) -> Vec<Value> {
+        let journal = self.machine.get(&format!("/var/lib/seaworthy/tx/{transaction}/journal"));
+        let lines = String::from_utf8(journal).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// How long the only transaction's apply took up to each of its lines, and a moment after the last.
+    fn gaps(&self, whole: Duration) -> Vec<Duration> {
+        let all = self.transactions();
+        let at: Vec<i64> = self.journal(all.first().unwrap()).iter().map(|l| l["at"].as_i64().unwrap()).collect();
+        let span = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let begin = whole.saturating_sub(span(at[at.len() - 1] - at[0]));
+        let between = at.windows(2).map(|pair| span(pair[1] - pair[0]));
+        std::iter::once(begin).chain(between).chain([Duration::from_secs(2)]).collect()
+    }
+
+    /// Which line of a transaction's journal was the last on disk when the power went.
+    fn met(&self, transaction: &str) -> String {
+        let lines = self.journal(transaction);
+        let until = lines.iter().position(|line| line["event"] == "expired").unwrap_or(lines.len());
+        let Some(last) = lines[..until].last() else { return "with an empty journal".into() };
+        let count = |event: &str| lines[..until].iter().filter(|line| line["event"] == event).count();
+        format!(
+            "after `{}`, {} changes begun and {} done",
+            last["event"].as_str().unwrap(),
+            count("intent"),
+            count("done")
+        )
+    }
 }
