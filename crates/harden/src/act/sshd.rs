@@ -240,7 +240,9 @@ fn is_in_effect(
         let settings = server.effective(&[], connection)?;
         for (keyword, value) in set {
             // Both names are shown by a server that has both, else the newer.
-            let now = settings.get(&keyword.to_lowercase()).or_else(|| settings.get(&config::canonical(keyword)));
+            let now = settings
+                .get(&keyword.to_lowercase())
+                .or_else(|| settings.get(&seaworthy_core::sshd::canonical(keyword)));
             let now = now.map_or_else(String::new, |all| all.join(" "));
             if !place::is_same(&now, value) {
                 let whom = connection.map_or_else(String::new, |c| format!(" for {} from {}", c.user, c.address));
@@ -254,7 +256,9 @@ fn is_in_effect(
     let running = server.running(host)?.ok_or_else(|| Failure::new("sshd: it ran before and does not any more"))?;
     let addresses = server::listeners(&server.effective(&[], None)?);
     let Some(address) = addresses.first() else { return Ok(()) };
-    let off = |name: &str| set.iter().any(|(k, v)| config::canonical(k) == name && v.eq_ignore_ascii_case("no"));
+    let off = |name: &str| {
+        set.iter().any(|(k, v)| seaworthy_core::sshd::canonical(k) == name && v.eq_ignore_ascii_case("no"))
+    };
     let refused = [("passwordauthentication", "password"), ("kbdinteractiveauthentication", "keyboard-interactive")];
     let refused: Vec<&str> = refused.into_iter().filter(|(name, _)| off(name)).map(|(_, method)| method).collect();
     let mut why = String::new();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::careless::{Careless, LONG, SAFE};
+use crate::careless::{Careless, ENGINE, LONG, SAFE};
 
 impl Careless {
     fn clock(&self, by: &str) {
@@ -29,7 +29,7 @@ impl Careless {
 }
 
 #[test]
-fn what_befalls_a_machine_is_told_and_taken_back() {
+fn a_clock_that_is_set_neither_confirms_nor_takes_back_and_a_frozen_file_is_refused() {
     let Some(host) = Careless::start() else { return };
     let machine = &host.machine;
     let before = host.state();
@@ -68,30 +68,34 @@ fn what_befalls_a_machine_is_told_and_taken_back() {
     assert!(code == 4 && err.contains("chattr -i") && err.trim().lines().count() == 1, "{code}: {err}");
     host.immutable("/etc/docker/daemon.json", false);
     assert_eq!(host.state(), before);
+}
 
-    // The unit's limit of starts is reached, by people, just before: the restart and its way back do not fall over it.
-    host.plan("daemon/no-new-privileges");
-    for _ in 0..6 {
-        machine.run(&["systemctl", "restart", "docker.service"]);
-    }
-    let limited = machine.run(&["systemctl", "restart", "docker.service"]);
-    let result = machine.must(&["systemctl", "show", "docker.service", "-p", "Result,ActiveState"]);
-    println!("after seven restarts: {} {result}", limited.status);
-    machine
-        .command(&["sh", "-c", "systemctl reset-failed docker.service docker.socket; systemctl start docker.service"])
-        .limit(LONG)
-        .run();
-    for _ in 0..2 {
-        machine.command(&["systemctl", "restart", "docker.service"]).limit(LONG).run();
-    }
+#[test]
+fn a_limit_of_starts_and_an_engine_that_is_down_are_no_obstacle() {
+    let Some(host) = Careless::start() else { return };
+    let machine = &host.machine;
+    // The unit's limit of starts is reached (the packaged one is three in a minute, which an emulated machine cannot), and
+    // used up by people just before: neither the restart nor its way back falls over it.
+    host.plan(ENGINE);
+    machine.must(&["mkdir", "-p", "/run/systemd/system/docker.service.d"]);
+    let limit = b"[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n";
+    machine.put("/run/systemd/system/docker.service.d/limit.conf", limit, 0o644);
+    machine.must(&["systemctl", "daemon-reload"]);
+    machine.must(&["systemctl", "reset-failed", "docker.service", "docker.socket"]);
+    let restart = || machine.command(&["systemctl", "restart", "docker.service"]).limit(LONG).run().status;
+    assert_eq!(restart(), 0);
+    assert_ne!(restart(), 0, "the limit is not reached");
+    machine.run(&["systemctl", "reset-failed", "docker.service", "docker.socket"]);
+    assert_eq!(restart(), 0);
     machine.must(&["chmod", "666", "/run/docker.sock"]);
     let (code, out, err) = host.apply("0");
     assert_eq!(code, 0, "{out}\n{err}");
-    assert_eq!(host.verdicts("daemon/no-new-privileges"), "pass 1");
+    let done = host.verdicts(ENGINE);
+    assert!(!done.contains("fail") && !done.contains("unknown"), "{done}");
     let (_, id, _) = host.newest();
     let (code, out, err) = host.sea(&["harden", "rollback", &id]);
     assert_eq!(code, 0, "{out}\n{err}");
-    assert_eq!(host.verdicts("daemon/no-new-privileges"), "fail 1");
+    assert_eq!(host.verdicts(ENGINE), "fail 3");
 
     // The engine is down when it is to be undone: the settings are put back, and with them it is started.
     let (code, out, err) = host.apply("0");
@@ -105,7 +109,7 @@ fn what_befalls_a_machine_is_told_and_taken_back() {
     machine.command(&["systemctl", "start", "docker.service"]).limit(LONG).run();
     let (code, status) = host.settled();
     assert_eq!((code, host.newest().2.as_str()), (0, "rolled-back"), "{status}");
-    assert_eq!(host.verdicts("daemon/no-new-privileges"), "fail 1");
+    assert_eq!(host.verdicts(ENGINE), "fail 3");
 }
 
 #[test]

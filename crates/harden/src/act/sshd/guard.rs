@@ -6,8 +6,8 @@
 //! that a program or a certificate authority hands out are not asked for and count for nothing.
 
 use seaworthy_core::plan::LeaveGroup;
+use seaworthy_core::sshd::canonical;
 
-use super::config::canonical;
 use super::place::is_same;
 use super::server::{Connection, Server, Settings};
 use crate::act::people::{Accounts, Caller, Sudo, User};
