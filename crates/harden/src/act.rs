@@ -163,6 +163,7 @@ pub fn together(actions: &[&Action], host: &Host) -> Result<(), Refusal> {
     let leaves = actions.iter().filter_map(|a| if let Action::LeaveGroup(leave) = a { Some(leave) } else { None });
     let leaves: Vec<_> = leaves.collect();
     group::all_may_leave(&leaves, host)?;
+    sshd::lets_leave(&leaves, host)?;
     let sshd = actions.iter().filter_map(|a| if let Action::Sshd(sshd) = a { Some(sshd) } else { None });
     sshd.into_iter().try_for_each(|change| sshd::with_leaves(change, &leaves, host))
 }

@@ -1,5 +1,6 @@
 //! Other programs: by arguments, never through a shell, with a limit on time and output.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,8 @@ pub fn run(command: &[&str], limit: Duration) -> Result<Ended, Failure> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // ^C at the terminal is for this process, which ends in order, and not for what it has begun.
+        .process_group(0)
         .spawn()
         .at(|| format!("start {program}"))?;
     let (out, err) = (child.stdout.take(), child.stderr.take());

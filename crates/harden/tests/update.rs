@@ -282,7 +282,7 @@ fn what_cannot_be_is_refused_with_its_reason() {
         refused(said(&id, &[("memory", Value::Null, json!(16 * MIB))]), "a memory limit of 16 MiB is below");
         refused(said(&id, &[("memory", Value::Null, json!(MIB))]), "6 MiB");
         refused(said(&id, &[("pids-limit", Value::Null, json!(1))]), "threads with them, and 1 would leave none more");
-        refused(said(&id, &[("cpus", Value::Null, json!(1_000_000))]), "thousandths");
+        refused(said(&id, &[("cpus", Value::Null, json!(1_000_000))]), "1000 CPUs are not between 0.01 and ");
         refused(said(&id, &[("cpu-rt-runtime", Value::Null, json!(1))]), "does not carry it out");
         refused(said(&id[..12], &[("memory", Value::Null, json!(64 * MIB))]), "whole id");
         let stale = said(&id, &[("memory", json!(128 * MIB), json!(64 * MIB))]);

@@ -155,7 +155,7 @@ impl Sshd {
     /// The setting in effect, by its keyword in any case; `ChallengeResponseAuthentication` is
     /// `KbdInteractiveAuthentication`. A keyword that is not kept here is unknown.
     pub fn setting(&self, keyword: &str) -> Setting {
-        let keyword = config::canonical(keyword);
+        let keyword = seaworthy_core::sshd::canonical(keyword);
         if LISTS.contains(&keyword.as_str()) {
             return self.parsed.list(&keyword, if keyword == "port" { "22" } else { "" });
         }
@@ -261,7 +261,7 @@ fn arguments(root: &Root, gaps: &mut Vec<Gap>) -> Vec<(String, Place)> {
             let at = Place::new(path, number + 1);
             // The last assignment counts.
             found.retain(|(_, place): &(String, Place)| place.path != path);
-            found.extend(config::words(value).into_iter().map(|word| (word, at.clone())));
+            found.extend(seaworthy_core::sshd::words(value).into_iter().map(|word| (word, at.clone())));
         }
     }
     found

@@ -4,27 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use seaworthy_core::systemd::SEARCH;
+
 use super::gap::Gap;
 use super::root::{Root, Unread};
 use crate::daemon::keys::{HIDDEN, without_credentials};
 
-/// The directories of the system manager, the first of which wins.
-pub const SEARCH: [&str; 12] = [
-    "/etc/systemd/system.control",
-    "/run/systemd/system.control",
-    "/run/systemd/transient",
-    "/run/systemd/generator.early",
-    "/etc/systemd/system",
-    "/etc/systemd/system.attached",
-    "/run/systemd/system",
-    "/run/systemd/system.attached",
-    "/run/systemd/generator",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-/// Searched last of all.
-const LATE: &str = "/run/systemd/generator.late";
 /// The most drop-ins of one directory.
 const MOST: usize = 1024;
 
@@ -116,13 +101,9 @@ pub fn read(root: &Root, name: &str) -> Unit {
     unit
 }
 
-fn directories() -> impl Iterator<Item = &'static str> {
-    SEARCH.into_iter().chain([LATE])
-}
-
 fn find_fragment(root: &Root, unit: &mut Unit) {
     let mut seen: Vec<PathBuf> = Vec::new();
-    for directory in directories() {
+    for directory in SEARCH {
         let path = Path::new(directory).join(&unit.name);
         match root.lstat(&path) {
             Ok(_) => {}
@@ -175,7 +156,7 @@ fn drop_in_directories(name: &str) -> Vec<String> {
 fn find_drop_ins(root: &Root, unit: &mut Unit) {
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
     for kind in drop_in_directories(&unit.name) {
-        for directory in directories() {
+        for directory in SEARCH {
             let path = Path::new(directory).join(&kind);
             let names = match root.list(&path, MOST) {
                 Ok(names) => names,

@@ -76,6 +76,31 @@ pub(super) fn with_leaves(sshd: &Sshd, leaves: &[&LeaveGroup], host: &Host) -> R
     guard::nobody_is_locked_out(host, &server, &set, &Caller::here(&accounts), &accounts.without(leaves))
 }
 
+/// Refuses where leaving their groups locks somebody out of ssh, whatever else the plan does with it. What Match blocks
+/// say of a group cannot be asked for before somebody has left it.
+pub(super) fn lets_leave(leaves: &[&LeaveGroup], host: &Host) -> Result<(), Refusal> {
+    if leaves.is_empty() || !host.is_real() {
+        return Ok(());
+    }
+    let Some(server) = Server::find(host).ok().flatten() else { return Ok(()) };
+    let unclear = |why: String| {
+        let why = format!("whether everybody still comes in by ssh cannot be asked: {why}");
+        if server::lives() { Err(Refusal::Refused(why)) } else { Ok(()) }
+    };
+    // One that was never set up (no host keys) lets nobody in anyhow.
+    if let Err(why) = server.test(&[]) {
+        return unclear(why.0);
+    }
+    let reading = Reading::of(host, &server.main, None)?;
+    let mut criteria = reading.directives.iter().filter_map(|directive| directive.criteria.as_deref());
+    if let Some(criteria) = criteria.find(|criteria| guard::names_group(criteria, leaves)) {
+        return unclear(format!(
+            "its configuration has a block `Match {criteria}`: leave the group by gpasswd --delete"
+        ));
+    }
+    guard::leavers_come_in(host, &server, leaves, &Accounts::read(host)?)
+}
+
 impl Act for Sshd {
     fn check(&self, host: &Host) -> Result<(), Refusal> {
         is_clean(self)?;
@@ -215,7 +240,9 @@ fn is_in_effect(
         let settings = server.effective(&[], connection)?;
         for (keyword, value) in set {
             // Both names are shown by a server that has both, else the newer.
-            let now = settings.get(&keyword.to_lowercase()).or_else(|| settings.get(&config::canonical(keyword)));
+            let now = settings
+                .get(&keyword.to_lowercase())
+                .or_else(|| settings.get(&seaworthy_core::sshd::canonical(keyword)));
             let now = now.map_or_else(String::new, |all| all.join(" "));
             if !place::is_same(&now, value) {
                 let whom = connection.map_or_else(String::new, |c| format!(" for {} from {}", c.user, c.address));
@@ -229,7 +256,9 @@ fn is_in_effect(
     let running = server.running(host)?.ok_or_else(|| Failure::new("sshd: it ran before and does not any more"))?;
     let addresses = server::listeners(&server.effective(&[], None)?);
     let Some(address) = addresses.first() else { return Ok(()) };
-    let off = |name: &str| set.iter().any(|(k, v)| config::canonical(k) == name && v.eq_ignore_ascii_case("no"));
+    let off = |name: &str| {
+        set.iter().any(|(k, v)| seaworthy_core::sshd::canonical(k) == name && v.eq_ignore_ascii_case("no"))
+    };
     let refused = [("passwordauthentication", "password"), ("kbdinteractiveauthentication", "keyboard-interactive")];
     let refused: Vec<&str> = refused.into_iter().filter(|(name, _)| off(name)).map(|(_, method)| method).collect();
     let mut why = String::new();

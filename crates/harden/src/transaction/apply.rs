@@ -1,6 +1,7 @@
 //! Carrying a plan out.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use seaworthy_core::plan::{Change, Place as Where, Plan};
@@ -8,7 +9,7 @@ use seaworthy_core::remedy::Safety;
 use seaworthy_core::schema::docker;
 
 use super::event::Event;
-use super::record::{Phase, Record};
+use super::record::{Phase, Record, is_open};
 use super::settle::{finish, host};
 use super::store::{Decision, Place, Store};
 use super::undo::Work;
@@ -32,6 +33,15 @@ pub struct Apply<'a> {
     pub confirm_within: Duration,
     /// Whether what restarts or stops something may be done.
     pub disruptive: bool,
+    /// Set by whoever wants it to stop: what was changed by then is taken back.
+    pub stop: &'a AtomicBool,
+}
+
+impl Apply<'_> {
+    /// Why it goes no further, where it is not to.
+    fn stopped(&self) -> Result<(), String> {
+        if self.stop.load(Ordering::Relaxed) { Err("told to stop (by ^C or a signal)".into()) } else { Ok(()) }
+    }
 }
 
 /// How it ended.
@@ -76,14 +86,20 @@ pub enum Outcome {
 /// the next command.
 pub fn apply(apply: &Apply<'_>, tell: &mut dyn Tell) -> Result<Outcome, Failure> {
     let refused = |why: String| Ok(Outcome::Refused(why));
-    apply.site.store.make()?;
-    let Some(_lock) = apply.site.store.lock(PATIENCE)? else {
-        return refused(
-            "another `seaworthy harden` is changing something: wait for it (seaworthy harden status)".into(),
-        );
+    let store = apply.site.store;
+    let before = |why: Failure| format!("nothing was changed: {why}");
+    let _lock = match store.make().and_then(|()| store.lock(PATIENCE)) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            let why = "another `seaworthy harden` is changing something: wait for it (seaworthy harden status)";
+            return refused(why.into());
+        }
+        Err(why) => return refused(before(why)),
     };
-    if let Some(why) = unsettled(apply.site.store)? {
-        return refused(why);
+    match unsettled(store) {
+        Ok(None) => {}
+        Ok(Some(why)) => return refused(why),
+        Err(why) => return refused(before(why)),
     }
     if let Err(refusal) = may(apply) {
         return refused(refusal.to_string());
@@ -101,20 +117,26 @@ pub fn apply(apply: &Apply<'_>, tell: &mut dyn Tell) -> Result<Outcome, Failure>
         Ok(acts) => acts,
         Err(why) => return refused(why),
     };
-    let mut before = Vec::new();
+    let mut told = Vec::new();
     if let Some(rehearsed) = crate::rehearse::rehearse(apply.plan, &host) {
         match rehearsed {
             Ok(event) => {
                 tell.tell(&event);
-                before.push(event);
+                told.push(event);
             }
             Err(why) => return refused(format!("the rehearsal failed, nothing was changed: {why}")),
         }
     }
-    let (place, journal) = apply.site.store.begin(apply.plan, begin(apply))?;
+    if let Err(why) = apply.stopped() {
+        return refused(format!("{why}: nothing was changed"));
+    }
+    let (place, journal) = match store.begin(apply.plan, begin(apply)) {
+        Ok(begun) => begun,
+        Err(why) => return refused(before(why)),
+    };
     let host = Host { transaction: place.id.clone(), ..host };
     let mut work = Work { plan: apply.plan, journal, keep: place.keep(), host, tell };
-    for event in before {
+    for event in told {
         work.journal.write(event)?;
     }
     run(apply, &place, &mut work, &acts, &look)
@@ -132,8 +154,18 @@ fn begin(apply: &Apply<'_>) -> Event {
 /// Why nothing may be begun: an earlier transaction is neither confirmed nor taken back.
 fn unsettled(store: &Store) -> Result<Option<String>, Failure> {
     for place in store.places()? {
-        let record = Record::read(&place)?;
         let id = &place.id;
+        let record = match Record::read(&place) {
+            Ok(record) => record,
+            Err(_) if !is_open(&place) => continue,
+            Err(why) => {
+                let dir = place.dir.display();
+                return Ok(Some(format!(
+                    "whether transaction {id} is over cannot be told ({why}): look at what it was to change (seaworthy \
+                     harden show {dir}/plan.json), then move {dir} away"
+                )));
+            }
+        };
         let why = match &record.phase {
             Phase::Confirmed | Phase::RolledBack { .. } => continue,
             Phase::Awaiting { .. } if record.is_awaiting() => format!(
@@ -237,6 +269,7 @@ fn run(
         Ok(prepared) => prepared,
         Err(failure) => {
             place.decide(Decision::Expired)?;
+            place.release();
             work.write(Event::Failed { change: None, why: failure.0.clone() })?;
             work.write(Event::RolledBack { left: Vec::new() })?;
             finish(apply.site.store, place, &work.host);
@@ -247,8 +280,9 @@ fn run(
         line: format!("{} may be made, and nothing has moved since the plan", crate::count(acts.len(), "change")),
     })?;
     work.write(Event::Armed { by: by.to_owned(), until })?;
-    let done = all(work, acts, undo);
-    let proven = done.and_then(|()| proof::prove(apply.plan, look, apply.site.eyes).map_err(|why| (None, why)));
+    let done = all(apply, work, acts, undo);
+    let prove = || proof::prove(apply.plan, look, apply.site.eyes, &|| apply.stopped());
+    let proven = done.and_then(|()| prove().map_err(|why| (None, why)));
     match proven {
         Ok(proof::Proven { passed, pending, containers }) => {
             work.write(Event::Proven { passed, pending, containers })?;
@@ -292,8 +326,14 @@ fn prepared(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>]) -> Result<Vec<Prepa
 type Failed = (Option<usize>, String);
 
 /// Makes every change, in order; the first that fails ends it.
-fn all(work: &mut Work<'_>, acts: &[Box<dyn Act + '_>], prepared: Vec<Prepared>) -> Result<(), Failed> {
+fn all(
+    apply: &Apply<'_>,
+    work: &mut Work<'_>,
+    acts: &[Box<dyn Act + '_>],
+    prepared: Vec<Prepared>,
+) -> Result<(), Failed> {
     for ((number, act), Prepared { undo, room }) in acts.iter().enumerate().zip(prepared) {
+        apply.stopped().map_err(|why| (Some(number), why))?;
         let failed = |failure: Failure| (Some(number), failure.0);
         let began = Instant::now();
         work.tell.busy(number, "changing");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::record::{Phase, Record};
+use super::record::{Phase, Record, is_open};
 use super::settle::expire;
 use super::store::{Place, Store};
 use super::{Site, Tell, boot_id, boottime};
@@ -25,6 +25,8 @@ pub const LATE_UNIT: &str = "seaworthy-recover-engine.service";
 
 /// Where units are put.
 const UNITS: &str = "/etc/systemd/system";
+/// The copy of the program in a transaction's directory.
+pub(super) const PROGRAM: &str = "seaworthy";
 /// How long systemd may take for an answer.
 const SYSTEMD: Duration = Duration::from_secs(60);
 /// How long the guard may take to begin.
@@ -75,12 +77,7 @@ fn begun(place: &Place) -> Result<(), Failure> {
 }
 
 fn by_systemd(store: &Store, place: &Place, program: &Path, within: Duration) -> Result<(), Failure> {
-    // A copy: the program may be replaced or removed before it is needed.
-    let copy = place.dir.join("seaworthy");
-    fs::copy(program, &copy).at(|| format!("copy {}", program.display()))?;
-    fs::File::open(&copy).and_then(|f| f.sync_all()).at(|| format!("sync {}", copy.display()))?;
-    sync_directory(&place.dir)?;
-    let (copy, state) = (text(&copy)?, text(store.dir())?);
+    let (copy, state) = (copied(place, program)?, text(store.dir())?);
     install(&copy, &state)?;
     let unit = format!("seaworthy-guard-{}", place.id);
     let active = format!("--on-active={}s", within.as_secs().max(1));
@@ -105,6 +102,34 @@ fn by_systemd(store: &Store, place: &Place, program: &Path, within: Duration) ->
     run_well(&arguments, SYSTEMD)?;
     run_well(&["systemctl", "start", "--no-block", &format!("{unit}.service")], SYSTEMD)?;
     begun(place)
+}
+
+/// A copy of the program, since it may be replaced or removed before it is needed. Those of transactions before it serve
+/// nobody any more: nothing is begun while one of them is open.
+fn copied(place: &Place, program: &Path) -> Result<String, Failure> {
+    for other in place.store().places()?.iter().filter(|other| other.id != place.id && !is_open(other)) {
+        let _ = fs::remove_file(other.dir.join(PROGRAM));
+    }
+    let copy = place.dir.join(PROGRAM);
+    fs::copy(program, &copy).at(|| format!("copy {}", program.display()))?;
+    fs::File::open(&copy).and_then(|f| f.sync_all()).at(|| format!("sync {}", copy.display()))?;
+    sync_directory(&place.dir)?;
+    text(&copy)
+}
+
+/// Has the next start of the machine go on with a rollback that a power cut ends half-way. One that was asked for long
+/// after the apply has no guard any more.
+pub(super) fn over_reboot(store: &Store, place: &Place, host: &Host) -> Result<(), Failure> {
+    if !host.is_real() || !host.has_systemd() {
+        return Ok(());
+    }
+    let copy = place.dir.join(PROGRAM);
+    let copy = if copy.exists() {
+        text(&copy)?
+    } else {
+        copied(place, &std::env::current_exe().at(|| "find this program".to_owned())?)?
+    };
+    install(&copy, &text(store.dir())?)
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
@@ -160,8 +185,7 @@ pub(super) fn disarm(store: &Store, place: &Place, host: &Host) {
     if !place.is_guarded() {
         let _ = run(&["systemctl", "stop", &format!("{unit}.service")], SYSTEMD);
     }
-    let open = store.places().unwrap_or_default().iter().any(|p| Record::read(p).map_or(true, |r| !r.is_settled()));
-    if open {
+    if store.places().unwrap_or_default().iter().any(is_open) {
         return;
     }
     for (name, target) in [(EARLY_UNIT, "sysinit.target"), (LATE_UNIT, "multi-user.target")] {
@@ -184,9 +208,19 @@ pub fn watch(site: Site<'_>, place: &Place, tell: &mut dyn Tell) -> Result<(), F
     let _ = rustix::process::setsid();
     let Some(_held) = place.hold_guard()? else { return Ok(()) };
     // Its process has the lock before the guard is started; a moment is given to who is between two steps.
-    let mut free = 0;
+    let (mut free, mut unread) = (0, 0);
     loop {
-        let record = Record::read(place)?;
+        let record = match Record::read(place) {
+            Ok(record) => record,
+            Err(_) if !is_open(place) => return Ok(()),
+            // A disk may come back; a journal that is damaged does not, and says so to whoever asks for the status.
+            Err(_) if unread < 60 => {
+                unread += 1;
+                std::thread::sleep(Duration::from_secs(60));
+                continue;
+            }
+            Err(_) => return Ok(()),
+        };
         if record.is_settled() {
             return Ok(());
         }

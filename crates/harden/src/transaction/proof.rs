@@ -22,11 +22,17 @@ pub(super) struct Proven {
     pub containers: usize,
 }
 
-/// Looks until everything holds; the first thing that does not when time runs out.
-pub(super) fn prove(plan: &Plan, before: &Look, eyes: Option<&dyn Eyes>) -> Result<Proven, String> {
+/// Looks until everything holds; the first thing that does not when time runs out, or why it was not waited for.
+pub(super) fn prove(
+    plan: &Plan,
+    before: &Look,
+    eyes: Option<&dyn Eyes>,
+    stopped: &dyn Fn() -> Result<(), String>,
+) -> Result<Proven, String> {
     let limit = PATIENCE + Duration::from_secs(plan.interruption.seconds.as_ref().map_or(0, |(s, _)| *s));
     let began = Instant::now();
     loop {
+        stopped()?;
         let why = match eyes.map_or_else(|| Err("the host cannot be seen".into()), |eyes| eyes.look()) {
             Ok(after) => match hold(plan, before, &after) {
                 Ok(proven) => return Ok(proven),

@@ -31,6 +31,16 @@ pub enum Phase {
     },
 }
 
+/// Whether a transaction has to be decided or taken back yet. One that was confirmed stays, whatever has become of its
+/// journal; of any other whose journal cannot be read nobody knows.
+#[must_use]
+pub fn is_open(place: &Place) -> bool {
+    match Record::read(place) {
+        Ok(record) => !record.is_settled(),
+        Err(_) => place.decision() != Some(Decision::Confirmed),
+    }
+}
+
 /// A change whose intent stands in the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Intended {
@@ -67,9 +77,15 @@ impl Record {
     /// Reads what a transaction's journal says.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// Where it cannot be read, or is damaged.
     pub fn read(place: &Place) -> Result<Self, Failure> {
         let lines = place.lines()?;
+        // Nothing stays that was not proven first.
+        let is_cut = !lines.iter().any(|line| matches!(line.event, Event::Proven { .. }));
+        if is_cut && place.decision() == Some(Decision::Confirmed) {
+            let journal = place.dir.join("journal");
+            return Err(Failure(format!("{}: its last lines are lost", journal.display())));
+        }
         let mut record = Self {
             place: place.clone(),
             begun: lines.first().map_or(0, |l| l.at),

@@ -8,7 +8,7 @@ use seaworthy_core::schema::docker;
 use seaworthy_core::value::Value;
 
 use super::event::{Event, Line};
-use super::record::{Phase, Record};
+use super::record::{Phase, Record, is_open};
 use super::store::{Decision, Lock, Place, Store};
 use super::undo::{Taken, Work};
 use super::{Look, Site, Tell, apply::Outcome, guard, now_ms, undo};
@@ -66,6 +66,7 @@ pub fn confirm(site: Site<'_>, place: &Place, tell: &mut dyn Tell) -> Result<(),
     if !place.decide(Decision::Confirmed)? {
         return Err(too_late());
     }
+    place.release();
     let plan = place.plan()?;
     let host = host(&plan, site.root, id.clone(), None)?;
     let mut work = Work { plan: &plan, journal: place.journal()?, keep: place.keep(), host, tell };
@@ -101,6 +102,18 @@ pub(super) fn expire(
     back(site, place, why, false, tell).map(Some)
 }
 
+/// What a transaction's journal says, or what to do where it says nothing.
+fn readable(place: &Place) -> Result<Record, Failure> {
+    let dir = place.dir.display();
+    Record::read(place).map_err(|why| {
+        Failure(format!(
+            "transaction {}: {why}, so nothing is taken back: seaworthy harden show {dir}/plan.json says what was there \
+             before, and {dir}/keep holds the files; move {dir} away once that is settled",
+            place.id
+        ))
+    })
+}
+
 fn lock(site: Site<'_>, place: &Place) -> Result<Lock, Failure> {
     let why = || Failure(format!("transaction {}: another `seaworthy harden` is at work on it", place.id));
     site.store.lock(PATIENCE)?.ok_or_else(why)
@@ -108,7 +121,7 @@ fn lock(site: Site<'_>, place: &Place) -> Result<Lock, Failure> {
 
 /// With the lock held.
 fn back(site: Site<'_>, place: &Place, why: &str, early: bool, tell: &mut dyn Tell) -> Result<Outcome, Failure> {
-    let record = Record::read(place)?;
+    let record = readable(place)?;
     if record.is_pruned {
         return Err(Failure(format!("transaction {}: what was kept for the way back was pruned", place.id)));
     }
@@ -122,6 +135,10 @@ fn back(site: Site<'_>, place: &Place, why: &str, early: bool, tell: &mut dyn Te
     // What was undone before a rollback was cut short, or early at boot, is not undone again when it goes on.
     let goes_on =
         record.phase == Phase::RollingBack && record.lines.iter().any(|l| matches!(l.event, Event::Expired { .. }));
+    if !early {
+        // Without it a rollback is as good, but for a power cut.
+        let _ = guard::over_reboot(site.store, place, &work.host);
+    }
     if !goes_on {
         place.release();
         work.note(Event::Expired { why: why.to_owned() });
@@ -150,7 +167,15 @@ pub fn recover(site: Site<'_>, early: bool, tell: &mut dyn Tell) -> Result<Vec<O
     }
     let Some(_lock) = site.store.lock(Duration::from_secs(1))? else { return Ok(outcomes) };
     for place in site.store.places()?.into_iter().rev() {
-        let record = Record::read(&place)?;
+        let record = match readable(&place) {
+            Ok(record) => record,
+            // What nobody can read keeps nothing else from being taken back.
+            Err(_) if !is_open(&place) => continue,
+            Err(why) => {
+                outcomes.push(Outcome::Incomplete { id: place.id.clone(), why: vec![why.0] });
+                continue;
+            }
+        };
         if record.is_settled() || record.is_awaiting() {
             continue;
         }
@@ -160,7 +185,10 @@ pub fn recover(site: Site<'_>, early: bool, tell: &mut dyn Tell) -> Result<Vec<O
             Phase::Applying => "it ended half-way",
             Phase::RollingBack | Phase::Confirmed | Phase::RolledBack { .. } => "taking it back ended half-way",
         };
-        outcomes.push(back(site, &place, why, early, tell)?);
+        outcomes.push(back(site, &place, why, early, tell).unwrap_or_else(|why| {
+            let id = place.id.clone();
+            Outcome::Incomplete { id, why: vec![why.0] }
+        }));
     }
     Ok(outcomes)
 }
@@ -187,6 +215,8 @@ pub fn prune(site: Site<'_>, place: &Place, tell: &mut dyn Tell) -> Result<(), F
             crate::act::recreate::prune(&work.host, &change.undo)?;
         }
     }
+    // It is there for the way back alone.
+    let _ = std::fs::remove_file(place.dir.join(guard::PROGRAM));
     let keep = place.dir.join("keep");
     match std::fs::remove_dir_all(&keep) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

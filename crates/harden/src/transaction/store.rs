@@ -4,6 +4,7 @@
 //! lock              held by whoever changes something
 //! tx/ID/plan.json   what is carried out
 //! tx/ID/journal     what has happened, a line each
+//! tx/ID/last        the sum of the journal's last line
 //! tx/ID/keep/       copies of files as they were, and room for the lines of taking back until that begins
 //! tx/ID/fuse        renamed to `confirmed` or to `expired`: whoever renames it first has decided
 //! tx/ID/guard       held by the guard while it lives
@@ -119,11 +120,12 @@ impl Store {
         for entry in entries {
             let entry = entry.at(doing)?;
             let Ok(id) = entry.file_name().into_string() else { continue };
-            // One without a journal was killed before it began: there is nothing to undo.
+            // One without a journal was killed before it began, and there is nothing to undo; unless it has lost it since.
             let dir = entry.path();
-            if is_id(&id) && dir.join("journal").exists() {
-                let begun = journal::lines(&dir.join("journal")).ok().and_then(|l| l.first().map(|l| l.at));
-                found.push((begun.unwrap_or(i64::MAX), Place { id, dir }));
+            let has = ["journal", journal::LAST].iter().any(|name| dir.join(name).exists());
+            if is_id(&id) && has {
+                // The first line alone: one that is damaged further on is listed all the same.
+                found.push((journal::begun(&dir.join("journal")).unwrap_or(i64::MAX), Place { id, dir }));
             }
         }
         found.sort_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)));
@@ -152,12 +154,22 @@ impl Store {
     /// Begins a transaction: everything but its first change.
     ///
     /// # Errors
-    /// Where something cannot be written.
+    /// Where something cannot be written: nothing of it is left then.
     pub fn begin(&self, plan: &Plan, event: Event) -> Result<(Place, Journal), Failure> {
         let id = new_id()?;
         let dir = self.dir.join("tx").join(&id);
+        DirBuilder::new().mode(0o700).create(&dir).at(|| format!("make {}", dir.display()))?;
+        match self.fill(&dir, plan, event) {
+            Ok(journal) => Ok((Place { id, dir }, journal)),
+            Err(why) => {
+                let _ = fs::remove_dir_all(&dir);
+                Err(why)
+            }
+        }
+    }
+
+    fn fill(&self, dir: &Path, plan: &Plan, event: Event) -> Result<Journal, Failure> {
         let doing = || format!("make {}", dir.display());
-        DirBuilder::new().mode(0o700).create(&dir).at(doing)?;
         DirBuilder::new().mode(0o700).create(dir.join("keep")).at(doing)?;
         let write = |name: &str, bytes: &[u8]| {
             let made = File::options().write(true).create_new(true).mode(0o600).open(dir.join(name));
@@ -169,9 +181,9 @@ impl Store {
         Keep::at(&dir.join("keep")).reserve(RESERVE)?;
         let mut journal = Journal::open(&dir.join("journal"))?;
         journal.write(event)?;
-        sync_directory(&dir)?;
+        sync_directory(dir)?;
         sync_directory(&self.dir.join("tx"))?;
-        Ok((Place { id, dir }, journal))
+        Ok(journal)
     }
 }
 

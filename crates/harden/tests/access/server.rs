@@ -3,8 +3,8 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
-use seaworthy_core::plan::{Action, Sshd};
-use seaworthy_harden::act::{Effect, Undone};
+use seaworthy_core::plan::{Action, LeaveGroup, Sshd};
+use seaworthy_harden::act::{Effect, Undone, together};
 use seaworthy_harden::files::Keep;
 
 use crate::machine::{append, host, inside, is_as_before, listed, of, run, well, write};
@@ -268,5 +268,47 @@ fn every_kind_of_configuration_comes_to_the_same_for_everybody() {
             is_as_before("/etc", &before, &[]);
         }
         assert!(run(&["/usr/sbin/sshd", "-t"]).status.success());
+    });
+}
+
+#[test]
+fn nobody_leaves_a_group_that_lets_him_in_by_ssh() {
+    inside(&PROGRAMS, &[], || {
+        people();
+        well(&["groupadd", "-f", "--system", "docker"]);
+        for name in ["ann", "bob"] {
+            well(&["gpasswd", "--add", name, "docker"]);
+            give_key(name, &format!("/home/{name}"));
+        }
+        append(MAIN, "AllowGroups docker wheel\n");
+        start();
+        let comes_in = |user: &str| client(user, &[]).arg("true").status().unwrap().success();
+        assert!(comes_in("ann") && comes_in("bob"));
+        let leave = |user: &str| Action::LeaveGroup(LeaveGroup { group: "docker".into(), user: user.into() });
+        let host = host("aaaaaaaaaaaa");
+        let refused = |user: &str| {
+            let action = leave(user);
+            of(&action).check(&host).unwrap();
+            together(&[&action], &host).map_err(|refusal| refusal.to_string())
+        };
+        // What it comes to where nobody asks sshd.
+        well(&["gpasswd", "--delete", "bob", "docker"]);
+        assert!(!comes_in("bob"), "the list lets him in by no other group");
+        well(&["gpasswd", "--add", "bob", "docker"]);
+        let why = refused("bob").unwrap_err();
+        assert!(why.starts_with("bob comes in by ssh as a member of docker alone (AllowGroups"), "{why}");
+        // With another group of the list he may leave, and still comes in.
+        well(&["groupadd", "-f", "wheel"]);
+        well(&["gpasswd", "--add", "bob", "wheel"]);
+        assert_eq!(refused("bob"), Ok(()));
+        let (action, mut keep) = (leave("bob"), keep());
+        let undo = of(&action).prepare(&host, &mut keep).unwrap();
+        of(&action).apply(&host, &undo).unwrap();
+        assert!(comes_in("bob"));
+        assert_eq!(of(&action).undo(&host, &keep, &undo).unwrap(), Undone::Restored);
+        // What a block for the group says cannot be asked before somebody has left it.
+        append(MAIN, "Match Group docker\n    X11Forwarding no\n");
+        let why = refused("bob").unwrap_err();
+        assert!(why.contains("`Match Group docker`") && why.contains("gpasswd --delete"), "{why}");
     });
 }

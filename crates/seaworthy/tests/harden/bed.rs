@@ -131,6 +131,13 @@ impl Bed {
         self.daemon.run(name, &body)
     }
 
+    /// The memory limit of a container as the kernel holds it: the engine's own word for none is not always the same.
+    pub fn memory(&self, name: &str) -> String {
+        let id = self.daemon.inspect(name)["Id"].as_str().unwrap_or_default().to_owned();
+        let limit = fs::read_to_string(format!("/sys/fs/cgroup/memory/docker/{id}/memory.limit_in_bytes"));
+        limit.unwrap_or_default().trim().to_owned()
+    }
+
     /// The verdict of a check on a component, as the program has it now.
     #[track_caller]
     pub fn verdict(&self, check: &str, component: &str) -> String {

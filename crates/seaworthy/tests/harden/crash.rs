@@ -1,6 +1,5 @@
 //! SIGKILL at every line of the journal: the host is wholly as it was, or wholly as it was planned, and status says which.
 
-use std::fs;
 use std::path::PathBuf;
 
 use seaworthy_bed::{Spec, Version};
@@ -40,12 +39,10 @@ impl Case {
     fn host(bed: &Bed) -> Host {
         let (_, info) = bed.daemon.request("GET", "/info", None);
         let web = bed.daemon.inspect("web");
-        let limit = web["Id"].as_str().map(|id| format!("/sys/fs/cgroup/memory/docker/{id}/memory.limit_in_bytes"));
-        let in_effect = limit.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         Host {
             daemon_json: is(&bed.daemon.daemon_json()),
             debug: info["Debug"].clone(),
-            memory: json!(in_effect),
+            memory: json!(bed.memory("web")),
             running: web["State"]["Running"].clone(),
         }
     }

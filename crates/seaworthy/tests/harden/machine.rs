@@ -1,120 +1,15 @@
 //! Hardening a whole machine: systemd, control groups v2, AppArmor, the kernel's audit, reboots and power cuts.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use seaworthy_bed::{Machine, MachineSpec};
 use serde_json::Value;
 
-/// How many power cuts there are; more are asked for by this variable: `SEAWORTHY_POWER_CUTS=50`.
+use crate::careless::{Careless, ENGINE, LIMITS, LONG, SAFE};
+
+/// Which power cuts there are; more are asked for by this variable: `SEAWORTHY_POWER_CUTS=50`, or, a sitting at a time,
+/// `SEAWORTHY_POWER_CUTS=20..35`. The same number is the same part of an apply, whoever makes it.
 const CUTS: &str = "SEAWORTHY_POWER_CUTS";
-/// Emulated, everything takes its time.
-const LONG: Duration = Duration::from_secs(420);
-
-/// Checks of files' rights and of audit rules that the machine, as Debian sets it up and a careless person leaves it, fails.
-const SAFE: &str = "daemon-json-mode,daemon-json-owner,docker-socket-mode,etc-docker-mode,etc-docker-audited,\
-    daemon-json-audited,docker-service-audited,docker-socket-unit-audited,default-docker-audited";
-/// Settings of the engine.
-const ENGINE: &str = "icc-off,daemon/no-new-privileges,no-userland-proxy";
-/// Limits of a container.
-const LIMITS: &str = "memory-limited,restart-bounded";
-
-struct Careless {
-    machine: Machine,
-}
-
-impl Careless {
-    /// A machine on which everything is wrong that can be made right without a new container.
-    fn start() -> Option<Self> {
-        let machine = Machine::require(MachineSpec::default())?;
-        machine.wait_for_boot();
-        machine.install_program(Path::new(env!("CARGO_BIN_EXE_seaworthy")));
-        machine.put("/etc/docker/daemon.json", b"{\n    \"log-driver\": \"json-file\"\n}\n", 0o666);
-        machine.must(&["chown", "alice:alice", "/etc/docker/daemon.json"]);
-        machine.must(&["chmod", "777", "/etc/docker"]);
-        machine.must(&["systemctl", "reset-failed", "docker.service", "docker.socket"]);
-        machine.must(&["systemctl", "restart", "docker.service"]);
-        machine.must(&["chmod", "666", "/run/docker.sock"]);
-        let run = ["docker", "run", "-d", "--name", "web", "--restart", "always", "busybox:test", "sleep", "36000"];
-        machine.must(&run);
-        machine.must(&["sync"]);
-        Some(Self { machine })
-    }
-
-    fn sea(&self, arguments: &[&str]) -> (i32, String, String) {
-        let whole = [&["/usr/local/bin/seaworthy"], arguments].concat();
-        let output = self.machine.command(&whole).limit(LONG).run();
-        (output.status, output.stdout, output.stderr)
-    }
-
-    #[track_caller]
-    fn well(&self, arguments: &[&str]) -> String {
-        let (code, out, err) = self.sea(arguments);
-        assert_eq!(code, 0, "{arguments:?}: {out}\n{err}");
-        out
-    }
-
-    #[track_caller]
-    fn plan(&self, checks: &str) {
-        let set: &[&str] = if checks.contains("memory-limited") { &["--set", "web:memory=64m"] } else { &[] };
-        self.well(&[&["harden", "plan", "--check", checks, "-o", "/root/plan.json"][..], set].concat());
-        let plan: Value = serde_json::from_slice(&self.machine.get("/root/plan.json")).unwrap();
-        assert_eq!(plan["left_out"], serde_json::json!([]), "something could not be planned");
-    }
-
-    fn apply(&self, within: &str) -> (i32, String, String) {
-        self.sea(&["harden", "apply", "/root/plan.json", "--allow-disruptive", "--confirm-within", within])
-    }
-
-    /// How many of the findings of these checks have a verdict, as `fail 3, pass 7`.
-    fn verdicts(&self, checks: &str) -> String {
-        let out = self.well(&["audit", "--all", "-f", "json", "--check", checks]);
-        let report: Value = serde_json::from_str(&out).unwrap();
-        let mut counts = std::collections::BTreeMap::new();
-        for finding in report["findings"].as_array().unwrap() {
-            let verdict = finding["verdict"].as_str().unwrap().to_owned();
-            *counts.entry(verdict).or_insert(0) += 1;
-        }
-        counts.iter().map(|(verdict, n)| format!("{verdict} {n}")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Everything that the plan touches, as the system has it: files, kernel, engine, control group.
-    fn state(&self) -> String {
-        let script = "stat -c '%n %U:%G %a' /etc/docker /etc/docker/daemon.json /run/docker.sock; cat /etc/docker/daemon.json; \
-            auditctl -l | sort; cat /etc/audit/rules.d/*.rules | grep -v '^#' | sort; \
-            systemctl show docker.socket -p SocketMode; docker network inspect bridge -f '{{json .Options}}'; \
-            pgrep -c docker-proxy; docker inspect web -f '{{.HostConfig.RestartPolicy}} {{.State.Running}}'; \
-            cat /sys/fs/cgroup/system.slice/docker-$(docker inspect web -f '{{.Id}}').scope/memory.max; ls /etc/systemd/system";
-        self.machine.command(&["sh", "-c", script]).limit(LONG).run().stdout
-    }
-
-    fn status(&self) -> (i32, Value) {
-        let (code, out, err) = self.sea(&["harden", "status", "-f", "json"]);
-        let last = out.lines().last().unwrap_or_default();
-        (code, serde_json::from_str(last).unwrap_or_else(|why| panic!("{why}: {out} {err}")))
-    }
-
-    /// How many transactions there were.
-    fn begun(&self) -> usize {
-        let out = self.well(&["harden", "history", "-f", "json"]);
-        let history: Value = serde_json::from_str(&out).unwrap();
-        history["transactions"].as_array().unwrap().len()
-    }
-
-    /// Waits until nothing is at work.
-    #[track_caller]
-    fn settled(&self) -> (i32, Value) {
-        for _ in 0..240 {
-            let (code, status) = self.status();
-            let all = status["transactions"].as_array().cloned().unwrap_or_default();
-            if !all.iter().any(|t| matches!(t["state"].as_str(), Some("working" | "interrupted"))) {
-                return (code, status);
-            }
-            std::thread::sleep(Duration::from_millis(500));
-        }
-        panic!("it is never settled: {:?}", self.status());
-    }
-}
 
 #[test]
 fn what_was_asked_for_is_found_applied_kept_over_a_reboot_and_undone() {
@@ -194,59 +89,116 @@ fn the_guard_takes_back_what_is_not_confirmed_also_when_it_is_killed_and_over_a_
 #[test]
 fn after_a_power_cut_the_host_is_wholly_before_or_wholly_after() {
     let Some(host) = Careless::start() else { return };
-    let cuts: u64 = std::env::var(CUTS).ok().and_then(|n| n.parse().ok()).unwrap_or(3);
-    let all = format!("{SAFE},{LIMITS}");
+    let cuts = cuts();
     let before = host.state();
-    host.plan(&all);
-    // How long it takes when nobody cuts the power: the cuts are spread over that.
+    host.plan(&format!("{SAFE},{LIMITS}"));
+    // The steps of an apply when nobody cuts the power: the cuts are spread over them.
     let began = Instant::now();
     let (code, out, err) = host.apply("30m");
-    let took = began.elapsed();
     assert_eq!(code, 0, "{out}\n{err}");
+    let gaps = host.gaps(began.elapsed());
     host.well(&["harden", "rollback"]);
     host.machine.must(&["chmod", "666", "/run/docker.sock"]);
     assert_eq!(host.state(), before);
     host.machine.must(&["sync"]);
-    let begun = host.begun();
+    let many = cuts.end - cuts.start;
     let mut ended = std::collections::BTreeMap::new();
-    for cut in 0..cuts {
-        let arguments = [
-            "/usr/local/bin/seaworthy",
-            "harden",
-            "apply",
-            "/root/plan.json",
-            "--allow-disruptive",
-            "--confirm-within",
-            "30m",
-        ];
+    for cut in cuts {
+        let seen = host.transactions();
+        let apply = ["apply", "/root/plan.json", "--allow-disruptive", "--confirm-within", "30m"];
+        let arguments = [&["/usr/local/bin/seaworthy", "harden"][..], &apply].concat();
         let running = host.machine.command(&arguments).limit(LONG).start();
-        // From nearly half of the way on, since before that it looks, to a little after its end; however many there are,
-        // they are spread evenly (by the golden ratio).
-        let part = 0.45 + 0.6 * (cut as f64 * 0.618_034).fract();
-        std::thread::sleep(took.mul_f64(part));
+        // As many lines as it has, and a part of what the next one takes; however many cuts there are, they are spread
+        // evenly (by the golden ratio), and over the steps, since how long each takes hangs on the load.
+        let place = (cut as f64 * 0.618_034).fract() * gaps.len() as f64;
+        let lines = place as usize;
+        host.wait_for_lines(lines, &seen);
+        std::thread::sleep(gaps[lines].mul_f64(place.fract()));
         let is_over = running.is_over();
         host.machine.power_cut();
         drop(running);
         host.machine.boot();
         host.machine.wait_for_boot();
         let (code, status) = host.settled();
-        let state = status["transactions"][0]["state"].as_str().unwrap_or("none").to_owned();
-        let changes = status["transactions"][0]["changes"].as_array().cloned().unwrap_or_default();
-        let counted = |what: &str| changes.iter().filter(|c| c[what] == true).count();
-        let (done, undone, all) = (counted("done"), counted("undone"), changes.len());
+        let new: Vec<String> = host.transactions().difference(&seen).cloned().collect();
+        let (state, met) = match &new[..] {
+            [] => ("nothing begun".to_owned(), "before its journal".to_owned()),
+            [id] => {
+                let all = status["transactions"].as_array().cloned().unwrap_or_default();
+                let of = all.iter().find(|t| t["transaction"] == **id).unwrap_or_else(|| panic!("{id}: {status}"));
+                (of["state"].as_str().unwrap_or_default().to_owned(), host.met(id))
+            }
+            _ => panic!("{new:?}"),
+        };
         let over = if is_over { "over" } else { "under way" };
         // Each by itself, as it comes: a long run may be given up.
-        println!(
-            "cut {cut} at {:.0} %: apply {over}, {} transactions, {done} of {all} changes done, {undone} undone: {state}",
-            part * 100.0,
-            host.begun() - begun
-        );
+        println!("cut {cut} at line {place:.1} of {}: apply {over}, {met}: {state}", gaps.len() - 1);
         host.machine.must(&["chmod", "666", "/run/docker.sock"]);
         // Not confirmed: whatever was done is taken back, and what was not begun left nothing.
         assert_eq!(host.state(), before, "cut {cut}: {status}");
         assert_eq!(code, 0, "cut {cut}: {status}");
-        *ended.entry(format!("{state}, {done} of {all} changes done, apply {over}")).or_insert(0) += 1;
+        *ended.entry(format!("apply {over}, {met}: {state}")).or_insert(0) += 1;
     }
-    println!("after {cuts} power cuts: {ended:?}");
-    assert!(host.begun() > begun, "no cut met a transaction: {ended:?}");
+    println!("after {many} power cuts: {ended:#?}");
+    assert!(ended.keys().any(|how| how.contains("begun and")), "no cut met a transaction: {ended:?}");
+}
+
+/// The numbers of the power cuts that are asked for.
+fn cuts() -> std::ops::Range<u64> {
+    let asked = std::env::var(CUTS).unwrap_or_else(|_| "3".into());
+    let (from, to) = asked.split_once("..").unwrap_or(("0", &asked));
+    let number = |text: &str| text.parse().unwrap_or_else(|_| panic!("{CUTS}={asked}: a number, or two as 20..35"));
+    number(from)..number(to)
+}
+
+/// Waits until a transaction that is none of these has so many lines, or for a while.
+const LINES: &str = "my ($n, %seen) = (shift, map { $_ => 1 } @ARGV); \
+    for (1 .. 30000) { for my $dir (glob '/var/lib/seaworthy/tx/*') { my ($id) = $dir =~ m{([^/]+)$}; next if $seen{$id}; \
+    open my $f, '<', \"$dir/journal\" or next; my @l = <$f>; exit 0 if @l >= $n } select undef, undef, undef, 0.01 }";
+
+impl Careless {
+    /// The ids of all transactions.
+    fn transactions(&self) -> BTreeSet<String> {
+        let listed = self.machine.run(&["ls", "/var/lib/seaworthy/tx"]).stdout;
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    fn wait_for_lines(&self, lines: usize, seen: &BTreeSet<String>) {
+        let number = lines.to_string();
+        let mut command = vec!["perl", "-e", LINES, &number];
+        command.extend(seen.iter().map(String::as_str));
+        if lines > 0 {
+            self.machine.command(&command).limit(LONG).run();
+        }
+    }
+
+    fn journal(&self, transaction: &str) -> Vec<Value> {
+        let journal = self.machine.get(&format!("/var/lib/seaworthy/tx/{transaction}/journal"));
+        let lines = String::from_utf8(journal).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// How long the only transaction's apply took up to each of its lines, and a moment after the last.
+    fn gaps(&self, whole: Duration) -> Vec<Duration> {
+        let all = self.transactions();
+        let at: Vec<i64> = self.journal(all.first().unwrap()).iter().map(|l| l["at"].as_i64().unwrap()).collect();
+        let span = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        let begin = whole.saturating_sub(span(at[at.len() - 1] - at[0]));
+        let between = at.windows(2).map(|pair| span(pair[1] - pair[0]));
+        std::iter::once(begin).chain(between).chain([Duration::from_secs(2)]).collect()
+    }
+
+    /// Which line of a transaction's journal was the last on disk when the power went.
+    fn met(&self, transaction: &str) -> String {
+        let lines = self.journal(transaction);
+        let until = lines.iter().position(|line| line["event"] == "expired").unwrap_or(lines.len());
+        let Some(last) = lines[..until].last() else { return "with an empty journal".into() };
+        let count = |event: &str| lines[..until].iter().filter(|line| line["event"] == event).count();
+        format!(
+            "after `{}`, {} changes begun and {} done",
+            last["event"].as_str().unwrap(),
+            count("intent"),
+            count("done")
+        )
+    }
 }

@@ -1,9 +1,14 @@
 //! Hardening on real engines: planned, applied, proven in effect, taken back, and what becomes of it under faults.
 
 mod bed;
+mod careless;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
+mod damage;
+mod faults;
 mod machine;
+mod machine_faults;
+mod signals;
 mod sitting;
 mod swarm;

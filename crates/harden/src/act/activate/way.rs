@@ -175,3 +175,47 @@ fn unmanaged(process: &Process) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// What is said of a program that somebody of this name has started.
+    fn told(name: &str) -> Result<(), Failure> {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join(name);
+        fs::copy("/bin/sh", &program).unwrap();
+        let mut parent = Command::new(&program)
+            .args(["-c", "sleep 60 & echo $!; wait"])
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let pid: u32 = line.trim().parse().unwrap();
+        let said = unmanaged(&Process::of(pid).unwrap());
+        for pid in [pid, parent.id()] {
+            let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        parent.wait().unwrap();
+        said
+    }
+
+    #[test]
+    fn whoever_starts_the_engine_again_by_himself_is_named_and_left_to_it() {
+        for name in SUPERVISORS {
+            let why = told(name).unwrap_err().0;
+            // The kernel keeps fifteen characters.
+            let known = &name[..name.len().min(15)];
+            assert!(why.starts_with(&format!("dockerd is run by {known} (process ")), "{why}");
+            assert!(why.contains("make the change and run") && !why.contains('\n'), "{why}");
+        }
+        assert_eq!(told("some-shell"), Ok(()));
+    }
+}

@@ -7,26 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use seaworthy_core::plan::DropIn;
+use seaworthy_core::systemd::SEARCH;
 
 use crate::act::marked::names;
 use crate::{Failure, Host, files};
 
-/// The directories of the system manager, the first of which wins (systemd.unit(5)).
-const SEARCH: [&str; 13] = [
-    "/etc/systemd/system.control",
-    "/run/systemd/system.control",
-    "/run/systemd/transient",
-    "/run/systemd/generator.early",
-    OURS,
-    "/etc/systemd/system.attached",
-    "/run/systemd/system",
-    "/run/systemd/system.attached",
-    "/run/systemd/generator",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-    "/run/systemd/generator.late",
-];
 /// The administrator's own.
 const OURS: &str = "/etc/systemd/system";
 /// The names that are tried, each later than the one before; the first is in the middle, where others can still come

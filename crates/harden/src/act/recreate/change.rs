@@ -66,8 +66,17 @@ pub(super) fn connect(engine: &Engine, id: &str, network: &str, endpoint: &Value
 /// How often a container that ended while it was updated is asked about again.
 const RETRIES: u32 = 150;
 
-/// What the engine says of one that it takes for running and that is between two starts.
-const ENDED: [&str; 2] = ["not running", "cannot update a stopped container"];
+/// What the engine, or its containerd, says of one that it takes for running and that is between two starts: it ends, is
+/// taken away, is not there yet.
+const ENDED: [&str; 7] = [
+    "not running",
+    "cannot update a stopped container",
+    "cannot update a deleted process",
+    "container not created",
+    "no running task",
+    "task not found",
+    "ttrpc: closed",
+];
 
 /// How long is waited in between.
 const MOMENT: std::time::Duration = std::time::Duration::from_millis(200);
@@ -79,13 +88,17 @@ pub(super) fn update(engine: &Engine, id: &str, body: &Value) -> Result<(), Fail
     loop {
         match send(engine, &format!("update {}", short(id)), "POST", &path, Some(body)) {
             // It ended in this moment, and the engine has not noticed: a moment later it takes the same for one that does not run.
-            Err(failure) if tries < RETRIES && ENDED.iter().any(|said| failure.0.contains(said)) => {
+            Err(failure) if tries < RETRIES && is_between_starts(&failure) => {
                 tries += 1;
                 std::thread::sleep(MOMENT);
             }
             other => return other.map(drop),
         }
     }
+}
+
+fn is_between_starts(failure: &Failure) -> bool {
+    ENDED.iter().any(|said| failure.0.contains(said))
 }
 
 /// The restart policy of a container.
@@ -181,6 +194,19 @@ mod tests {
         let config = json!({ "Env": ["PASSWORD=hunter2 $x", "A=b"], "Labels": { "token": "abcd1234" } });
         let line = without_secrets("invalid: hunter2 $x at b with abcd1234", &config);
         assert_eq!(line, "invalid: … at b with …");
+    }
+
+    #[test]
+    fn what_ends_and_starts_again_is_asked_once_more_and_what_is_refused_is_not() {
+        let said =
+            |words: &str| is_between_starts(&Failure(format!("the engine refuses to update 89e2: {words} (500)")));
+        // As engine 29 said it of a container that a restart policy started again and again.
+        assert!(said("Cannot update container 89e2: cannot update a deleted process: unknown"));
+        assert!(said("Cannot update container 89e2: cannot update a stopped container: unknown"));
+        assert!(said("Container 89e2 is not running"));
+        for words in ["container is marked for removal and cannot be \"update\"", "No such container: 89e2"] {
+            assert!(!said(words), "{words}");
+        }
     }
 
     #[test]

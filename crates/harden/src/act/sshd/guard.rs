@@ -5,7 +5,9 @@
 //! is what can be proven: a key without conditions in a file that sshd takes, or a password where passwords stay. Keys
 //! that a program or a certificate authority hands out are not asked for and count for nothing.
 
-use super::config::canonical;
+use seaworthy_core::plan::LeaveGroup;
+use seaworthy_core::sshd::canonical;
+
 use super::place::is_same;
 use super::server::{Connection, Server, Settings};
 use crate::act::people::{Accounts, Caller, Sudo, User};
@@ -72,6 +74,55 @@ pub(super) fn nobody_is_locked_out(
         }
     }
     Ok(())
+}
+
+/// Refuses where whoever leaves a group would not come in by ssh any more, or no administrator would: sshd may let in
+/// by groups (`AllowGroups`), and what it asks is who is in them at the login.
+pub(super) fn leavers_come_in(
+    host: &Host,
+    server: &Server,
+    leaves: &[&LeaveGroup],
+    accounts: &Accounts,
+) -> Result<(), Refusal> {
+    let after = accounts.without(leaves);
+    for leave in leaves {
+        let Some(user) = accounts.user(&leave.user) else { continue };
+        let settings = self::after(server, &[], &user.name, ANYWHERE)?;
+        if is_let_in(accounts, user, &settings) && !is_let_in(&after, user, &settings) {
+            let (user, group) = (&leave.user, &leave.group);
+            return Err(Refusal::Refused(format!(
+                "{user} comes in by ssh as a member of {group} alone (AllowGroups in sshd's configuration): put him into \
+                 another group that is allowed, or name one that he is in there, first"
+            )));
+        }
+    }
+    let sudo = Sudo::read(host)?;
+    let comes_in = |accounts: &Accounts| -> Result<bool, Failure> {
+        for user in accounts.administrators(&sudo) {
+            if has_way(host, accounts, user, &self::after(server, &[], &user.name, ANYWHERE)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    if comes_in(accounts)? && !comes_in(&after)? {
+        let names: Vec<&str> = leaves.iter().map(|leave| leave.user.as_str()).collect();
+        return Err(Refusal::Refused(format!(
+            "nobody who can administer this host would come in by ssh once {} left: give another administrator a key first",
+            names.join(" and ")
+        )));
+    }
+    Ok(())
+}
+
+/// Whether what stands after Match may mean a group that somebody leaves.
+pub(super) fn names_group(criteria: &str, leaves: &[&LeaveGroup]) -> bool {
+    let words: Vec<&str> = criteria.split([' ', '=']).collect();
+    let means = |pattern: &str| {
+        let plain = glob::Pattern::new(&pattern.trim_start_matches('!').replace("**", "*"));
+        plain.map_or(true, |plain| leaves.iter().any(|leave| plain.matches(&leave.group)))
+    };
+    words.windows(2).any(|pair| pair[0].eq_ignore_ascii_case("group") && pair[1].split(',').any(means))
 }
 
 /// What would hold for a user: our settings come before everything, Match blocks included.
@@ -157,6 +208,18 @@ mod tests {
             settings.entry((*keyword).to_owned()).or_default().push((*value).to_owned());
         }
         is_let_in(&accounts, accounts.user("ann").unwrap(), &settings)
+    }
+
+    #[test]
+    fn a_block_for_a_group_is_found_whatever_its_pattern() {
+        let leave = LeaveGroup { group: "docker".into(), user: "ann".into() };
+        for criteria in ["Group docker", "group wheel,dock*", "User bob Group !docker", "Group=docker", "Group d?cker"]
+        {
+            assert!(names_group(criteria, &[&leave]), "{criteria}");
+        }
+        for criteria in ["Group sftponly", "User docker", "Address 10.0.0.0/8", "All", ""] {
+            assert!(!names_group(criteria, &[&leave]), "{criteria}");
+        }
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn parts(reading: &Reading, set: &[(String, String)]) -> Vec<Part> {
     let line = |(keyword, value): &(String, String)| format!("{keyword} {value}");
     let mut parts = vec![Part { spot: Spot::Top, lines: set.iter().map(line).collect() }];
     let contested = set.iter().filter(|(keyword, value)| {
-        reading.conditional(&super::config::canonical(keyword)).any(|other| !is_same(&other.value, value))
+        reading.conditional(&seaworthy_core::sshd::canonical(keyword)).any(|other| !is_same(&other.value, value))
     });
     let contested: Vec<String> = contested.map(|setting| format!("    {}", line(setting))).collect();
     if !contested.is_empty() {
@@ -68,7 +68,7 @@ fn parts(reading: &Reading, set: &[(String, String)]) -> Vec<Part> {
 /// What keeps one of the settings from being in effect for every connection.
 pub(super) fn overruled(reading: &Reading, set: &[(String, String)]) -> Option<String> {
     for (keyword, value) in set {
-        let name = super::config::canonical(keyword);
+        let name = seaworthy_core::sshd::canonical(keyword);
         match reading.first(&name) {
             Some(first) if is_same(&first.value, value) => {}
             Some(first) => return Some(format!("{keyword} in {}", first.file)),

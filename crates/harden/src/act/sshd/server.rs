@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
-use super::config;
 use crate::{At as _, Failure, Host, files, program};
 
 /// Host keys on a slow disk, a name service that does not answer.
@@ -82,8 +81,8 @@ impl Server {
     /// Whether the command line sets one of the keywords: it comes before every file.
     pub(super) fn is_set_at_start(&self, keyword: &str) -> bool {
         let pairs = self.options.chunks(2).filter(|pair| pair[0] == "-o");
-        let mut names = pairs.filter_map(|pair| pair[1].split(['=', ' ']).next().map(config::canonical));
-        names.any(|name| name == config::canonical(keyword))
+        let mut names = pairs.filter_map(|pair| pair[1].split(['=', ' ']).next().map(seaworthy_core::sshd::canonical));
+        names.any(|name| name == seaworthy_core::sshd::canonical(keyword))
     }
 
     /// Has sshd read its configuration, with settings before it, and starts nothing.
@@ -233,7 +232,7 @@ fn arguments(host: &Host) -> Result<Vec<String>, Failure> {
         let mut lines = text.lines().filter_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='));
         // The last assignment counts.
         if let Some(value) = lines.next_back() {
-            words.extend(config::words(value.trim().trim_matches(['"', '\''])));
+            words.extend(seaworthy_core::sshd::words(value.trim().trim_matches(['"', '\''])));
         }
     }
     Ok(words)
@@ -274,6 +273,12 @@ fn is_sshd(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let told = stat.rsplit_once(") ").and_then(|(head, tail)| Some((head.split_once('(')?.1, tail)));
     told.is_some_and(|(name, tail)| name == "sshd" && !tail.starts_with(['Z', 'X']))
+}
+
+/// Whether some sshd lives.
+pub(super) fn lives() -> bool {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).any(is_sshd)
 }
 
 /// What differs between two programs that one process executes: where they lie in memory.

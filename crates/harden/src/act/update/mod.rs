@@ -219,7 +219,9 @@ fn possible(set: &SetField, field: Field, now: &Now, info: &Value) -> Result<(),
             if (LEAST_CPUS..=most).contains(&after) {
                 Ok(())
             } else {
-                Err(format!("{after}/1000 of a CPU are not between {LEAST_CPUS} and {most}, all there are"))
+                let cpus = |thousandths: i64| thousandths as f64 / 1000.0;
+                let (asked, least, most) = (cpus(after), cpus(LEAST_CPUS), cpus(most));
+                Err(format!("{asked} CPUs are not between {least} and {most}, which are all there are"))
             }
         }
         Field::Restart => Ok(()),

@@ -29,12 +29,14 @@ pub fn run(arguments: &ApplyArguments) -> Result<Exit> {
     let live = Live { target: plan.target.clone(), timeout: Duration::from_secs(arguments.timeout), catalog, config };
     let store = Store::at(&arguments.state);
     let disruptive = arguments.allow_disruptive || says_yes(&plan, arguments)?;
+    let stop = super::stop::asked().context("watch for signals")?;
     let wanted = Apply {
         site: Site { store: &store, root: Path::new("/"), eyes: Some(&live) },
         plan: &plan,
         program: std::env::current_exe().context("this program")?,
         confirm_within: arguments.confirm_within,
         disruptive,
+        stop: &stop,
     };
     let (mut lines, mut json) = (Lines::of(Some(&plan), arguments.common.quiet), Json);
     let tell: &mut dyn Tell = match arguments.format {

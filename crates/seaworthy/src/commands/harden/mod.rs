@@ -6,6 +6,7 @@ mod eyes;
 mod plan;
 mod settle;
 mod show;
+mod stop;
 mod told;
 
 use std::path::Path;

@@ -38,6 +38,13 @@ fn needs_root(store: &Store) -> Result<()> {
     bail!("{}: only root may read what was changed: run it as root", store.dir().display());
 }
 
+/// Says what is waited for, where somebody is at work.
+fn waits(store: &Store) {
+    if store.is_locked() {
+        let _ = writeln!(std::io::stderr().lock(), "seaworthy: another `seaworthy harden` is at work: waiting for it");
+    }
+}
+
 /// Confirms a transaction.
 pub fn confirm(arguments: &SettleArguments) -> Result<Exit> {
     let store = Store::at(&arguments.state.state);
@@ -45,6 +52,7 @@ pub fn confirm(arguments: &SettleArguments) -> Result<Exit> {
     let place = chosen(&store, arguments.id.as_deref(), Record::is_awaiting, "awaits confirmation")?;
     let site = Site { store: &store, root: Path::new("/"), eyes: None };
     let plan = place.plan().map_err(failed)?;
+    waits(&store);
     with_tell(arguments.state.format, Some(&plan), |tell| transaction::confirm(site, &place, tell)).map_err(failed)?;
     let id = &place.id;
     told(arguments.state.format, &json!({ "event": "ended", "outcome": "confirmed", "transaction": id }), || {
@@ -61,6 +69,7 @@ pub fn rollback(arguments: &SettleArguments) -> Result<Exit> {
     let place = chosen(&store, arguments.id.as_deref(), open, "is open")?;
     let plan = place.plan().map_err(failed)?;
     let live = live(&plan);
+    waits(&store);
     let site = Site { store: &store, root: Path::new("/"), eyes: Some(&live) };
     let outcome =
         with_tell(arguments.state.format, Some(&plan), |tell| transaction::rollback(site, &place, "asked for", tell));
@@ -91,25 +100,31 @@ fn prove(plan: &Plan, live: &Live) {
 pub fn status(arguments: &StateArguments) -> Result<Exit> {
     let store = Store::at(&arguments.state);
     needs_root(&store)?;
-    recovered(&store, arguments.format)?;
-    let records = records(&store)?;
-    let open: Vec<&Record> = records.iter().filter(|r| !r.is_settled()).collect();
-    let shown: Vec<&Record> = if open.is_empty() { records.last().into_iter().collect() } else { open };
-    match arguments.format {
+    // What cannot be taken back now is shown as it is.
+    if let Err(why) = recovered(&store, arguments.format) {
+        let _ = writeln!(std::io::stderr().lock(), "seaworthy: {}", one_line(&format!("{why:#}")));
+    }
+    let all = transactions(&store)?;
+    let open: Vec<&Told> = all.iter().filter(|told| told.is_open()).collect();
+    let shown: Vec<&Told> = if open.is_empty() { all.last().into_iter().collect() } else { open };
+    show(&shown, arguments.format);
+    let is_awaiting = |told: &&Told| told.record.as_ref().is_ok_and(Record::is_awaiting);
+    Ok(match shown.iter().filter(|told| told.is_open()).count() {
+        0 => Exit::Clean,
+        n if shown.iter().filter(|told| is_awaiting(told)).count() == n => Exit::Awaiting,
+        _ => Exit::RollbackIncomplete,
+    })
+}
+
+fn show(shown: &[&Told], format: TransactionFormat) {
+    match format {
         TransactionFormat::Json => {
-            let all: Vec<Value> = shown.iter().map(|r| record_json(r)).collect();
+            let all: Vec<Value> = shown.iter().map(|told| told.json()).collect();
             print(&json!({ "transactions": all }).to_string());
         }
         TransactionFormat::Text if shown.is_empty() => print(" Nothing was ever changed here."),
-        TransactionFormat::Text => shown.iter().for_each(|r| describe(r)),
+        TransactionFormat::Text => shown.iter().for_each(|told| told.describe()),
     }
-    Ok(if shown.iter().any(|r| r.is_awaiting()) {
-        Exit::Awaiting
-    } else if shown.iter().any(|r| !r.is_settled()) {
-        Exit::RollbackIncomplete
-    } else {
-        Exit::Clean
-    })
 }
 
 /// Lists every transaction, or gives up the way back of one.
@@ -123,16 +138,11 @@ pub fn history(arguments: &HistoryArguments) -> Result<Exit> {
         print(&format!(" Pruned {}: it can no longer be taken back.", place.id));
         return Ok(Exit::Clean);
     }
-    recovered(&store, arguments.state.format)?;
-    let records = records(&store)?;
-    match arguments.state.format {
-        TransactionFormat::Json => {
-            let all: Vec<Value> = records.iter().map(record_json).collect();
-            print(&json!({ "transactions": all }).to_string());
-        }
-        TransactionFormat::Text if records.is_empty() => print(" Nothing was ever changed here."),
-        TransactionFormat::Text => records.iter().for_each(describe),
+    if let Err(why) = recovered(&store, arguments.state.format) {
+        let _ = writeln!(std::io::stderr().lock(), "seaworthy: {}", one_line(&format!("{why:#}")));
     }
+    let all = transactions(&store)?;
+    show(&all.iter().collect::<Vec<_>>(), arguments.state.format);
     Ok(Exit::Clean)
 }
 
@@ -156,9 +166,10 @@ pub fn recover(state: &Path, early: bool) -> Result<Exit> {
 }
 
 fn recover_all(store: &Store, early: bool, tell: &mut dyn Tell) -> Result<Vec<Outcome>> {
-    let open = records(store)?.into_iter().find(|r| !r.is_settled() && !r.is_awaiting());
+    let open = transactions(store)?.into_iter().find(Told::is_left);
     let Some(open) = open else { return Ok(Vec::new()) };
-    let live = if early { None } else { Some(live(&open.place.plan().map_err(failed)?)) };
+    let plan = if early { None } else { Some(open.place.plan().map_err(failed)?) };
+    let live = plan.as_ref().map(live);
     let eyes = live.as_ref().map(|live| live as &dyn Eyes);
     let site = Site { store, root: Path::new("/"), eyes };
     transaction::recover(site, early, tell).map_err(failed)
@@ -166,7 +177,7 @@ fn recover_all(store: &Store, early: bool, tell: &mut dyn Tell) -> Result<Vec<Ou
 
 /// Takes back what was left half-way, and says so.
 fn recovered(store: &Store, format: TransactionFormat) -> Result<()> {
-    let open = records(store)?.into_iter().find(|r| !r.is_settled() && !r.is_awaiting());
+    let open = transactions(store)?.into_iter().find(Told::is_left);
     let Some(open) = open else { return Ok(()) };
     // A guard that lives is at it, or will be in a moment.
     if open.place.is_guarded() {
@@ -183,8 +194,55 @@ fn recovered(store: &Store, format: TransactionFormat) -> Result<()> {
     Ok(())
 }
 
-fn records(store: &Store) -> Result<Vec<Record>> {
-    store.places().map_err(failed)?.iter().map(|p| Record::read(p).map_err(failed)).collect()
+/// A transaction, whether or not its journal can be read.
+struct Told {
+    place: Place,
+    record: Result<Record, Failure>,
+}
+
+/// Every transaction, the oldest first.
+fn transactions(store: &Store) -> Result<Vec<Told>> {
+    let places = store.places().map_err(failed)?.into_iter();
+    Ok(places.map(|place| Told { record: Record::read(&place), place }).collect())
+}
+
+impl Told {
+    /// Whether it has to be decided or taken back yet, or nobody can tell.
+    fn is_open(&self) -> bool {
+        self.record.as_ref().map_or_else(|_| transaction::is_open(&self.place), |record| !record.is_settled())
+    }
+
+    /// Whether it was left half-way.
+    fn is_left(&self) -> bool {
+        self.record.as_ref().is_ok_and(|record| !record.is_settled() && !record.is_awaiting())
+    }
+
+    /// What is to be said of one whose journal cannot be read.
+    fn damage(&self, why: &Failure) -> String {
+        let (id, dir) = (&self.place.id, self.place.dir.display());
+        if self.is_open() {
+            format!(
+                "damaged: {why}: what it has changed is not known; what it was to change: seaworthy harden show \
+                 {dir}/plan.json; the files before it: {dir}/keep; move {dir} away once that is settled"
+            )
+        } else {
+            format!("confirmed, and in force; it can no longer be taken back by its id {id}, as it is damaged: {why}")
+        }
+    }
+
+    fn json(&self) -> Value {
+        match &self.record {
+            Ok(record) => record_json(record),
+            Err(why) => json!({ "transaction": self.place.id, "state": "damaged", "line": self.damage(why) }),
+        }
+    }
+
+    fn describe(&self) {
+        match &self.record {
+            Ok(record) => describe(record),
+            Err(why) => print(&format!(" {}  {}", self.place.id, one_line(&self.damage(why)))),
+        }
+    }
 }
 
 /// The transaction that is named, or the one that fits.
@@ -192,8 +250,8 @@ fn chosen(store: &Store, id: Option<&str>, fits: impl Fn(&Record) -> bool, what:
     if let Some(id) = id {
         return store.find(id).map_err(failed);
     }
-    let records = records(store)?;
-    let mut fitting = records.into_iter().filter(|r| fits(r));
+    let records = transactions(store)?.into_iter().filter_map(|told| told.record.ok());
+    let mut fitting = records.filter(|r| fits(r));
     match (fitting.next(), fitting.next()) {
         (Some(record), None) => Ok(record.place),
         (None, _) => bail!("no transaction {what}: name one of seaworthy harden history"),
@@ -269,9 +327,11 @@ pub fn say(outcome: &Outcome, quiet: bool) {
 fn state(record: &Record) -> (&'static str, String) {
     let id = &record.place.id;
     match &record.phase {
-        Phase::Awaiting { until, boottime } if record.is_awaiting() => {
-            let left = span(boottime.saturating_sub(transaction::boottime()));
-            let by = clock(*until);
+        Phase::Awaiting { boottime, .. } if record.is_awaiting() => {
+            let left = boottime.saturating_sub(transaction::boottime());
+            // By the clock as it is now: somebody may have set it since.
+            let by = clock(jiff::Timestamp::now().as_second().saturating_add_unsigned(left));
+            let left = span(left);
             ("awaiting", format!("awaits confirmation for {left}, by {by}: seaworthy harden confirm {id}"))
         }
         Phase::Applying | Phase::Awaiting { .. } | Phase::RollingBack if is_at_work(record) => {
