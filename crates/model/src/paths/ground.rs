@@ -52,6 +52,8 @@ pub(super) struct Ground<'a> {
     pub(super) steps: &'a [Step],
     /// The flows at each element.
     pub(super) flows_at: Vec<Vec<usize>>,
+    /// Elements that are not taken as one with others, whatever they are equal to.
+    apart: HashSet<usize>,
     /// The elements of a kind in a target.
     pub(super) of_kind: HashMap<(usize, &'static str), Vec<usize>>,
     /// Failing findings that nobody accepted, by check, target and component; only of checks that some step names.
@@ -94,6 +96,7 @@ impl<'a> Ground<'a> {
             diagram,
             steps,
             flows_at: diagram.flows_at(),
+            apart: HashSet::new(),
             of_kind,
             failing,
             passing: passing.iter().copied().filter(|(check, ..)| named[*check]).collect(),
@@ -104,6 +107,12 @@ impl<'a> Ground<'a> {
         };
         ground.answer();
         ground
+    }
+
+    /// Takes elements of these names for themselves.
+    pub(super) fn tell_apart(&mut self, names: &[&str]) {
+        let named = self.diagram.elements.iter().enumerate().filter(|(_, e)| names.contains(&e.name.as_str()));
+        self.apart = named.map(|(element, _)| element).collect();
     }
 
     pub(super) fn component(&self, element: usize) -> Option<&'a Component> {
@@ -287,7 +296,8 @@ impl<'a> Ground<'a> {
             let element = &self.diagram.elements[i];
             let shares = self.beside.at.get(&i).unwrap_or(&nothing);
             let answers = &self.answers[self.row[i]];
-            let key = (element.target, element.kind, element.certainty.is_proven(), answers, open, shares);
+            let alone = self.apart.contains(&i).then_some(i);
+            let key = (element.target, element.kind, element.certainty.is_proven(), answers, open, shares, alone);
             let next = ids.len() as u32;
             *ids.entry(key).or_insert(next)
         };

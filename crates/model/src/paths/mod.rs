@@ -56,6 +56,13 @@ pub fn paths(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step]) -> Paths {
     paths_within(audit, diagram, steps, Limits::default())
 }
 
+/// The same with elements of these names told apart from their equals.
+pub fn paths_apart(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], apart: &[&str]) -> Paths {
+    let mut ground = Ground::new(audit, diagram, steps, &HashSet::new());
+    ground.tell_apart(apart);
+    searched(&ground, Limits::default())
+}
+
 /// The same where findings at some places are taken for passing, whatever the facts say: no step is taken that one of them
 /// would cut.
 pub fn paths_without(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], passing: &HashSet<Place>) -> Paths {

@@ -67,7 +67,8 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
     if let (View::Audit, Some(known)) = (view, &known) {
         audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
     }
-    let mut model = (view != View::Audit).then(|| judge.model(&audit));
+    let apart: Vec<&str> = paths.from.iter().chain(&paths.to).copied().collect();
+    let mut model = (view != View::Audit).then(|| judge.model_apart(&audit, &apart));
     if let Some(model) = &mut model {
         // The page begins with what to harden first, whatever was asked for.
         if view == View::Assess || pairs.iter().any(|(format, _)| *format == Format::Html) {
@@ -173,8 +174,16 @@ impl<'a> Judge<'a> {
     where
         'a: 's,
     {
+        self.model_apart(audit, &[])
+    }
+
+    /// The same with elements of these names told apart from their equals.
+    fn model_apart<'s>(&self, audit: &'s Audit<'s>, names: &[&str]) -> Assessment<'s>
+    where
+        'a: 's,
+    {
         let (knowledge, exposure) = self.known();
-        seaworthy_model::assess(audit, knowledge, &exposure)
+        seaworthy_model::assess_apart(audit, knowledge, &exposure, names)
     }
 
     /// What is left when the first priorities of a model are carried out; none where there are none.

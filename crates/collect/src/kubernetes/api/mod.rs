@@ -9,6 +9,7 @@ mod feed;
 mod identity;
 mod kubelets;
 mod list;
+mod own;
 mod plugin;
 mod proxy;
 mod rights;
@@ -109,8 +110,10 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
     if let Some(why) = whole::put_servers(&mut cluster, &api).await {
         target.gap("leases.coordination.k8s.io", why, "how many API servers there are");
     }
+    own::put_anonymous(&access, options.timeout, &mut cluster).await;
     target.components.push(cluster);
     lists(options, &api, &served, redactor, &mut target).await;
+    own::put_default(&api, &mut target).await;
     secrets::put(options, &api, &mut target, redactor).await;
     kubelets::put(access, &api, options.timeout, &mut target, redactor).await;
     target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
