@@ -52,10 +52,14 @@ impl Case {
         self
     }
 
-    /// The same, beginning elsewhere.
-    pub fn from(mut self, entry: &str) -> Self {
-        self.entry = Some(entry.to_owned());
-        self
+    fn entry(&self) -> &str {
+        self.entry.as_deref().unwrap_or(self.name)
+    }
+
+    /// Whether a path begins and ends where the case says.
+    pub fn is_answered_by(&self, path: &Value) -> bool {
+        let ends = |state: &Value| state["capability"] == self.to.as_str() || state["name"] == self.to.as_str();
+        path["from"]["name"] == self.entry() && ends(&path["to"])
     }
 }
 
@@ -98,15 +102,20 @@ impl Ground {
         }
     }
 
-    /// The paths from an entry to a jewel.
-    pub fn paths(&self, entry: &str, to: &str) -> Vec<Value> {
-        let from = self.snapshot.display().to_string();
-        let run = self.sea.run(&["paths", "--from", &from, "-f", "json", "--entry", entry, "--to", to]);
-        match run.code {
-            Some(0) => run.json()["paths"].as_array().cloned().unwrap_or_default(),
-            // Nobody who has nothing is an entry.
-            _ if run.err.contains(entry) => Vec::new(),
-            _ => panic!("{run:?}"),
+    /// The paths from the entries of cases to what they are after.
+    pub fn answers(&self, cases: &[Case]) -> Vec<Value> {
+        let snapshot = self.snapshot.display().to_string();
+        let mut entries: Vec<&str> = cases.iter().map(Case::entry).collect();
+        let jewels: Vec<&str> = cases.iter().flat_map(|case| ["--to", &case.to]).collect();
+        loop {
+            let from: Vec<&str> = entries.iter().flat_map(|entry| ["--entry", *entry]).collect();
+            let run = self.sea.run(&[&["paths", "--from", &snapshot, "-f", "json"], &from[..], &jewels].concat());
+            if run.code == Some(0) {
+                return run.json()["paths"].as_array().cloned().unwrap_or_default();
+            }
+            // To whom nothing is granted is nobody, and no entry.
+            let unknown = entries.iter().position(|entry| run.err.contains(&format!("`{entry}` here")));
+            entries.remove(unknown.unwrap_or_else(|| panic!("{run:?}")));
         }
     }
 

@@ -13,6 +13,7 @@ use super::objects::Objects;
 
 /// Draws the grants of a cluster, and which account lies in which namespace.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
+    tokens(scope, drafts);
     let objects = Objects::of(scope);
     for kind in [&k8s::SERVICE_ACCOUNT, &k8s::SUBJECT] {
         for at in scope.all_of(kind).iter().copied() {
@@ -24,6 +25,40 @@ pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
         let Some(namespace) = namespace(scope, scope.component(at)) else { continue };
         let draft = Draft::new(FlowKind::Membership, scope.element[at], namespace, "an account of the namespace");
         drafts.add(draft.key("account").facts([scope.cite(at, "namespace")]));
+    }
+}
+
+/// Draws which accounts have a token in a secret of their namespace, for whoever reads the secrets.
+fn tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
+    const TOKEN: &str = "kubernetes.io/service-account-token";
+    let name = |at: usize| scope.value(at, "name").as_str().unwrap_or_default();
+    let space = |at: usize| scope.value(at, "namespace").as_str().unwrap_or_default();
+    let is_token = |at: &usize| scope.value(*at, "type").as_str() == Some(TOKEN);
+    let secrets: Vec<usize> = scope.all_of(&k8s::SECRET).iter().copied().filter(is_token).collect();
+    if secrets.is_empty() {
+        return;
+    }
+    for account in scope.all_of(&k8s::SERVICE_ACCOUNT).iter().copied() {
+        let Some(namespace) = namespace(scope, scope.component(account)) else { continue };
+        let refers = |secret: usize| {
+            let own = scope.value(account, "secrets").as_list().unwrap_or_default();
+            own.iter().any(|own| own.as_str() == Some(name(secret)))
+        };
+        let mut here = secrets.iter().copied().filter(|secret| space(*secret) == space(account)).peekable();
+        if here.peek().is_none() {
+            continue;
+        }
+        let draft = Draft::new(FlowKind::Token, namespace, scope.element[account], "a token in a secret").key("secret");
+        match here.find(|secret| refers(*secret)) {
+            Some(secret) => drafts.add(draft.facts([scope.cite(account, "secrets"), scope.cite(secret, "type")])),
+            None => {
+                let reason =
+                    "the namespace has a secret with a token, and of which account it is stands where values do";
+                let facts = secrets.iter().filter(|secret| space(**secret) == space(account)).take(1);
+                let facts: Vec<_> = facts.map(|secret| scope.cite(*secret, "type")).collect();
+                drafts.add(draft.facts(facts).maybe(&reason.into()));
+            }
+        }
     }
 }
 

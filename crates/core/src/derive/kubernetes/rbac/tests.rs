@@ -463,7 +463,8 @@ fn alice(rules: &[Line<'_>]) -> Cluster {
 fn binding_needs_both_rights_and_gives_what_the_role_has() {
     let bind = ("bind", ROLES, "clusterroles", "");
     let create = ("create", ROLES, "clusterrolebindings", "");
-    assert_eq!(gains(&mut alice(&[bind, create]), "User/alice")[0], "everything@ by ClusterRole/cluster-admin");
+    let both = gains(&mut alice(&[bind, create]), "User/alice");
+    assert_eq!(both, ["everything@ by ClusterRole/cluster-admin,ClusterRole/own"]);
     assert_eq!(gains(&mut alice(&[bind]), "User/alice"), [""; 0]);
     assert_eq!(gains(&mut alice(&[create]), "User/alice"), [""; 0]);
     assert_eq!(gains(&mut alice(&[("bind", ROLES, "clusterroles", "own"), create]), "User/alice"), [""; 0]);
