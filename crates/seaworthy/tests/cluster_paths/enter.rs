@@ -14,6 +14,11 @@ fn tool(namespace: &str) -> Vec<Value> {
     vec![pod(namespace, "tool", &rooted())]
 }
 
+/// A user's role in the whole cluster, and such a pod in his namespace.
+fn with_tool(me: &str, rules: &[Value]) -> Vec<Value> {
+    [tool(me), wide(me, rules)].concat()
+}
+
 fn shadow(ground: &Ground, me: &str) -> seaworthy_bed::Output {
     ground.kubectl(me, &["exec", "-n", me, "tool", "-c", "app", "--", "cat", "/node/etc/shadow"], &Value::Null)
 }
@@ -82,7 +87,7 @@ pub fn cases() -> Vec<Case> {
 
 /// Containers that are added.
 fn beside() -> Vec<Case> {
-    let rules = || [rule(&[""], &["pods/ephemeralcontainers"], &["patch"]), rule(&[""], &["pods"], &["get"])];
+    let rules = || [rule(&[""], &["pods/ephemeralcontainers"], &["patch", "get"]), rule(&[""], &["pods"], &["get"])];
     let web = |namespace: &str| vec![pod(namespace, "web", &idle())];
     let add = |ground: &Ground, me: &str| {
         let one = json!({"name": "taken", "image": super::ground::IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "36000"],
@@ -145,8 +150,7 @@ fn images() -> Vec<Case> {
             let path = format!("/api/v1/namespaces/{me}/pods/tool");
             let runs = || {
                 let status = &ground.cluster.get(&path).1["status"]["containerStatuses"][0];
-                status["image"].as_str().is_some_and(|image| image.contains("stolen"))
-                    && status["state"]["running"].is_object()
+                status["restartCount"].as_i64() > Some(0) && status["state"]["running"].is_object()
             };
             assert!(until(120, runs));
         }),
@@ -167,35 +171,43 @@ fn kubelets() -> Vec<Case> {
         &["user-credential", "may-proxy-nodes", "kubelets-anywhere", "kubelet-enters-pods", "pod-privileged"];
     const NAMED: &[&str] = &["user-credential", "may-proxy-node", "kubelet-enters-pods", "pod-privileged"];
     let run = |ground: &Ground, me: &str| {
-        let node = ground.cluster.node_name().to_owned();
-        let path = format!("/api/v1/nodes/{node}/proxy/run/exec/tool/app?cmd=cat%20/node/etc/shadow");
-        ground.cluster.client_for(me, &[]).send("POST", &path, Some(("text/plain", b""))).unwrap()
+        let node = ground.cluster.node_name();
+        let path = format!("/api/v1/nodes/{node}/proxy/run/{me}/tool/app?cmd=cat%20/node/etc/shadow");
+        ground.kubectl(me, &["create", "--raw", &path, "-f", "-"], &Value::Null)
     };
     let runs = move |ground: &Ground, me: &str| {
-        let (status, body) = run(ground, me);
-        assert!(status == 200 && body.starts_with(b"root:"), "{status} {}", String::from_utf8_lossy(&body));
+        let out = run(ground, me);
+        assert!(out.status == 0 && out.stdout.starts_with("root:"), "{out:?}");
     };
-    let cannot = move |ground: &Ground, me: &str| assert_eq!(run(ground, me).0, 403);
+    let cannot = move |ground: &Ground, me: &str| {
+        let out = run(ground, me);
+        assert!(out.status != 0 && out.stderr.contains("orbidden"), "{out:?}");
+    };
     let node = |names: &[&str]| named(&[""], &["nodes/proxy"], &["create"], names);
     vec![
-        way("kubelet", ROOT, wide("kubelet", &[rule(&[""], &["nodes/proxy"], &["create"])]), STEPS, runs),
-        way("kubelet-named", ROOT, wide("kubelet-named", &[node(&["node-1"])]), NAMED, runs),
-        miss("kubelet-other", ROOT, wide("kubelet-other", &[node(&["node-9"])]), cannot),
+        way("kubelet", ROOT, with_tool("kubelet", &[rule(&[""], &["nodes/proxy"], &["create"])]), STEPS, runs),
+        way("kubelet-named", ROOT, with_tool("kubelet-named", &[node(&["node-1"])]), NAMED, runs),
+        miss("kubelet-other", ROOT, with_tool("kubelet-other", &[node(&["node-9"])]), cannot),
         miss(
             "kubelet-patch",
             ROOT,
-            wide("kubelet-patch", &[rule(&[""], &["nodes/proxy"], &["patch", "delete", "update"])]),
+            with_tool("kubelet-patch", &[rule(&[""], &["nodes/proxy"], &["patch", "delete", "update"])]),
             cannot,
         ),
         miss(
             "kubelet-stats",
             ROOT,
-            wide(
+            with_tool(
                 "kubelet-stats",
                 &[rule(&[""], &["nodes", "nodes/stats", "nodes/log", "nodes/metrics", "nodes/status"], &["*"])],
             ),
             cannot,
         ),
-        miss("kubelet-local", ROOT, local("kubelet-local", &[rule(&[""], &["nodes/proxy"], &["create"])]), cannot),
+        miss(
+            "kubelet-local",
+            ROOT,
+            [tool("kubelet-local"), local("kubelet-local", &[rule(&[""], &["nodes/proxy"], &["create"])])].concat(),
+            cannot,
+        ),
     ]
 }

@@ -27,7 +27,7 @@ pub fn anonymous() -> Vec<Case> {
     let list = rule(&[""], &["secrets"], &["list"]);
     let status =
         |ground: &Ground, me: &str| ground.cluster.anonymous().get(&format!("/api/v1/namespaces/{me}/secrets")).0;
-    const STEPS: &[&str] = &["pod-to-network", "pod-api-server", "api-unauthenticated", "may-read-secrets"];
+    const STEPS: &[&str] = &["pod-to-network", "pod-api-server", "anonymous-request", "may-read-secrets"];
     vec![
         way("nobody", "nobody", nobody("nobody", "system:anonymous", &list), STEPS, move |g, me| {
             assert_eq!(status(g, me), 200)

@@ -102,9 +102,11 @@ fn no_room(namespace: &Component) -> bool {
 /// True where nothing but Pod Security can refuse a pod, in a namespace or in a new one; unknown where something is asked,
 /// since what it refuses nobody knows.
 pub(super) fn no_other(view: &View<'_>, namespace: Option<&Component>) -> Value {
-    let labels = namespace.map(|namespace| Labels::of(namespace.value("labels")));
+    // Whoever makes one chooses its labels, but for its name.
+    let new = Value::strings(["kubernetes.io/metadata.name=that-is-none-yet"]);
+    let labels = Labels::of(namespace.map_or(&new, |namespace| namespace.value("labels")));
     for admission in view.target.of(&k8s::ADMISSION) {
-        let here = labels.as_ref().map_or(Some(true), |labels| covers_namespace(admission, labels));
+        let here = covers_namespace(admission, &labels);
         if and(stands(admission), here) != Some(false) {
             return Value::unknown(format!("{} is asked about pods, and what it refuses is not known", admission.name));
         }
