@@ -17,6 +17,7 @@ const WORST: &[(&str, &str)] = &[
         r#"
         running = true
         live = true
+        static_pod = false
         kind = "regular"
         stdin = true
         root_user = true
@@ -48,7 +49,7 @@ const WORST: &[(&str, &str)] = &[
     ("kubernetes.node", "control_plane = true\nprovider = \"aws\"\nready = true"),
     (
         "kubernetes.namespace",
-        "guarded_by = []\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true",
+        "guarded_by = []\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true",
     ),
     ("kubernetes.namespace", "guarded_by = [\"kyverno\"]\njudged_by_others = true\ntakes_root_pods = true"),
     ("kubernetes.cluster", "anonymous_requests = true\nallows_everything = true\nnew_namespaces_open = true"),

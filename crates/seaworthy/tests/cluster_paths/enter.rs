@@ -67,6 +67,17 @@ pub fn cases() -> Vec<Case> {
             },
         ),
         miss(
+            "exec-policy",
+            ROOT,
+            [policy("exec-policy"), rights("exec-policy", &[get(), exec(&["create"])])].concat(),
+            |ground, me| {
+                // A policy comes into force some time after it was made.
+                assert!(until(60, || shadow(ground, me).status != 0));
+                let out = shadow(ground, me);
+                assert!(out.stderr.contains("denied") || out.stderr.contains("orbidden"), "{out:?}");
+            },
+        ),
+        miss(
             "attach",
             ROOT,
             rights("attach", &[get(), rule(&[""], &["pods/attach", "pods/log"], &["create", "get"])]),
@@ -83,6 +94,20 @@ pub fn cases() -> Vec<Case> {
     cases.extend(images());
     cases.extend(kubelets());
     cases
+}
+
+/// A policy of the cluster that lets nobody into the pods of one namespace.
+fn policy(namespace: &str) -> Vec<Value> {
+    let api = "admissionregistration.k8s.io/v1";
+    let select = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
+    let rules =
+        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": ["pods/exec"]}]);
+    vec![
+        json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": namespace},
+            "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "false"}]}}),
+        json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicyBinding", "metadata": {"name": namespace},
+            "spec": {"policyName": namespace, "validationActions": ["Deny"], "matchResources": select}}),
+    ]
 }
 
 /// Containers that are added.

@@ -15,6 +15,7 @@ mod nodes;
 mod open;
 mod pods;
 mod roles;
+mod secrets;
 
 use common::Sea;
 use seaworthy_bed::{Client, Cluster, ClusterSpec, Kubernetes};
@@ -226,6 +227,11 @@ fn names_that_are_taken() {
 #[test]
 fn rights_that_are_given_to_oneself() {
     walk("roles", &roles::cases());
+}
+
+#[test]
+fn secrets_that_are_read() {
+    walk("secrets", &secrets::cases());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! credential, and by its counts, which level of Pod Security holds where a namespace names none.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kube::config::AuthInfo;
 use seaworthy_core::component::Component;
@@ -23,22 +24,26 @@ const MOST_COUNTS: usize = 64 << 20;
 /// The family of counts that tells how Pod Security decided, stable since 1.28.
 const COUNTS: &[u8] = b"pod_security_evaluations_total{";
 
-/// Asks without a credential.
-pub(super) async fn put_anonymous(access: &Access, timeout: std::time::Duration, cluster: &mut Component) {
-    let place = source("GET /api without a credential");
-    let mut nobody = access.clone();
+/// Asks without a credential; whether that was let in, or why it is not known.
+pub(super) async fn anonymous(access: Access, timeout: Duration) -> Value {
+    let mut nobody = access;
     nobody.config.auth_info = AuthInfo::default();
     let answer = match Api::new(&nobody, timeout) {
         Ok(api) => api.get(ASKED, JSON, MOST_ANSWER).await,
         Err(failure) => Err(failure),
     };
     match answer {
-        Ok(_) => cluster.set("anonymous_requests", true, place),
-        Err(Failure::Status { code: 403, message }) if message.contains("system:anonymous") => {
-            cluster.set("anonymous_requests", true, place);
-        }
-        Err(Failure::Status { code: 401, .. }) => cluster.set("anonymous_requests", false, place),
-        Err(failure) => cluster.set_unknown("anonymous_requests", failure.to_string(), place),
+        Ok(_) => true.into(),
+        Err(Failure::Status { code: 403, message }) if message.contains("system:anonymous") => true.into(),
+        Err(Failure::Status { code: 401, .. }) => false.into(),
+        Err(failure) => Value::unknown(failure.to_string()),
+    }
+}
+
+/// Sets what the asking brought.
+pub(super) fn put_anonymous(target: &mut Target, answer: Value) {
+    if let Some(cluster) = target.components.iter_mut().find(|c| std::ptr::eq(c.kind, &CLUSTER)) {
+        cluster.set("anonymous_requests", answer, source("GET /api without a credential"));
     }
 }
 

@@ -64,6 +64,7 @@ kind! {
     fact("would_refuse_restricted", STRINGS, "pods, by id, that the level restricted of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
     fact("takes_root_pods", BOOL, "whether a pod that is root on its node can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("takes_root_pods_unlabelled", BOOL, "the same once its label lets Pod Security take every pod", ADMITS, NOT_ADMITS).derived(),
+    fact("takes_commands", BOOL, "whether nothing is asked about commands in its pods (pods/exec) that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
     fact("judged_by_others", BOOL, "whether a policy engine, or a policy of the cluster, is surely asked about its pods and can refuse them", ADMITS, "never: what may be asked is not surely asked").derived(),
     fact("takes_root_users", BOOL, "whether a pod that runs as user 0, without any privilege, can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),

@@ -62,7 +62,7 @@ impl ServerDefault {
 }
 
 /// Which pods can be made in a namespace, as far as that is known.
-pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 4] {
+pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 5] {
     let others = match namespace.value("terminating").as_bool() {
         Some(true) => Value::Bool(false),
         _ if no_room(namespace) => Value::Bool(false),
@@ -77,6 +77,7 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
     };
     [
         ("takes_root_pods", unless(&["baseline", "restricted"])),
+        ("takes_commands", unasked(view, Some(namespace), ("exec", "commands in pods"))),
         ("judged_by_others", Value::Bool(judged(view, namespace))),
         ("takes_root_users", unless(&["restricted"])),
         ("takes_root_pods_unlabelled", others.clone()),
@@ -86,7 +87,7 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
 /// Whether something beside Pod Security surely can refuse pods of a namespace.
 fn judged(view: &View<'_>, namespace: &Component) -> bool {
     let labels = Labels::of(namespace.value("labels"));
-    view.target.of(&k8s::ADMISSION).any(|a| and(stands(a), covers_namespace(a, &labels)) == Some(true))
+    view.target.of(&k8s::ADMISSION).any(|a| and(stands(a, "pods"), covers_namespace(a, &labels)) == Some(true))
 }
 
 /// Whether a quota lets no pod be made.
@@ -102,28 +103,36 @@ fn no_room(namespace: &Component) -> bool {
 /// True where nothing but Pod Security can refuse a pod, in a namespace or in a new one; unknown where something is asked,
 /// since what it refuses nobody knows.
 pub(super) fn no_other(view: &View<'_>, namespace: Option<&Component>) -> Value {
+    unasked(view, namespace, ("pods", "pods"))
+}
+
+/// True where nothing is asked about what somebody does in a namespace, by its name among what admission sees and in words.
+fn unasked(view: &View<'_>, namespace: Option<&Component>, (seen, words): (&str, &str)) -> Value {
     // Whoever makes one chooses its labels, but for its name.
     let new = Value::strings(["kubernetes.io/metadata.name=that-is-none-yet"]);
     let labels = Labels::of(namespace.map_or(&new, |namespace| namespace.value("labels")));
     for admission in view.target.of(&k8s::ADMISSION) {
         let here = covers_namespace(admission, &labels);
-        if and(stands(admission), here) != Some(false) {
-            return Value::unknown(format!("{} is asked about pods, and what it refuses is not known", admission.name));
+        if and(stands(admission, seen), here) != Some(false) {
+            return Value::unknown(format!(
+                "{} is asked about {words}, and what it refuses is not known",
+                admission.name
+            ));
         }
     }
     view.partial(&k8s::ADMISSION).map_or(Value::Bool(true), Value::Unknown)
 }
 
-/// Whether something can refuse pods that are made.
-fn stands(admission: &Component) -> Option<bool> {
+/// Whether something can refuse what it sees under a name: pods that are made, commands in them.
+fn stands(admission: &Component, seen: &str) -> Option<bool> {
     if matches!(admission.value("type").as_str(), Some("KyvernoPolicy" | "GatekeeperTemplate")) {
         // What asks them is the engine's webhook.
         return Some(false);
     }
     let sees = admission.value("sees").as_list();
-    let pods = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == "pods"))));
+    let sees = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == seen))));
     let validates = admission.value("mutating").as_bool().map(|m| !m);
-    and(pods, and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates)))
+    and(sees, and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates)))
 }
 
 pub(super) fn guarded_by(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> Value {
@@ -136,7 +145,7 @@ pub(super) fn guarded_by(view: &View<'_>, namespace: &Component, default: &Serve
     }
     let labels = Labels::of(namespace.value("labels"));
     for admission in view.target.of(&k8s::ADMISSION) {
-        match and(stands(admission), covers_namespace(admission, &labels)) {
+        match and(stands(admission, "pods"), covers_namespace(admission, &labels)) {
             Some(true) if out.len() < MOST => out.push(engine_or_name(admission)),
             Some(_) => {}
             None => unknown = unknown.or_else(|| Some(format!("{} may be asked about it", admission.name).into())),
