@@ -16,6 +16,10 @@ const WORST: &[(&str, &str)] = &[
         "kubernetes.container",
         r#"
         running = true
+        live = true
+        static_pod = false
+        kind = "regular"
+        stdin = true
         root_user = true
         equal_to_root = ["it is privileged"]
         privileged = true
@@ -26,6 +30,10 @@ const WORST: &[(&str, &str)] = &[
         sensitive_host_paths = [
             { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
             { volume = "logs", path = "/var/log", class = "logs", reaches = "/var/log", rw = true },
+            { volume = "kubelet", path = "/var/lib/kubelet", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
         ]
         "#,
     ),
@@ -38,8 +46,13 @@ const WORST: &[(&str, &str)] = &[
         runtime_sockets = []
         "#,
     ),
-    ("kubernetes.node", "control_plane = true\nprovider = \"aws\""),
-    ("kubernetes.namespace", "guarded_by = []"),
+    ("kubernetes.node", "control_plane = true\nprovider = \"aws\"\nready = true"),
+    (
+        "kubernetes.namespace",
+        "guarded_by = []\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true",
+    ),
+    ("kubernetes.namespace", "guarded_by = [\"kyverno\"]\njudged_by_others = true\ntakes_root_pods = true"),
+    ("kubernetes.cluster", "anonymous_requests = true\nallows_everything = true\nnew_namespaces_open = true"),
     (
         "kubernetes.kubelet",
         r#"
@@ -271,7 +284,8 @@ fn what_cuts_a_step_is_found_beside_it() {
         let ends = [&step.from, &step.to].map(|c| capability(c).expect("the loader looked it up").about);
         for id in &step.cut {
             let about = &catalog.check(id).expect("the loader looked it up").about;
-            let near = ends.contains(&about.as_str()) || ["docker.daemon", "docker.host"].contains(&about.as_str());
+            let near = ends.contains(&about.as_str())
+                || ["docker.daemon", "docker.host", "kubernetes.apiserver"].contains(&about.as_str());
             assert!(near || step.over.is_some(), "{}: {id} is about {about}", step.file);
         }
     }

@@ -281,6 +281,11 @@ impl FlowKind {
         }
     }
 
+    /// Whether a step goes over it only the way it points: who may do something to whom, and which packets are let through.
+    pub fn one_way(self) -> bool {
+        matches!(self, Self::Grant | Self::PodNetwork | Self::PodEgress)
+    }
+
     /// A kind by its word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.word() == word)
@@ -315,8 +320,8 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// The power that a grant gives, with `/named` behind it where it holds over some objects alone; of other flows
-    /// nothing.
+    /// The power that a grant gives, with `/named` behind it where it holds over some objects alone, and `/gained` where
+    /// whoever has the grant can give it to himself; of other flows nothing.
     pub fn power(&self) -> &str {
         match self.kind {
             FlowKind::Grant => self.label.split([':', ' ']).next().unwrap_or_default(),
@@ -328,6 +333,7 @@ impl Flow {
     pub fn power_number(&self) -> u32 {
         let powers = crate::kubernetes::rbac::POWERS;
         let (name, named) = match self.power().split_once('/') {
+            Some((name, "gained")) => (name, 2 * powers.len() as u32),
             Some((name, _)) => (name, powers.len() as u32),
             None => (self.power(), 0),
         };

@@ -32,11 +32,21 @@ pub struct Knowledge<'a> {
 /// Draws the diagram, judges and rates the threats, finds the paths and ranks the remedies. The audit's snapshot must
 /// have its derived facts.
 pub fn assess<'a>(audit: &'a Audit<'a>, knowledge: Knowledge<'a>, exposure: &Exposure) -> Assessment<'a> {
+    assess_asked(audit, knowledge, exposure, paths::Asked::default())
+}
+
+/// The same with the paths alone that somebody asks for.
+pub fn assess_asked<'a>(
+    audit: &'a Audit<'a>,
+    knowledge: Knowledge<'a>,
+    exposure: &Exposure,
+    asked: paths::Asked<'_>,
+) -> Assessment<'a> {
     let Knowledge { threats, steps, blanks } = knowledge;
     let diagram = diagram(audit.snapshot, Some(exposure));
     let judge = judge::Judge::new(audit, threats, &diagram);
     let judge::Judged { mut instances, waiver_problems } = judge.judged();
-    let paths = paths::paths(audit, &diagram, steps);
+    let paths = paths::paths_asked(audit, &diagram, steps, asked);
     rate::rate(&mut instances, threats, &diagram, &paths, audit);
     let (priorities, cut) = rank::rank_by(&judge, audit, threats, &instances, &paths, &diagram);
     drop(judge);

@@ -66,7 +66,7 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         if parsed.over != Some(FlowKind::Grant) {
             let message = "`powers` belong to a step over a `grant`";
             errors.push(LoadError::at(file, text, power.span().start, message));
-        } else if !POWERS.iter().any(|known| known.name == power.get_ref().trim_end_matches("/named")) {
+        } else if !POWERS.iter().any(|known| known.name == base(power.get_ref())) {
             let known: Vec<&str> = POWERS.iter().map(|power| power.name).collect();
             let message = format!("there is no power `{}`; there are {}", power.get_ref(), known.join(", "));
             errors.push(LoadError::at(file, text, power.span().start, message));
@@ -103,6 +103,11 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
         story: parsed.story.trim().to_owned(),
         file: file.to_owned(),
     })
+}
+
+/// The power's name, without what says how it is held.
+fn base(power: &str) -> &str {
+    power.strip_suffix("/named").or_else(|| power.strip_suffix("/gained")).unwrap_or(power)
 }
 
 fn held(file: &str, text: &str, name: &Spanned<String>, errors: &mut Vec<LoadError>) -> Option<&'static Capability> {

@@ -144,7 +144,8 @@ fn landings(ground: &Ground<'_>, rule: &Rule, element: usize) -> Vec<Landing> {
     let over = ground.flows_at[element].iter().filter_map(|i| {
         let flow = &ground.diagram.flows[*i];
         let far = if flow.from == element { flow.to } else { flow.from };
-        if flow.kind != kind || far == element || !gained.is_at(elements[far].kind) {
+        let backwards = kind.one_way() && flow.from != element;
+        if flow.kind != kind || far == element || backwards || !gained.is_at(elements[far].kind) {
             return None;
         }
         let step = &ground.steps[rule.step];

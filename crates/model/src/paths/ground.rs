@@ -9,10 +9,11 @@ use seaworthy_core::component::Component;
 use seaworthy_core::diagram::{Diagram, Flow, FlowKind};
 use seaworthy_core::predicate::{FactSet, Predicate, Truth};
 use seaworthy_core::schema::{Kind, docker, kubernetes};
-use seaworthy_core::step::{Step, Through, capability};
+use seaworthy_core::step::{CAPABILITIES, Step, Through, capability};
 use seaworthy_core::value::Value;
 use seaworthy_core::verdict::Verdict;
 
+use super::Asked;
 use super::beside::{Beside, Mount};
 use super::classes::Arcs;
 
@@ -52,6 +53,10 @@ pub(super) struct Ground<'a> {
     pub(super) steps: &'a [Step],
     /// The flows at each element.
     pub(super) flows_at: Vec<Vec<usize>>,
+    /// Elements that are not taken as one with others, whatever they are equal to.
+    apart: HashSet<usize>,
+    /// Which paths are asked for.
+    asked: Asked<'a>,
     /// The elements of a kind in a target.
     pub(super) of_kind: HashMap<(usize, &'static str), Vec<usize>>,
     /// Failing findings that nobody accepted, by check, target and component; only of checks that some step names.
@@ -94,6 +99,8 @@ impl<'a> Ground<'a> {
             diagram,
             steps,
             flows_at: diagram.flows_at(),
+            apart: HashSet::new(),
+            asked: Asked::default(),
             of_kind,
             failing,
             passing: passing.iter().copied().filter(|(check, ..)| named[*check]).collect(),
@@ -104,6 +111,21 @@ impl<'a> Ground<'a> {
         };
         ground.answer();
         ground
+    }
+
+    /// Takes the elements that somebody asks for for themselves, and lists no other paths than theirs.
+    pub(super) fn ask(&mut self, asked: Asked<'a>) {
+        let is = |name: &str| asked.from.contains(&name) || asked.to.contains(&name);
+        let named = self.diagram.elements.iter().enumerate().filter(|(_, e)| is(&e.name));
+        self.apart = named.map(|(element, _)| element).collect();
+        self.asked = asked;
+    }
+
+    /// Whether somebody asks for paths that begin at a capability of an element, or that end there.
+    pub(super) fn is_asked(&self, entry: bool, capability: usize, element: usize) -> bool {
+        let names = if entry { self.asked.from } else { self.asked.to };
+        let is = |name: &&str| *name == CAPABILITIES[capability].name || *name == self.diagram.elements[element].name;
+        names.is_empty() || names.iter().any(is)
     }
 
     pub(super) fn component(&self, element: usize) -> Option<&'a Component> {
@@ -287,7 +309,8 @@ impl<'a> Ground<'a> {
             let element = &self.diagram.elements[i];
             let shares = self.beside.at.get(&i).unwrap_or(&nothing);
             let answers = &self.answers[self.row[i]];
-            let key = (element.target, element.kind, element.certainty.is_proven(), answers, open, shares);
+            let alone = self.apart.contains(&i).then_some(i);
+            let key = (element.target, element.kind, element.certainty.is_proven(), answers, open, shares, alone);
             let next = ids.len() as u32;
             *ids.entry(key).or_insert(next)
         };

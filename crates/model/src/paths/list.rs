@@ -103,6 +103,10 @@ impl<'a> Search<'a> {
                 let Some(cost) = ways.any.cost[node].filter(|_| CAPABILITIES[jewel.0].jewel.is_some()) else {
                     continue;
                 };
+                let (begin, end) = (self.classes.first(entry.1), self.classes.first(jewel.1));
+                if !self.ground.is_asked(true, entry.0, begin) || !self.ground.is_asked(false, jewel.0, end) {
+                    continue;
+                }
                 let twin = jewel.1 == entry.1;
                 if !twin || self.classes.members(entry.1).len() > 1 {
                     pairs.push(Pair { entry: i, jewel: *jewel, cost, twin });
@@ -113,8 +117,9 @@ impl<'a> Search<'a> {
     }
 
     /// The paths of a pair: the cheapest, and in any case the cheapest of those whose facts are known and of those that
-    /// assume nothing besides. Who was in a container and comes
-    /// back to it from outside has gained nothing there that he had not: no path leaves its jewel's own element.
+    /// assume nothing besides. Who was in a container and comes back to it from outside has gained nothing there that he had
+    /// not: no path leaves its jewel's own element. A cluster, a namespace and a node are no such places: much of what leads to
+    /// every right in a cluster is held over the cluster itself.
     fn listing(
         &self,
         built: &Built,
@@ -125,7 +130,8 @@ impl<'a> Search<'a> {
     ) -> Listing {
         let (Some(from), Some(to)) = (built.number(entry), built.number(jewel)) else { return Listing::default() };
         let edges = built.graph.edges();
-        let alone = classes.members(jewel.1).len() == 1;
+        let inside = !self.ground.diagram.elements[classes.first(jewel.1)].kind.starts_with("kubernetes.");
+        let alone = inside && classes.members(jewel.1).len() == 1;
         let own = |node: u32| alone && built.nodes[node as usize].1 == jewel.1;
         let stays = |edge: u32| !own(edges[edge as usize].from) || own(edges[edge as usize].to);
         let bounds = (share, self.limits.work);

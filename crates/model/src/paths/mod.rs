@@ -56,6 +56,23 @@ pub fn paths(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step]) -> Paths {
     paths_within(audit, diagram, steps, Limits::default())
 }
 
+/// Which paths somebody asks for: names of entries and of jewels, of capabilities or of elements. None of either: all.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    /// Where they begin.
+    pub from: &'a [&'a str],
+    /// What they reach.
+    pub to: &'a [&'a str],
+}
+
+/// Only the paths that somebody asks for, of which more are listed than of all together, and none of another element that
+/// is equal to the one that was named.
+pub fn paths_asked(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], asked: Asked<'_>) -> Paths {
+    let mut ground = Ground::new(audit, diagram, steps, &HashSet::new());
+    ground.ask(asked);
+    searched(&ground, Limits::default())
+}
+
 /// The same where findings at some places are taken for passing, whatever the facts say: no step is taken that one of them
 /// would cut.
 pub fn paths_without(audit: &Audit<'_>, diagram: &Diagram, steps: &[Step], passing: &HashSet<Place>) -> Paths {

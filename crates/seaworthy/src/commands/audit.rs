@@ -16,6 +16,7 @@ use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::step::Forecast;
 use seaworthy_core::threat::Status;
 use seaworthy_core::verdict::{Severity, Verdict};
+use seaworthy_model::paths::Asked;
 use seaworthy_report::{Baseline, Format, Options, Report, View, render};
 
 use crate::arguments::{AuditArguments, FailOn};
@@ -67,7 +68,7 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
     if let (View::Audit, Some(known)) = (view, &known) {
         audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
     }
-    let mut model = (view != View::Audit).then(|| judge.model(&audit));
+    let mut model = (view != View::Audit).then(|| judge.model_asked(&audit, paths));
     if let Some(model) = &mut model {
         // The page begins with what to harden first, whatever was asked for.
         if view == View::Assess || pairs.iter().any(|(format, _)| *format == Format::Html) {
@@ -173,8 +174,16 @@ impl<'a> Judge<'a> {
     where
         'a: 's,
     {
+        self.model_asked(audit, &Wanted::default())
+    }
+
+    /// The same with the paths alone that are wanted.
+    fn model_asked<'s>(&self, audit: &'s Audit<'s>, wanted: &Wanted<'_>) -> Assessment<'s>
+    where
+        'a: 's,
+    {
         let (knowledge, exposure) = self.known();
-        seaworthy_model::assess(audit, knowledge, &exposure)
+        seaworthy_model::assess_asked(audit, knowledge, &exposure, Asked { from: &wanted.from, to: &wanted.to })
     }
 
     /// What is left when the first priorities of a model are carried out; none where there are none.

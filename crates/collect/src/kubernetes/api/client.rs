@@ -107,9 +107,24 @@ impl Api {
         }
     }
 
+    /// A GET of text, handed on line by line, so that only one line is kept; one try. At most `most` bytes of answer.
+    pub(super) async fn lines(&self, path: &str, most: usize, take: impl FnMut(&[u8])) -> Result<(), Failure> {
+        let _permit = self.permits.acquire().await.map_err(|e| Failure::Other(e.to_string()))?;
+        let limit = self.timeout.min(self.until.saturating_duration_since(Instant::now()));
+        let all = async {
+            let answer = self.client.send(get(path, "text/plain")?).await.map_err(|e| failure::of(&e))?;
+            let status = answer.status();
+            if status != StatusCode::OK {
+                let told = whole(answer.into_body(), MOST_REFUSAL).await.unwrap_or_default();
+                return Err(Failure::Status { code: status.as_u16(), message: words(status, &told) });
+            }
+            each_line(answer.into_body(), most, take).await
+        };
+        tokio::time::timeout(limit, all).await.unwrap_or(Err(Failure::TimedOut(limit)))
+    }
+
     async fn exchange(&self, path: &str, accept: &str, most: usize) -> Result<Bytes, (Failure, Option<Duration>)> {
-        let request = Request::get(path).header(http::header::ACCEPT, accept).body(Body::empty());
-        let request = request.map_err(|e| (Failure::Other(sanitize(&e.to_string(), PEER_TEXT_LIMIT)), None))?;
+        let request = get(path, accept).map_err(|failure| (failure, None))?;
         let answer = self.client.send(request).await.map_err(|e| (failure::of(&e), None))?;
         let status = answer.status();
         let wait = answer.headers().get(http::header::RETRY_AFTER);
@@ -124,6 +139,43 @@ impl Api {
         let told = whole(body, MOST_REFUSAL).await.unwrap_or_default();
         Err((Failure::Status { code: status.as_u16(), message: words(status, &told) }, wait))
     }
+}
+
+fn get(path: &str, accept: &str) -> Result<Request<Body>, Failure> {
+    let request = Request::get(path).header(http::header::ACCEPT, accept).body(Body::empty());
+    request.map_err(|e| Failure::Other(sanitize(&e.to_string(), PEER_TEXT_LIMIT)))
+}
+
+/// The longest line that is looked at, in bytes; what is longer is no line of text.
+const LONGEST_LINE: usize = 64 << 10;
+
+async fn each_line(mut body: Body, most: usize, mut take: impl FnMut(&[u8])) -> Result<(), Failure> {
+    let (mut line, mut read): (Vec<u8>, usize) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|e| failure::of(&e))?.into_data() else { continue };
+        read += data.len();
+        if read > most {
+            return Err(Failure::TooLarge(most));
+        }
+        let mut rest = &data[..];
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let (this, after) = rest.split_at(end);
+            if line.is_empty() {
+                take(this);
+            } else {
+                line.extend_from_slice(this);
+                take(&line);
+                line.clear();
+            }
+            rest = &after[1..];
+        }
+        if line.len() + rest.len() > LONGEST_LINE {
+            return Err(Failure::TooLarge(LONGEST_LINE));
+        }
+        line.extend_from_slice(rest);
+    }
+    take(&line);
+    Ok(())
 }
 
 async fn whole(mut body: Body, most: usize) -> Result<Bytes, Failure> {

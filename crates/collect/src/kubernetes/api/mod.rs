@@ -9,6 +9,7 @@ mod feed;
 mod identity;
 mod kubelets;
 mod list;
+mod own;
 mod plugin;
 mod proxy;
 mod rights;
@@ -23,6 +24,7 @@ use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
 use seaworthy_core::schema::kubernetes::CLUSTER;
 use seaworthy_core::snapshot::{Gap, Snapshot, Target};
+use seaworthy_core::value::Value;
 
 use super::gather::{Resource, gatherers};
 use crate::redact::Redactor;
@@ -110,7 +112,11 @@ async fn target(options: &Options, redactor: &Arc<Redactor>, now: i64) -> Result
         target.gap("leases.coordination.k8s.io", why, "how many API servers there are");
     }
     target.components.push(cluster);
+    let anonymous = tokio::spawn(own::anonymous(access.clone(), options.timeout));
     lists(options, &api, &served, redactor, &mut target).await;
+    let anonymous = anonymous.await.unwrap_or_else(|e| Value::unknown(format!("asking failed: {e}")));
+    own::put_anonymous(&mut target, anonymous);
+    own::put_default(&api, &mut target).await;
     secrets::put(options, &api, &mut target, redactor).await;
     kubelets::put(access, &api, options.timeout, &mut target, redactor).await;
     target.took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

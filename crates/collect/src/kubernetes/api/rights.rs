@@ -175,6 +175,10 @@ pub fn cluster_role(secrets: bool) -> String {
          rules:\n\
          # The version and what is served. Everybody who signed in has it, unless it was taken away.\n\
          - nonResourceURLs: [/version, /api, /apis]\n\
+         \x20 verbs: [get]\n\
+         # For the level of Pod Security that holds where a namespace names none, by the API server's own counts. Without it: \
+         whether such namespaces take pods that are root, unless the API server's arguments are read.\n\
+         - nonResourceURLs: [/metrics]\n\
          \x20 verbs: [get]\n",
     );
     let all = rights(secrets);

@@ -72,7 +72,9 @@ fn kind(json: Node<'_>, list: &str) -> Read<&'static str> {
 }
 
 fn inherit(sheet: &mut Sheet, pod: &Component) {
-    for fact in ["namespace", "service_account", "os", "host_network", "host_pid", "host_ipc", "runtime_class"] {
+    for fact in
+        ["namespace", "service_account", "static_pod", "os", "host_network", "host_pid", "host_ipc", "runtime_class"]
+    {
         let of_pod = pod.fact(fact).clone();
         sheet.component.set(fact, of_pod.value, of_pod.source);
     }

@@ -125,11 +125,40 @@ const SHOW: &[&str] = &["get", "list", "watch", "patch"];
 const SHOW_ALL: &[&str] = &["list", "watch", "deletecollection"];
 /// Any verb that an HTTP method becomes.
 const ANY_METHOD: &[&str] = &["get", "create", "update", "patch", "delete"];
+/// The verbs by which a kubelet is told to run something: its API takes commands by GET and POST alone.
+const COMMANDS: &[&str] = &["get", "create"];
+/// Signers whose certificates the API server takes for anybody, and those that it takes for a kubelet.
+const OF_CLIENTS: &[&str] = &["kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
+const OF_KUBELETS: &[&str] =
+    &["kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kube-apiserver-client", "kubernetes.io/*"];
 
 const BIND_CLUSTER: Right = on(&["bind"], RBAC, "clusterroles");
 const USERS: Right = on(&["impersonate"], "", "users").cluster();
 const ACCOUNTS: Right = on(&["impersonate"], "", "serviceaccounts");
 const READ_SECRETS: Right = on(SHOW, "", "secrets");
+const APPROVE: Right = on(CHANGE, CERTS, "certificatesigningrequests/approval").cluster();
+const ASK_FOR_CERTIFICATES: Right = create(CERTS, "certificatesigningrequests").cluster();
+const CREATE_PODS: Right = create("", "pods");
+const CREATE_CLAIMS: Right = create("", "persistentvolumeclaims");
+const CREATE_VOLUMES: Right = create("", "persistentvolumes").cluster();
+const CHANGE_NAMESPACES: Right = on(CHANGE, "", "namespaces");
+const CREATE_NAMESPACES: Right = create("", "namespaces").cluster();
+
+/// A way for pods and one for each workload that becomes pods: the right to create it, with others.
+macro_rules! by_pods {
+    ($($other:expr),* $(,)?) => {
+        &[
+            all(&[CREATE_PODS $(, $other)*]),
+            all(&[create("apps", "deployments") $(, $other)*]),
+            all(&[create("apps", "daemonsets") $(, $other)*]),
+            all(&[create("apps", "statefulsets") $(, $other)*]),
+            all(&[create("apps", "replicasets") $(, $other)*]),
+            all(&[create("", "replicationcontrollers") $(, $other)*]),
+            all(&[create("batch", "jobs") $(, $other)*]),
+            all(&[create("batch", "cronjobs") $(, $other)*]),
+        ]
+    };
+}
 
 /// What can be created, changed and taken away.
 macro_rules! edit {
@@ -249,9 +278,19 @@ pub static POWERS: &[Power] = &[
         ])],
     ),
     power(
+        "issue-certificates",
+        "have certificates issued in any name: ask for them and approve them",
+        &[all(&[on(&["approve"], CERTS, "signers").these("", OF_CLIENTS).cluster(), APPROVE, ASK_FOR_CERTIFICATES])],
+    ),
+    power(
+        "issue-node-certificates",
+        "have certificates issued in the name of any node: ask for them and approve them",
+        &[all(&[on(&["approve"], CERTS, "signers").these("", OF_KUBELETS).cluster(), APPROVE, ASK_FOR_CERTIFICATES])],
+    ),
+    power(
         "nodes-proxy",
         "reach the kubelets' own API, whose get is enough to run commands in pods, past admission and audit",
-        any![on(ANY_METHOD, "", "nodes/proxy").cluster(),],
+        any![on(COMMANDS, "", "nodes/proxy").cluster(),],
     ),
     power(
         "edit-webhooks",
@@ -329,10 +368,30 @@ pub static POWERS: &[Power] = &[
     ),
     power("change-pods", "run other images in pods that are there", any![on(CHANGE, "", "pods")]),
     power(
-        "create-persistent-volumes",
-        "make any path of a node a volume",
-        any![create("", "persistentvolumes").cluster()],
+        "open-and-create-pods",
+        "change which level of Pod Security a namespace enforces, and start pods there",
+        by_pods!(CHANGE_NAMESPACES),
     ),
+    power(
+        "create-namespaces-and-pods",
+        "make a namespace without Pod Security, and start pods there",
+        &[
+            all(&[CREATE_PODS.cluster(), CREATE_NAMESPACES]),
+            all(&[create("apps", "deployments").cluster(), CREATE_NAMESPACES]),
+            all(&[create("apps", "daemonsets").cluster(), CREATE_NAMESPACES]),
+            all(&[create("apps", "statefulsets").cluster(), CREATE_NAMESPACES]),
+            all(&[create("apps", "replicasets").cluster(), CREATE_NAMESPACES]),
+            all(&[create("", "replicationcontrollers").cluster(), CREATE_NAMESPACES]),
+            all(&[create("batch", "jobs").cluster(), CREATE_NAMESPACES]),
+            all(&[create("batch", "cronjobs").cluster(), CREATE_NAMESPACES]),
+        ],
+    ),
+    power(
+        "mount-node-volumes",
+        "make any path of a node a volume, claim it, and start pods that mount the claim",
+        by_pods!(CREATE_CLAIMS, CREATE_VOLUMES),
+    ),
+    power("create-persistent-volumes", "make any path of a node a volume", any![CREATE_VOLUMES]),
     power(
         "write-nodes",
         "change labels, taints and names of nodes, or add nodes",
@@ -348,12 +407,8 @@ pub static POWERS: &[Power] = &[
         "take nodes away, so that their pods move",
         any![on(&["delete"], "", "nodes").cluster(), on(&["deletecollection"], "", "nodes").unnamed().cluster(),],
     ),
-    power(
-        "label-namespaces",
-        "change which level of Pod Security a namespace enforces",
-        any![on(CHANGE, "", "namespaces")],
-    ),
-    power("create-namespaces", "make namespaces without Pod Security", any![create("", "namespaces").cluster()]),
+    power("label-namespaces", "change which level of Pod Security a namespace enforces", any![CHANGE_NAMESPACES]),
+    power("create-namespaces", "make namespaces without Pod Security", any![CREATE_NAMESPACES]),
     power(
         "edit-cluster-dns",
         "change where every pod's names lead",

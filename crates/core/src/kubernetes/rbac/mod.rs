@@ -4,6 +4,7 @@ pub mod aggregate;
 #[cfg(test)]
 mod brute;
 mod catalogue;
+pub mod gains;
 pub mod grants;
 mod holding;
 pub mod powers;

@@ -84,7 +84,7 @@ impl<'g, 'a> Judge<'g, 'a> {
     /// Whether a binding gives, or may give, a power or a part of one.
     fn gives_any(&self, at: usize) -> bool {
         match self.grants.bindings[at].role {
-            Bound::Role(role) => !self.holdings[role].rights.is_empty() || self.holdings[role].maybe.is_some(),
+            Bound::Role(role) => self.role_gives_any(role),
             Bound::Missing => false,
             Bound::Unknown(_) => true,
         }
@@ -114,16 +114,30 @@ impl<'g, 'a> Judge<'g, 'a> {
 
     /// The powers that a role gives whoever is bound to it: in the whole cluster, or where it lies.
     pub fn powers_of_role(&self, at: usize) -> Powers {
+        self.powers_of_roles(&[at], self.grants.roles[at].namespace())
+    }
+
+    /// The powers that roles give together whoever is bound to all of them: in a namespace, or in the whole cluster.
+    pub(super) fn powers_of_roles(&self, roles: &[usize], namespace: Option<&str>) -> Powers {
         let mut rights: Rights<'a> = Vec::new();
-        join(&mut rights, &self.holdings[at], usize::MAX, |_| true);
-        let mut maybe = self.holdings[at].maybe.clone();
-        let mut found = Found::default();
-        let namespace = self.grants.roles[at].namespace();
-        if namespace.is_some() {
-            rights.iter_mut().zip(&*RIGHTS).filter(|(_, right)| right.cluster).for_each(|(have, _)| *have = None);
+        let mut maybe = None;
+        for at in roles {
+            join(&mut rights, &self.holdings[*at], usize::MAX, |right| namespace.is_none() || !RIGHTS[right].cluster);
+            maybe = maybe.or_else(|| self.holdings[*at].maybe.clone());
         }
+        let mut found = Found::default();
         self.find(&rights, namespace, &mut found, &mut maybe);
         Powers { held: found.finish(), maybe }
+    }
+
+    /// What is granted, which this judges.
+    pub(super) fn grants(&self) -> &'g Grants<'a> {
+        self.grants
+    }
+
+    /// Whether a role gives, or may give, a power or a part of one.
+    pub(super) fn role_gives_any(&self, role: usize) -> bool {
+        !self.holdings[role].rights.is_empty() || self.holdings[role].maybe.is_some()
     }
 
     fn maybe_of(&self, at: usize) -> Option<Arc<str>> {

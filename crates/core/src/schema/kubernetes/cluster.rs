@@ -46,6 +46,10 @@ kind! {
     fact("apiservers", OPT_INT, "API servers that are alive; null where their version does not say", "leases apiserver-… in kube-system", "leases could not be listed"),
     fact("cni", STR, "the network plugin that runs: calico, cilium, antrea, canal, weave, kube-router, ovn-kubernetes, flannel, kindnet, aws-vpc-cni, …; several with + between", "pods that run on every node, by name and image", "none that is known was found, or pods could not be listed").derived(),
     fact("enforces_policies", BOOL, "whether it makes network policies hold", "the network plugin, its version and arguments", "the plugin is not known, or its settings decide").derived(),
+    fact("anonymous_requests", BOOL, "whether requests without a credential are let in as system:anonymous, for whatever is granted to that", "a request without a credential; the API server's arguments", "nobody asked"),
+    fact("pod_security_default", OPT_STR, "the level of Pod Security that holds where a namespace names none: privileged, baseline or restricted; null where the counts do not tell", "the API server's own counts (GET /metrics)", "they could not be read"),
+    fact("allows_everything", BOOL, "whether an API server was seen to have the mode AlwaysAllow, so that nobody is asked", "the API servers' arguments", "never: what was not read was not seen").derived(),
+    fact("new_namespaces_open", BOOL, "whether nothing can refuse pods in a namespace that somebody makes, with labels of his choice", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
     fact("own_namespaces", STRINGS, "namespaces that hold workloads and are not Kubernetes' own, at most 64", POLICIES, NO_POLICIES).derived(),
     fact("exposed_services", STRINGS, "services that the outside reaches, with how: shop/web (load-balancer), at most 64", "services and ingresses", "services or ingresses are not all known").derived(),
 ]

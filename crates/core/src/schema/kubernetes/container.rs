@@ -55,6 +55,7 @@ kind! {
     fact("running", BOOL, "whether its pod has not ended; false of a template", POD_FACT, UNREAD),
     fact("service_account", STR, "as the pod's", POD_FACT, UNREAD),
     fact("os", OPT_STR, "as the pod's", POD_FACT, UNREAD),
+    fact("static_pod", BOOL, "as the pod's", POD_FACT, UNREAD),
     fact("host_network", BOOL, "as the pod's", POD_FACT, UNREAD),
     fact("host_pid", BOOL, "as the pod's", POD_FACT, UNREAD),
     fact("host_ipc", BOOL, "as the pod's", POD_FACT, UNREAD),

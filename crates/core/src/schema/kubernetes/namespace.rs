@@ -5,6 +5,9 @@ use crate::schema::{Field, Type, fact, field, kind};
 
 const POLICIES: &str = "pods, namespaces and policies";
 const NO_POLICIES: &str = "pods, namespaces or policies are not all known";
+const ADMITS: &str = "labels pod-security.kubernetes.io/…, the API server's default, webhooks and policies";
+const NOT_ADMITS: &str =
+    "the API server's default was not read, or a webhook or policy is asked whose answer nobody knows";
 const PSS: &str = "labels pod-security.kubernetes.io/…";
 
 /// A resource that a quota bounds.
@@ -59,6 +62,11 @@ kind! {
     fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
     fact("would_refuse_baseline", STRINGS, "pods, by id, that the level baseline of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
     fact("would_refuse_restricted", STRINGS, "pods, by id, that the level restricted of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
+    fact("takes_root_pods", BOOL, "whether a pod that is root on its node can be made in it", ADMITS, NOT_ADMITS).derived(),
+    fact("takes_root_pods_unlabelled", BOOL, "the same once its label lets Pod Security take every pod", ADMITS, NOT_ADMITS).derived(),
+    fact("takes_commands", BOOL, "whether nothing is asked about commands in its pods (pods/exec) that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
+    fact("judged_by_others", BOOL, "whether a policy engine, or a policy of the cluster, is surely asked about its pods and can refuse them", ADMITS, "never: what may be asked is not surely asked").derived(),
+    fact("takes_root_users", BOOL, "whether a pod that runs as user 0, without any privilege, can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
 ]
 }

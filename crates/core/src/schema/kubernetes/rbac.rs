@@ -61,6 +61,8 @@ pub(super) const POWER: &[Field] = &[
 const POWERS: Type = Type::List(&Type::Object(POWER));
 const POWERS_MEAN: &str = "what it can do that matters to an attacker, by power and place; 512 at most, each power at least once, then an \
                            unknown in place of the rest";
+const GAINS_MEAN: &str = "powers that it has not and can give itself, by binding itself to the roles that are named or by writing rights \
+                          into them; 512 at most, the gravest first";
 const NAMES_MEAN: &str = "the names of all its powers, anywhere and over anything";
 const CLUSTER_MEAN: &str = "the names of its powers that hold in every namespace and over every object";
 const GRANTED_MEAN: &str =
@@ -84,6 +86,7 @@ kind! {
     fact("power_names", STRINGS, NAMES_MEAN, GRANTS, UNLISTED).derived(),
     fact("cluster_powers", STRINGS, CLUSTER_MEAN, GRANTS, UNLISTED).derived(),
     fact("granted_powers", STRINGS, GRANTED_MEAN, GRANTS, UNLISTED).derived(),
+    fact("gains", POWERS, GAINS_MEAN, GRANTS, UNLISTED).derived(),
     fact("usable_by", STRINGS, "subjects who can start pods as it, since they can create pods or workloads in its namespace, by id; \
         without those whom Kubernetes ships so or who can do everything; 64 at most, then that there are more", GRANTS, UNLISTED).derived(),
 ]
@@ -145,5 +148,6 @@ kind! {
     fact("power_names", STRINGS, NAMES_MEAN, GRANTS, UNLISTED).derived(),
     fact("cluster_powers", STRINGS, CLUSTER_MEAN, GRANTS, UNLISTED).derived(),
     fact("granted_powers", STRINGS, GRANTED_MEAN, GRANTS, UNLISTED).derived(),
+    fact("gains", POWERS, GAINS_MEAN, GRANTS, UNLISTED).derived(),
 ]
 }

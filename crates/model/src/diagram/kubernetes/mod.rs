@@ -3,6 +3,7 @@
 
 pub(super) mod zones;
 
+mod objects;
 mod outside;
 mod pods;
 mod policies;

@@ -88,6 +88,17 @@ impl Work<'_, '_> {
             return;
         };
         let host = host_of(server);
+        if is_loopback(host) && servers.is_empty() {
+            // The end of a tunnel, or the machine's own: who else reaches the server it does not tell.
+            let reason =
+                "the kubeconfig names an address of this machine alone; who else reaches the server it does not tell";
+            let actors = self.scope.actors;
+            for actor in [actors.local_network, actors.internet] {
+                let draft = Draft::new(FlowKind::ApiServer, actor, to, server).key("api-server").facts(facts);
+                self.drafts.add(draft.maybe(&reason.into()));
+            }
+            return;
+        }
         let declared = self.exposure.names(&[server, host, &self.scope.target.name]) || is_private(host) == Some(false);
         self.outside(to, (FlowKind::ApiServer, server), &facts, declared);
     }

@@ -3,6 +3,7 @@
 
 mod admission;
 mod cni;
+mod guards;
 mod ingresses;
 mod namespaces;
 mod pods;

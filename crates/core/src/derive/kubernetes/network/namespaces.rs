@@ -1,16 +1,15 @@
 //! Namespaces: what they hold, whether their pods are isolated, and what stands over the pods that are made in them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::admission::covers_namespace;
+use super::guards::{ServerDefault, guarded_by, no_other, takes};
 use super::policies::takes_all;
 use super::{MOST, Settings, View, positions, truth};
 use crate::component::Component;
 use crate::kubernetes::reach::Direction;
 use crate::kubernetes::reach::policy::Tier;
-use crate::kubernetes::selector::{Labels, and, any};
+use crate::kubernetes::selector::{and, any};
 use crate::schema::Kind;
 use crate::schema::kubernetes as k8s;
 use crate::value::Value;
@@ -35,6 +34,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
         }
         out.push((at, "pods_without_policy", without_policy(view, name)));
         out.push((at, "guarded_by", guarded_by(view, namespace, &default)));
+        out.extend(takes(view, namespace, &default).map(|(fact, value)| (at, fact, value)));
         if pods > 0 && namespace.value("system").as_bool() == Some(false) && own.len() < MOST {
             own.push(name.into());
         }
@@ -42,6 +42,35 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
     if let Some((at, _)) = positions(view.target, &k8s::CLUSTER).next() {
         let unknown = view.partial(&k8s::NAMESPACE).or_else(|| view.partial(&k8s::POD));
         out.push((at, "own_namespaces", open_list(own, unknown.as_ref())));
+        out.push((at, "new_namespaces_open", no_other(view, None)));
+        out.extend(servers(view).into_iter().map(|(fact, value)| (at, fact, value)));
+    }
+    out
+}
+
+/// What the arguments of the API servers say of whom they let in.
+fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
+    let servers: Vec<&Component> = view.target.of(&k8s::APISERVER).collect();
+    let authorizers = |server: &&Component| {
+        server
+            .value("authorizers")
+            .as_list()
+            .and_then(|all| any(all.iter().map(|a| a.as_str().map(|a| a == "AlwaysAllow"))))
+    };
+    let anonymous = |server: &&Component| {
+        let everywhere = match server.value("anonymous_paths") {
+            Value::Null => Some(true),
+            Value::List(_) => Some(false),
+            _ => None,
+        };
+        and(server.value("anonymous_auth").as_bool(), everywhere)
+    };
+    let unread = "an argument of an API server that decides could not be read";
+    let seen = servers.iter().any(|server| authorizers(server) == Some(true));
+    let mut out = vec![("allows_everything", Value::Bool(seen))];
+    let cluster = view.target.of(&k8s::CLUSTER).next();
+    if !servers.is_empty() && cluster.is_some_and(|cluster| cluster.value("anonymous_requests").is_unknown()) {
+        out.push(("anonymous_requests", truth(any(servers.iter().map(anonymous)), unread)));
     }
     out
 }
@@ -107,81 +136,4 @@ fn without_policy(view: &View<'_>, namespace: &str) -> Value {
         }
     }
     open_list(out, unknown.as_ref())
-}
-
-/// What the API servers enforce where a namespace says nothing, and whom they exempt.
-struct ServerDefault {
-    level: Result<String, Arc<str>>,
-    exempt: Vec<String>,
-    /// Whether an API server has Pod Security turned off.
-    off: bool,
-}
-
-impl ServerDefault {
-    fn of(view: &View<'_>) -> Self {
-        let mut level: Result<String, Arc<str>> = Err("what the API server enforces by default was not read".into());
-        let (mut exempt, mut off) = (Vec::new(), false);
-        for (i, server) in view.target.of(&k8s::APISERVER).enumerate() {
-            let defaults = server.value("pod_security_defaults");
-            let this = match defaults.field("enforce").unwrap_or(defaults) {
-                Value::Str(level) => Ok(level.to_string()),
-                other => Err(other.reason().cloned().unwrap_or_else(|| "it is no text".into())),
-            };
-            level = match (i, level, this) {
-                (0, _, this) => this,
-                (_, Ok(a), Ok(b)) if a == b => Ok(a),
-                (_, Err(why), _) | (_, _, Err(why)) => Err(why),
-                _ => Err("the API servers differ".into()),
-            };
-            let names = defaults.field("exempt_namespaces").and_then(Value::as_list).unwrap_or_default();
-            exempt.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
-            if let Some(plugins) = server.value("admission_plugins").as_list() {
-                off |= plugins.iter().all(|p| p.as_str().is_some_and(|p| p != "PodSecurity"));
-            }
-        }
-        Self { level, exempt, off }
-    }
-}
-
-fn guarded_by(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> Value {
-    let mut out: Vec<Value> = Vec::new();
-    let mut unknown: Option<Arc<str>> = None;
-    let level = match namespace.value("enforce") {
-        Value::Str(level) => Ok(level.to_string()),
-        Value::Null => default.level.clone(),
-        other => Err(other.reason().cloned().unwrap_or_else(|| "its label is no text".into())),
-    };
-    if !default.off && !default.exempt.iter().any(|name| **name == *namespace.name) {
-        match level {
-            Ok(level) if level != "privileged" => out.push(format!("pod-security:{level}").into()),
-            Ok(_) => {}
-            Err(reason) => unknown = Some(reason),
-        }
-    }
-    let labels = Labels::of(namespace.value("labels"));
-    for admission in view.target.of(&k8s::ADMISSION) {
-        if matches!(admission.value("type").as_str(), Some("KyvernoPolicy" | "GatekeeperTemplate")) {
-            // What asks them is the engine's webhook.
-            continue;
-        }
-        let sees = admission.value("sees").as_list();
-        let pods = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == "pods"))));
-        let validates = admission.value("mutating").as_bool().map(|m| !m);
-        let stands = and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates));
-        match and(and(pods, stands), covers_namespace(admission, &labels)) {
-            Some(true) if out.len() < MOST => out.push(engine_or_name(admission)),
-            Some(_) => {}
-            None => unknown = unknown.or_else(|| Some(format!("{} may be asked about it", admission.name).into())),
-        }
-    }
-    unknown = unknown.or_else(|| view.partial(&k8s::ADMISSION));
-    out.dedup();
-    open_list(out, unknown.as_ref())
-}
-
-fn engine_or_name(admission: &Component) -> Value {
-    match admission.value("engine") {
-        Value::Str(engine) => Value::Str(engine.clone()),
-        _ => Value::from(&*admission.id),
-    }
 }

@@ -7,10 +7,11 @@ use super::describe::{Described, named};
 use super::{Judge, SERVICE_ACCOUNT, SUBJECT, Settings, Who, describe, open_list, positions};
 use crate::component::Component;
 use crate::kubernetes::rbac::Powers;
+use crate::kubernetes::rbac::gains::gains;
 use crate::kubernetes::rbac::grants::{Grants, unlisted};
 use crate::kubernetes::rbac::powers::subject_of;
 use crate::predicate::Truth;
-use crate::schema::kubernetes::POD;
+use crate::schema::kubernetes::{NAMESPACE, POD};
 use crate::snapshot::Target;
 use crate::value::Value;
 
@@ -19,6 +20,7 @@ const STARTS: [&str; 3] = ["create-pods", "create-workloads", "change-workloads"
 
 pub(super) fn subjects(target: &Target, describe: &Described<'_, '_>, judge: &Judge<'_, '_>, settings: &mut Settings) {
     let mut starters = Starters::default();
+    let namespaces: Vec<&str> = target.of(&NAMESPACE).map(|namespace| &*namespace.name).collect();
     let all = positions(target, &SERVICE_ACCOUNT).chain(positions(target, &SUBJECT));
     for (at, component) in all {
         let text = |fact| component.value(fact).as_str().unwrap_or_default();
@@ -28,7 +30,7 @@ pub(super) fn subjects(target: &Target, describe: &Described<'_, '_>, judge: &Ju
             "Group" => Who::group(text("name")),
             _ => Who::user(text("name")),
         };
-        subject(at, &component.id, &who, (describe, judge), (&mut starters, settings));
+        subject(at, &component.id, &who, (describe, judge, &namespaces), (&mut starters, settings));
     }
     let pods = Pods::of(target);
     for (at, component) in positions(target, &SERVICE_ACCOUNT) {
@@ -44,7 +46,7 @@ fn subject(
     at: usize,
     id: &str,
     who: &Who,
-    (describe, judge): (&Described<'_, '_>, &Judge<'_, '_>),
+    (describe, judge, namespaces): (&Described<'_, '_>, &Judge<'_, '_>, &[&str]),
     (starters, settings): (&mut Starters, &mut Settings),
 ) {
     let grants = describe.grants;
@@ -55,6 +57,8 @@ fn subject(
     let whole = |held: &crate::kubernetes::rbac::Held| held.namespace.is_none() && held.names.is_empty();
     settings.push((at, "cluster_powers", describe::names(&powers, whole)));
     settings.push((at, "granted_powers", describe.granted(&powers)));
+    let gains = gains(judge, who, &powers.held, namespaces);
+    settings.push((at, "gains", Described::gains(&gains, powers.maybe.as_ref())));
     settings.push((at, "groups", groups(grants, who, id)));
     settings.push((at, "bindings", bindings(grants, who, id)));
     starters.take(id, &powers, describe);

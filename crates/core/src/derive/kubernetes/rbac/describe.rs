@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{MOST_NAMED, Powers, open_list};
+use crate::kubernetes::rbac::gains::Gain;
 use crate::kubernetes::rbac::grants::{Bound, Grants};
 use crate::kubernetes::rbac::powers::{Held, masters};
 use crate::predicate::Truth;
@@ -81,6 +82,23 @@ impl Described<'_, '_> {
         let subjects = who(at);
         let one = |subject| through(subject, &binding.component.id, role, shipped());
         if subjects.is_empty() { vec![one(String::new())] } else { subjects.into_iter().map(one).collect() }
+    }
+
+    /// What somebody can give himself, as powers that hold through the roles by which.
+    pub fn gains(gains: &[Gain], maybe: Option<&Arc<str>>) -> Value {
+        let gain = |gain: &Gain| {
+            let held = &gain.held;
+            let by = gain.by.iter().map(|role| through(String::new(), "", role, Value::Bool(false)));
+            Value::Object(vec![
+                ("power", held.name().into()),
+                ("resources", Value::strings(held.resources.iter().map(String::as_str))),
+                ("cluster_wide", held.namespace.is_none().into()),
+                ("namespace", held.namespace.as_deref().unwrap_or_default().into()),
+                ("names", Value::strings(held.names.iter().map(String::as_str).take(MOST_NAMED))),
+                ("through", Value::List(by.collect())),
+            ])
+        };
+        open_list(gains.iter().take(MOST_POWERS).map(gain).collect(), maybe)
     }
 
     /// The names of powers to which more than what is shipped contributes.

@@ -435,3 +435,64 @@ fn pods_are_found_by_their_account() {
     cluster.set("Pod/shop/b", "token_mounted", Value::unknown("not read"));
     assert_eq!(list(&cluster.value("ServiceAccount/shop/ci", "mounted_by")), ["Pod/shop/a", "?"]);
 }
+
+/// What somebody can give himself, as `power@namespace by role`.
+fn gains(cluster: &mut Cluster, id: &str) -> Vec<String> {
+    let value = cluster.value(id, "gains");
+    let text = |value: &Value, field: &str| value.field(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let one = |gain: &Value| {
+        let by = gain.field("through").and_then(Value::as_list).unwrap_or_default();
+        let by: Vec<String> = by.iter().map(|through| text(through, "role")).collect();
+        format!("{}@{} by {}", text(gain, "power"), text(gain, "namespace"), by.join(","))
+    };
+    value.as_list().expect("known").iter().map(one).collect()
+}
+
+const ROLES: &str = "rbac.authorization.k8s.io";
+
+/// A cluster where alice has these rights everywhere.
+fn alice(rules: &[Line<'_>]) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.role("ClusterRole/cluster-admin", &[("*", "*", "*", "")]);
+    cluster.role("ClusterRole/own", rules).bind("ClusterRoleBinding/own", "ClusterRole/own", &["User/alice"]);
+    cluster.subject("User", "alice");
+    cluster
+}
+
+#[test]
+fn binding_needs_both_rights_and_gives_what_the_role_has() {
+    let bind = ("bind", ROLES, "clusterroles", "");
+    let create = ("create", ROLES, "clusterrolebindings", "");
+    let both = gains(&mut alice(&[bind, create]), "User/alice");
+    assert_eq!(both, ["everything@ by ClusterRole/cluster-admin,ClusterRole/own"]);
+    assert_eq!(gains(&mut alice(&[bind]), "User/alice"), [""; 0]);
+    assert_eq!(gains(&mut alice(&[create]), "User/alice"), [""; 0]);
+    assert_eq!(gains(&mut alice(&[("bind", ROLES, "clusterroles", "own"), create]), "User/alice"), [""; 0]);
+    // To change the subjects of a binding is enough where it binds the role.
+    let change = ("patch", ROLES, "clusterrolebindings", "other");
+    let mut cluster = alice(&[bind, change]);
+    assert_eq!(gains(&mut cluster, "User/alice"), [""; 0]);
+    cluster.bind("ClusterRoleBinding/other", "ClusterRole/cluster-admin", &[]);
+    assert_eq!(gains(&mut cluster, "User/alice"), ["everything@ by ClusterRole/cluster-admin"]);
+}
+
+#[test]
+fn escalating_needs_a_role_that_one_is_bound_to() {
+    let (write, make) = (("escalate patch", ROLES, "clusterroles", ""), ("escalate create", ROLES, "clusterroles", ""));
+    assert_eq!(gains(&mut alice(&[write]), "User/alice"), ["everything@ by ClusterRole/own"]);
+    assert_eq!(gains(&mut alice(&[("escalate patch", ROLES, "clusterroles", "other")]), "User/alice"), [""; 0]);
+    let mut cluster = alice(&[make]);
+    assert_eq!(gains(&mut cluster, "User/alice"), [""; 0]);
+    cluster.bind("ClusterRoleBinding/waits", "ClusterRole/missing", &["User/alice"]);
+    assert_eq!(gains(&mut cluster, "User/alice"), ["everything@ by ClusterRole/missing"]);
+    let mut cluster = alice(&[make]);
+    cluster.role("ClusterRole/gathers", &[]).bind("ClusterRoleBinding/gathers", "ClusterRole/gathers", &["User/alice"]);
+    assert_eq!(gains(&mut cluster, "User/alice"), [""; 0]);
+    let at = cluster.0.components.iter_mut().find(|c| &*c.id == "ClusterRole/gathers").expect("it was added");
+    at.set(
+        "aggregates",
+        Value::List(vec![Value::Object(vec![("labels", Value::List(vec![])), ("expressions", Value::List(vec![]))])]),
+        Source::place("test"),
+    );
+    assert_eq!(gains(&mut cluster, "User/alice"), ["everything@ by ClusterRole/gathers"]);
+}

@@ -1,13 +1,27 @@
 //! Ways through a real cluster: each that is told as proven is walked with the requests that it names; one right, label or
 //! mount short, it is gone, from the answer and from the cluster.
+//!
+//! What no bed carries out and so nobody walks here: the steps over a cloud (pod-cloud-credentials, node-cloud-credentials,
+//! may-edit-aws-auth), flaws that are not known (pod-service-flaw, pod-kernel-flaw), exhausting a node (pod-exhausts-node), a
+//! server of one's own that the API server asks (may-edit-webhooks, may-edit-api-services), and a machine that is a Docker
+//! host as well (node-is-host, host-is-node).
 
+#[path = "../common/mod.rs"]
 mod common;
+mod enter;
+mod ground;
+mod identities;
+mod nodes;
+mod open;
+mod pods;
+mod roles;
+mod secrets;
 
 use common::Sea;
 use seaworthy_bed::{Client, Cluster, ClusterSpec, Kubernetes};
 use serde_json::{Value, json};
 
-const IMAGE: &str = "busybox:paths";
+use ground::{Ground, IMAGE, steps_of};
 
 fn account(namespace: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": name}})
@@ -160,4 +174,84 @@ fn proven_ways_are_walked_and_near_misses_are_none() {
     }
     let kept = std::env::var("SEAWORTHY_KEEP_SNAPSHOT").unwrap_or_else(|_| "kept.json".into());
     case.sea.run(&["collect", "--kubeconfig", &config, "--only", "kubernetes", "-o", &kept]).ended(0);
+}
+
+/// Lays out cases in one cluster, reads it once, and takes them one after the other: the answer, then the cluster.
+fn walk(of: &str, cases: &[ground::Case]) {
+    if let Some(ground) = Ground::start() {
+        walk_on(&ground, of, cases);
+    }
+}
+
+fn walk_on(ground: &Ground, of: &str, cases: &[ground::Case]) {
+    ground.lay(cases);
+    ground.read();
+    let all = ground.answers(cases);
+    let (mut ways, mut misses, mut wrong) = (0, 0, Vec::new());
+    for case in cases {
+        let paths: Vec<&Value> = all.iter().filter(|path| case.is_answered_by(path)).collect();
+        let proven: Vec<Vec<&str>> = paths.iter().filter(|p| p["certainty"] == "proven").map(|p| steps_of(p)).collect();
+        match case.steps {
+            Some(steps) if !proven.iter().any(|path| path == steps) => {
+                let others: Vec<_> = paths.iter().map(|p| (p["certainty"].clone(), steps_of(p))).collect();
+                wrong.push(format!("{}: no way {steps:?}; there are {others:?}", case.name));
+            }
+            None if !proven.is_empty() => wrong.push(format!("{}: told as proven: {proven:?}", case.name)),
+            Some(_) => ways += 1,
+            None => misses += 1,
+        }
+        let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (case.walk)(ground, case.name)));
+        if walked.is_err() {
+            wrong.push(format!("{}: the cluster does otherwise, see above", case.name));
+        }
+    }
+    println!("{of}: {ways} ways walked, {misses} near misses refused");
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn pods_that_are_created() {
+    walk("pods", &pods::cases());
+}
+
+#[test]
+fn pods_that_are_entered() {
+    walk("enter", &enter::cases());
+}
+
+#[test]
+fn names_that_are_taken() {
+    walk("identities", &identities::cases());
+}
+
+#[test]
+fn rights_that_are_given_to_oneself() {
+    walk("roles", &roles::cases());
+}
+
+#[test]
+fn secrets_that_are_read() {
+    walk("secrets", &secrets::cases());
+}
+
+#[test]
+fn containers_that_are_left() {
+    walk("nodes", &nodes::cases());
+}
+
+#[test]
+fn nodes_that_are_taken() {
+    walk("beyond nodes", &nodes::beyond());
+}
+
+#[test]
+fn what_is_open_to_nobody_in_particular() {
+    let Some(mut ground) = Ground::start() else { return };
+    walk_on(&ground, "anonymous", &open::anonymous());
+    walk_on(&ground, "a kubelet that asks", &open::kubelet_closed());
+    let lets_in = json!({"authentication": {"anonymous": {"enabled": true}}, "authorization": {"mode": "AlwaysAllow"}});
+    ground.cluster.restart_kubelet(lets_in, &[]).unwrap();
+    walk_on(&ground, "a kubelet that lets in", &open::kubelet_open());
+    ground.cluster.restart_apiserver(&["--anonymous-auth=false".into()]).unwrap();
+    walk_on(&ground, "no anonymous requests", &open::closed());
 }
