@@ -5,6 +5,7 @@ pub mod host_path;
 pub mod pod_security;
 pub mod rbac;
 pub mod reach;
+pub mod remedy;
 pub mod selector;
 
 /// Why a kind is incomplete in files: whether there is more of it, and how it is set up, no file says.

@@ -22,7 +22,7 @@ fn check(id: &str, about: &str, severity: Severity, title: &str, require: &str) 
         require: Some(Predicate::compile(require, kind).unwrap()),
         manual: None,
         show: Vec::new(),
-        remedy: Remedy { safety: Safety::Disruptive, edits: Vec::new(), fix: format!("Mend {id}."), by_hand: None },
+        remedy: Remedy { safety: Safety::Disruptive, edits: Vec::new(), changes: Vec::new(), fix: format!("Mend {id}."), by_hand: None },
         rationale: format!("Why `{id}` matters.\n\nWhat breaks.\n"),
         cases: Vec::new(),
         file: format!("checks/{id}.md"),
