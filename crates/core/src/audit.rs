@@ -10,7 +10,7 @@ use crate::component::Component;
 use crate::fact::Fact;
 use crate::identity;
 use crate::judge::{Finding, Judgement, judge_target};
-use crate::kubernetes::remedy::{self, Index, Proposal};
+use crate::kubernetes::remedy::{self, Index, Places, Proposal};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Severity, Verdict};
 use crate::waiver::Waiver;
@@ -43,7 +43,7 @@ pub struct Audit<'a> {
     /// Whether no finding was dropped.
     whole: bool,
     /// For each target its components by their ids, once somebody asks for it.
-    indices: Vec<OnceLock<Index<'a>>>,
+    places: Vec<OnceLock<Places>>,
 }
 
 /// A control with what was found about it.
@@ -93,7 +93,7 @@ impl<'a> Audit<'a> {
             controls_of: HashMap::new(),
             wanted,
             whole: true,
-            indices: snapshot.targets.iter().map(|_| OnceLock::new()).collect(),
+            places: snapshot.targets.iter().map(|_| OnceLock::new()).collect(),
         };
         audit.index(benchmark);
         audit.apply_waivers();
@@ -191,8 +191,9 @@ impl<'a> Audit<'a> {
     pub fn proposals(&self, finding: &Finding) -> Vec<Proposal> {
         let changes = &self.check(finding).remedy.changes;
         let Some(component) = self.component(finding).filter(|_| !changes.is_empty()) else { return Vec::new() };
-        let index = self.indices[finding.target].get_or_init(|| Index::new(&self.snapshot.targets[finding.target]));
-        remedy::proposals(changes, index, component)
+        let target = &self.snapshot.targets[finding.target];
+        let places = self.places[finding.target].get_or_init(|| Places::of(target));
+        remedy::proposals(changes, &Index { target, places }, component)
     }
 
     /// A finding's fingerprint: the same for the same check on the same component, also after it was re-created.

@@ -123,22 +123,34 @@ impl Proposal {
     }
 }
 
+/// Where in a target the components of each id stand.
+#[derive(Debug, Default)]
+pub struct Places(HashMap<Box<str>, Vec<usize>>);
+
+impl Places {
+    /// Looks through a target once.
+    pub fn of(target: &Target) -> Self {
+        let mut out: HashMap<Box<str>, Vec<usize>> = HashMap::with_capacity(target.components.len());
+        for (i, component) in target.components.iter().enumerate() {
+            out.entry(component.id.clone()).or_default().push(i);
+        }
+        Self(out)
+    }
+}
+
 /// The components of a target by their ids.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Index<'a> {
-    target: &'a Target,
-    by_id: HashMap<(&'static str, &'a str), &'a Component>,
+    /// The target.
+    pub target: &'a Target,
+    /// Its places.
+    pub places: &'a Places,
 }
 
 impl<'a> Index<'a> {
-    /// Looks through a target once.
-    pub fn new(target: &'a Target) -> Self {
-        let by_id = target.components.iter().map(|c| ((c.kind.name, &*c.id), c)).collect();
-        Self { target, by_id }
-    }
-
     fn get(&self, kind: &'static str, id: &str) -> Option<&'a Component> {
-        self.by_id.get(&(kind, id)).copied()
+        let of_id = self.places.0.get(id)?.iter().filter_map(|i| self.target.components.get(*i));
+        of_id.into_iter().find(|component| component.kind.name == kind)
     }
 
     /// The containers of a pod, in its order of names.
