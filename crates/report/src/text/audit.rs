@@ -56,7 +56,7 @@ impl Text<'_, '_> {
         self.beyond(&Columns { id: 0, word }, out)?;
         for (is, why) in [
             (is_outside_files as fn(&str) -> bool, "only a cluster knows, since these are files"),
-            (is_not_asked_for, "follows from namespaces that were not asked for"),
+            (is_not_asked_for as fn(&str) -> bool, "follows from namespaces that were not asked for"),
         ] {
             let left_out = (0..self.audit.findings.len()).filter(|i| self.reason(*i).is_some_and(is)).count();
             if left_out > 0 && !self.options.all {

@@ -379,12 +379,10 @@ fn rights() -> Vec<Case> {
         "everything",
         &json!({ "rules": [{ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }] }),
     );
-    let shared = binding("shared", "everything", json!([user("eve"), account(NAMESPACE, "robot"), user("jane")]));
-    out.push(object(
-        "subject/not-all-powerful",
-        "eve",
-        vec![everything, made("robot"), shared, binding("own", "everything", json!([user("eve")]))],
-    ));
+    let shared = binding("shared", "everything", json!([user("kim"), user("eve"), user("jane")]));
+    let robots = binding("robots", "everything", json!([account(NAMESPACE, "robot"), user("jane")]));
+    let own = binding("own", "everything", json!([user("eve")]));
+    out.push(object("subject/not-all-powerful", "eve", vec![everything, made("robot"), shared, robots, own]));
     for check in POWERS {
         let known = out.iter().any(|case| case.check == *check);
         if !known {
@@ -602,7 +600,8 @@ fn admission() -> Vec<Case> {
         "warned",
         &json!({ "spec": { "policyName": "warned", "validationActions": ["Warn"] } }),
     );
-    let dry = |check, objects| Case { check, component: "guard.remedies.test".into(), objects, then: Then::DryRun };
+    let dry =
+        |check, objects| Case { check, component: "guards/guard.remedies.test".into(), objects, then: Then::DryRun };
     vec![
         dry("admission/fails-closed", vec![configuration]),
         dry("admission/namespaces-not-exempt", vec![]),

@@ -58,32 +58,25 @@ fn id(subject: &Value) -> String {
     if kind == "ServiceAccount" { format!("{kind}/{namespace}/{name}") } else { format!("{kind}/{name}") }
 }
 
-/// The binding without some subjects; without any subject left it goes.
+/// The binding without some subjects; without any subject left it goes. By their places, each held against what was read:
+/// a list written anew would give back what somebody took out meanwhile.
 fn without_those(binding: &Component, is_out: impl Fn(&Value) -> bool) -> Option<Proposal> {
     let object = object::of(binding)?;
     let subjects = binding.value("subjects").as_list()?;
-    // A list of which not all is known cannot be written anew.
-    if subjects.iter().any(|subject| text_of_kind(subject).is_none()) {
-        return None;
-    }
-    let left: Vec<Json> = subjects.iter().filter(|subject| !is_out(subject)).map(subject).collect();
-    if left.len() == subjects.len() {
-        return None;
-    }
-    let act = if left.is_empty() { Act::Delete } else { Act::Patch(Form::Merge, json!({ "subjects": left })) };
+    let out: Vec<usize> = (0..subjects.len()).filter(|i| is_out(&subjects[*i])).collect();
+    let act = match out.len() {
+        0 => return None,
+        all if all == subjects.len() => Act::Delete,
+        _ => {
+            let operations = out.iter().rev().flat_map(|i| {
+                let test = |part: &str| {
+                    let is = field(&subjects[*i], part);
+                    json!({ "op": "test", "path": format!("/subjects/{i}/{part}"), "value": is })
+                };
+                [test("kind"), test("name"), json!({ "op": "remove", "path": format!("/subjects/{i}") })]
+            });
+            Act::Patch(Form::Operations, Json::Array(operations.collect()))
+        }
+    };
     Some(Proposal { object, act })
-}
-
-fn text_of_kind(subject: &Value) -> Option<&str> {
-    let known = |name: &str| subject.field(name).and_then(Value::as_str);
-    known("name").and(known("namespace")).and(known("kind"))
-}
-
-fn subject(subject: &Value) -> Json {
-    let (kind, name) = (field(subject, "kind"), field(subject, "name"));
-    if kind == "ServiceAccount" {
-        json!({ "kind": kind, "name": name, "namespace": field(subject, "namespace") })
-    } else {
-        json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name })
-    }
 }
