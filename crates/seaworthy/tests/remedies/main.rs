@@ -198,3 +198,61 @@ fn every_check_whose_remedy_changes_objects_is_tried() {
     }
     assert!(excused.values().all(|why| !why.is_empty()));
 }
+
+/// What the bed cannot fail, by facts alone.
+#[test]
+fn what_no_bed_shows_is_worked_out_from_the_facts() {
+    use seaworthy_core::component::Component;
+    use seaworthy_core::fact::Source;
+    use seaworthy_core::kubernetes::remedy::{Act, Form, Index, Places, proposals};
+    use seaworthy_core::schema::kubernetes::{CONTAINER, NAMESPACE, POD};
+    use seaworthy_core::snapshot::Target;
+    use seaworthy_core::value::Value as Fact;
+
+    let catalog = Catalog::embedded();
+    let set = |component: &mut Component, name: &str, value: Fact| component.set(name, value, Source::place("test"));
+    let mut pod = Component::new(&POD, "Pod/shop/web", "shop/web");
+    let texts: &[(&str, &str)] =
+        &[("namespace", "shop"), ("name", "web"), ("workload", "Deployment/web"), ("workload_kind", "Deployment")];
+    texts.iter().for_each(|(name, value)| set(&mut pod, name, (*value).into()));
+    set(&mut pod, "containers", Fact::strings(["app"]));
+    set(&mut pod, "naked", false.into());
+    let mut app = Component::new(&CONTAINER, "Pod/shop/web/app", "shop/web/app");
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let texts: &[(&str, &str)] = &[("name", "app"), ("pod", "Pod/shop/web"), ("kind", "regular"), ("image", "r.test/app:1")];
+    texts.iter().for_each(|(name, value)| set(&mut app, name, (*value).into()));
+    set(&mut app, "image_ids", Fact::strings([format!("r.test/app@{digest}")]));
+    let mut shop = Component::new(&NAMESPACE, "Namespace/shop", "shop");
+    set(&mut shop, "name", "shop".into());
+    set(&mut shop, "invalid_labels", Fact::strings(["pod-security.kubernetes.io/audit=strict"]));
+
+    let patch = |platform: &str, check: &str, of: &Component| {
+        let mut target = Target::new("t", platform, "");
+        target.components = vec![pod.clone(), app.clone(), shop.clone()];
+        let places = Places::of(&target);
+        let changes = &catalog.check(&format!("kubernetes/{check}")).unwrap().remedy.changes;
+        proposals(changes, &Index { target: &target, places: &places }, of)
+    };
+    let strategic = |spec: Value| vec![Act::Patch(Form::Strategic, json!({ "spec": { "template": spec } }))];
+    let acts = |check: &str, of: &Component| {
+        patch("kubernetes", check, of).into_iter().map(|proposal| proposal.act).collect::<Vec<_>>()
+    };
+    let pinned = json!({ "spec": { "containers": [{ "name": "app", "image": format!("r.test/app:1@{digest}") }] } });
+    assert_eq!(acts("container/image-pinned", &app), strategic(pinned));
+    let labels = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/audit": "restricted" } } });
+    assert_eq!(acts("namespace/pod-security-labels-valid", &shop), [Act::Patch(Form::Merge, labels)]);
+    let pids = json!({ "spec": { "hostPID": null } });
+    assert_eq!(acts("pod/own-pid-namespace", &pod), strategic(pids));
+    // In a file it is the manifest that is changed, and nothing is said to the cluster of whoever reads it.
+    let told = patch("files", "pod/own-pid-namespace", &pod);
+    assert!(told.iter().all(|proposal| matches!(proposal.act, Act::Piece(..)) && proposal.commands().is_empty()));
+    // Who is at the top is not known: whatever is patched might be put back.
+    let mut lost = pod.clone();
+    lost.id = "Pod/shop/lost".into();
+    lost.set_unknown("workload", "denied", Source::place("test"));
+    let mut target = Target::new("t", "kubernetes", "");
+    target.components = vec![lost.clone()];
+    let places = Places::of(&target);
+    let changes = &catalog.check("kubernetes/pod/own-pid-namespace").unwrap().remedy.changes;
+    assert!(proposals(changes, &Index { target: &target, places: &places }, &lost).is_empty());
+}
