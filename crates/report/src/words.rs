@@ -162,17 +162,14 @@ pub fn gaps<'a>(audit: &Audit<'a>) -> Vec<(&'a Target, Gap)> {
         out.extend(target.gaps.iter().map(|g| (target, g.clone())));
         // What no file holds is one gap, not one for each kind.
         let (outside, lists): (Vec<_>, Vec<_>) = target.incomplete.iter().partition(|(_, why)| is_outside_files(why));
-        let (elsewhere, lists): (Vec<_>, Vec<_>) = lists.into_iter().partition(|(_, why)| is_not_asked_for(why));
-        let mut together = |left_out: &[(&&'static str, &String)], source: &str, reason: &str| {
-            if !left_out.is_empty() {
-                let kinds: Vec<String> = left_out.iter().map(|(name, _)| format!("{}s", kind(name))).collect();
-                let affects = format!("checks of {}", kinds.join(", "));
-                out.push((target, Gap { source: source.to_owned(), reason: reason.to_owned(), affects }));
-            }
-        };
-        together(&outside, "the cluster", ONLY_A_CLUSTER);
-        together(&elsewhere, "other namespaces", elsewhere.first().map_or("", |(_, why)| why.as_str()));
-        out.extend(lists.into_iter().map(|(name, reason)| {
+        // What was not asked for is one gap already.
+        let lists = lists.into_iter().filter(|(_, why)| !is_not_asked_for(why));
+        if !outside.is_empty() {
+            let kinds: Vec<String> = outside.iter().map(|(name, _)| format!("{}s", kind(name))).collect();
+            let (source, reason) = ("the cluster".to_owned(), ONLY_A_CLUSTER.to_owned());
+            out.push((target, Gap { source, reason, affects: format!("checks of {}", kinds.join(", ")) }));
+        }
+        out.extend(lists.map(|(name, reason)| {
             let source = format!("the list of {}s", kind(name));
             (target, Gap { source, reason: reason.clone(), affects: format!("checks of {}s", kind(name)) })
         }));

@@ -174,6 +174,21 @@ fn what_a_remedy_prints_is_taken_by_the_server_and_the_check_passes() {
     };
     assert!(left.is_empty(), "still open:\n{}", left.join("\n"));
     println!("{} checks, {} commands taken", cases.len(), lines.len());
+    one_namespace(&bed);
+}
+
+/// What was not asked for is told once, not of every kind and check.
+fn one_namespace(bed: &Bed) {
+    let config = bed.cluster.kubeconfig().display().to_string();
+    let arguments = ["audit", "--kubeconfig", &config, "--only", "kubernetes", "-n", "bare"];
+    let text = bed.sea.run(&arguments).out;
+    assert_eq!(text.matches("follows from namespaces that were not asked for").count(), 1, "{text}");
+    assert_eq!(text.matches("(--namespace)").count(), 0, "{text}");
+    let gaps = bed.sea.run(&[&arguments[..], &["--gaps"]].concat()).out;
+    assert_eq!(gaps.matches("other namespaces were not asked for").count(), 1, "{gaps}");
+    assert_eq!(gaps.matches("(--namespace)").count(), 0, "{gaps}");
+    let all = bed.sea.run(&[&arguments[..], &["--all"]].concat()).out;
+    assert!(all.contains("(--namespace)"), "{all}");
 }
 
 fn found<'a>(findings: &'a BTreeMap<(String, String), Value>, case: &Case) -> &'a Value {
@@ -219,7 +234,8 @@ fn what_no_bed_shows_is_worked_out_from_the_facts() {
     set(&mut pod, "naked", false.into());
     let mut app = Component::new(&CONTAINER, "Pod/shop/web/app", "shop/web/app");
     let digest = format!("sha256:{}", "a".repeat(64));
-    let texts: &[(&str, &str)] = &[("name", "app"), ("pod", "Pod/shop/web"), ("kind", "regular"), ("image", "r.test/app:1")];
+    let texts: &[(&str, &str)] =
+        &[("name", "app"), ("pod", "Pod/shop/web"), ("kind", "regular"), ("image", "r.test/app:1")];
     texts.iter().for_each(|(name, value)| set(&mut app, name, (*value).into()));
     set(&mut app, "image_ids", Fact::strings([format!("r.test/app@{digest}")]));
     let mut shop = Component::new(&NAMESPACE, "Namespace/shop", "shop");
