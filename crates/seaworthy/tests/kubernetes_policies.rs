@@ -175,7 +175,7 @@ const BY_A_PERSON: &[&str] = &["subject/masters-known", "cluster/external-secret
 
 #[test]
 fn section_5_passes_fails_and_is_unknown_on_a_real_cluster() {
-    let catalog = Catalog::embedded();
+    let catalog = &Catalog::embedded();
     let named: BTreeSet<String> = BOTH
         .iter()
         .map(|(check, ..)| *check)
@@ -241,6 +241,10 @@ fn the_whole(cluster: &Cluster, catalog: &Catalog, before: &Found) {
         cluster.apply(&[agent]);
         let found = judged(catalog, cluster.kubeconfig());
         assert_eq!(of(&found, "cluster/policies-enforced"), [wanted], "{image}");
+        // The last stays: what follows asks which right its being seen takes.
+        if wanted == Verdict::Fail {
+            break;
+        }
         assert_eq!(cluster.delete("/api/v1/namespaces/kube-system/pods/agent?gracePeriodSeconds=0").0, 200);
     }
     cluster.apply(&[pod(

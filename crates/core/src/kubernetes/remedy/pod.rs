@@ -177,7 +177,7 @@ pub(super) fn off_control_plane(draft: &mut Draft<'_>) {
 /// Of variables that stand twice only the last stays, which is the one that counts.
 pub(super) fn once<'a>(container: &'a Component, draft: &mut Draft<'a>) {
     // Lists are not told apart by names that stand in them twice: by their places, each held against what was read.
-    let place = container.fact("env_names").source.field.clone();
+    let place = container.fact("env_names").source.to_string();
     let Some(at) = place.find("ontainers[") else { return };
     let at = if place[..at].ends_with("initC") { at - 5 } else { at.saturating_sub(1) };
     let Some((list_name, rest)) = place[at..].split_once('[') else { return };

@@ -6,6 +6,7 @@ use super::draft::Draft;
 use super::{Act, Form, Index, ObjectRef, Proposal, field, list, object, pod, text, violations};
 use crate::component::Component;
 use crate::kubernetes::pod_security::CAPABILITIES;
+use crate::schema::kubernetes::POD;
 use crate::value::Value;
 
 /// One rule: what it makes of a component goes into the draft of its pod, or beside it.
@@ -41,6 +42,7 @@ const BY_NAME: &[(&str, Rule)] = &[
     }),
     ("no-dangerous-capabilities", |_, c, draft, _| in_container(c, draft, no_dangerous)),
     ("no-raw-sockets", |_, c, draft, _| in_container(c, draft, no_raw)),
+    ("no-idle-tokens", |index, c, _, out| no_idle_tokens(index, c, out)),
     ("budgets", |_, c, _, out| budgets(c, out)),
     ("valid-labels", |_, c, _, out| valid_labels(c, out)),
     ("own-namespace-out", |index, c, _, out| own_namespace_out(index, c, out)),
@@ -264,6 +266,20 @@ fn no_raw<'a>(container: &'a Component, draft: &mut Draft<'a>) {
     let added: Vec<&str> = list(container, "capabilities_added").iter().filter_map(Value::as_str).collect();
     let kept: Vec<&str> = added.into_iter().filter(|c| !matches!(*c, "NET_RAW" | "ALL")).collect();
     violations::keep_capabilities(draft, container, &kept, &["NET_RAW"]);
+}
+
+/// The account gives its token to nobody who does not ask; pods that have it already are made anew without.
+fn no_idle_tokens(index: &Index<'_>, account: &Component, out: &mut Vec<Proposal>) {
+    const MOST: usize = 16;
+    let none = json!({ "automountServiceAccountToken": false });
+    out.extend(object::patched(account, none.clone()));
+    for id in list(account, "mounted_by").iter().filter_map(Value::as_str).take(MOST) {
+        if let Some(pod) = index.get(POD.name, id) {
+            let mut draft = Draft::new(pod, Vec::new());
+            draft.pod(&none);
+            out.extend(draft.finish());
+        }
+    }
 }
 
 fn budgets(namespace: &Component, out: &mut Vec<Proposal>) {
