@@ -129,7 +129,7 @@ fn a_kustomization_tells_patches_from_resources() {
 
 #[test]
 fn objects_of_apis_that_were_taken_away_are_not_passed_over() {
-    let old = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: web}\n---\napiVersion: \
+    let old = "apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: web}\n---\napiVersion: \
                policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: b}\n";
     let of = |text: &str, version: Option<&str>| {
         let version = version.map(|version| version.parse::<Version>().unwrap());
@@ -141,13 +141,13 @@ fn objects_of_apis_that_were_taken_away_are_not_passed_over() {
     assert_eq!(
         told,
         [
-            "extensions/v1beta1 Deployment web, not served since 1.16: manifest.yaml:1",
+            "extensions/v1beta1 Ingress web, not served since 1.22: manifest.yaml:1",
             "policy/v1beta1 PodDisruptionBudget b, not served since 1.25: manifest.yaml:5"
         ]
     );
     // What the file says may be missing among what was read, and that is a gap, not another kind.
     let reasons: Vec<&str> = now.gaps.iter().map(|gap| &*gap.reason).collect();
-    assert!(reasons.iter().any(|why| why.contains("not served since 1.16; write it for apps/v1")), "{reasons:?}");
+    assert!(reasons.iter().any(|why| why.contains("not served since 1.22; write it for networking.k8s.io/v1")), "{reasons:?}");
     assert_eq!(removed(&of(old, Some("1.24"))).as_list().unwrap().len(), 1);
     assert!(removed(&of(old, None)).is_unknown());
     let good = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n";
