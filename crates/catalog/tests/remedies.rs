@@ -89,3 +89,76 @@ fn edits_are_of_the_kinds_that_are_carried_out() {
         }
     }
 }
+
+/// Checks of clusters whose remedies are settings of processes and files of nodes: commands on a machine.
+const OF_MACHINES: [&str; 7] = [
+    "kubernetes.file",
+    "kubernetes.apiserver",
+    "kubernetes.controller-manager",
+    "kubernetes.scheduler",
+    "kubernetes.etcd",
+    "kubernetes.kubelet",
+    "kubernetes.proxy",
+];
+
+/// Checks of objects for which no change of an object can be worked out, and why.
+const IN_WORDS: &[(&str, &str)] = &[
+    ("admission/authority-pinned", "which authority signs, only whoever runs the webhook knows"),
+    ("admission/inside", "the webhook has to run somewhere else first"),
+    ("admission/no-side-effects", "what the webhook does, its author knows; saying otherwise would be a lie"),
+    ("api-service/verified", "which authority signs, only whoever runs the service knows"),
+    ("certificate-request/no-lasting-client", "a certificate that was handed out cannot be taken back"),
+    ("cluster/administrator-by-role", "another credential is used"),
+    ("cluster/apis-served", "manifests are changed where they are written"),
+    ("cluster/external-secrets", "a store outside has to be chosen"),
+    ("cluster/images-verified", "an admission policy has to be chosen, with keys"),
+    ("cluster/namespaces-divide", "no object can change its namespace"),
+    ("cluster/policies-enforced", "a network plug-in has to be installed"),
+    ("cluster/server-verified", "the kubeconfig is changed, on the machine of whoever reads"),
+    ("cluster/version-supported", "the cluster is brought to another version"),
+    ("container/allowed-registry", "the image has to be copied"),
+    ("container/different-probes", "what tells a stuck program, its author knows"),
+    ("container/liveness-probe", "what tells a stuck program, its author knows"),
+    ("container/no-config-secrets", "the program has to read its secret from elsewhere"),
+    ("container/no-node-paths-by-claim", "the data have to move"),
+    ("container/no-retired-software", "another program has to take its place"),
+    ("container/no-ssh-server", "the image has to be built anew"),
+    ("container/no-sudo", "the command has to be another"),
+    ("container/not-equal-to-root", "the check of each setting that it names has the change"),
+    ("container/secrets-as-files", "the program has to read a file"),
+    ("ingress/backends-exist", "whether the route or the service is wrong, only its author knows"),
+    ("ingress/controller-maintained", "another controller has to be installed"),
+    ("ingress/hosts-uncontested", "whose host it is, people settle"),
+    ("ingress/no-wildcard-hosts", "which hosts are meant, only its author knows"),
+    ("namespace/default-unused", "no object can change its namespace"),
+    ("network-policy/matches-pods", "which pods are meant, only its author knows"),
+    ("network-policy/peers-exist", "which peers are meant, only its author knows"),
+    ("node/kubelet-not-ahead", "the node is brought to another version"),
+    ("pod/managed", "its whole manifest becomes that of a workload"),
+    ("pod/no-config-secrets", "the value moves into a Secret, which a person must hold"),
+    ("pod/not-in-default-namespace", "no object can change its namespace"),
+    ("role/no-wildcards", "what is used, the audit log knows"),
+    ("service/endpoints-ordinary", "who wrote it must be found first, else it is there again"),
+    ("service-account/default-not-used", "each workload that uses it has the change (pod/own-service-account)"),
+    ("service-account/power-out-of-reach", "a workload has to move to another namespace"),
+    ("subject/masters-known", "the group is in certificates, not in objects"),
+];
+
+#[test]
+fn remedies_of_a_clusters_objects_are_changes_or_say_why_not() {
+    let in_words: BTreeSet<String> = IN_WORDS.iter().map(|(check, _)| format!("kubernetes/{check}")).collect();
+    assert_eq!(in_words.len(), IN_WORDS.len());
+    let mut changed = 0;
+    let mut commands = 0;
+    for check in Catalog::embedded().checks.iter().filter(|check| check.id.starts_with("kubernetes/")) {
+        let has = !check.remedy.changes.is_empty();
+        if OF_MACHINES.contains(&check.about.as_str()) {
+            assert!(!has, "{}: no object of the API is a file or a flag", check.id);
+            commands += 1;
+        } else {
+            assert_ne!(has, in_words.contains(&check.id), "{}: changes, or a reason why there are none", check.id);
+            changed += usize::from(has);
+        }
+    }
+    assert!(changed > 120 && commands > 120, "{changed} changes, {commands} commands");
+}

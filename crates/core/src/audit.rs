@@ -1,7 +1,7 @@
 //! An audit: findings over a snapshot, with controls and waivers. What every rendering reads.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::assume::Place;
 use crate::benchmark::{Benchmark, Control};
@@ -10,6 +10,7 @@ use crate::component::Component;
 use crate::fact::Fact;
 use crate::identity;
 use crate::judge::{Finding, Judgement, judge_target};
+use crate::kubernetes::remedy::{self, Index, Places, Proposal};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Severity, Verdict};
 use crate::waiver::Waiver;
@@ -41,6 +42,8 @@ pub struct Audit<'a> {
     wanted: Vec<bool>,
     /// Whether no finding was dropped.
     whole: bool,
+    /// For each target its components by their ids, once somebody asks for it.
+    places: Vec<OnceLock<Places>>,
 }
 
 /// A control with what was found about it.
@@ -90,6 +93,7 @@ impl<'a> Audit<'a> {
             controls_of: HashMap::new(),
             wanted,
             whole: true,
+            places: snapshot.targets.iter().map(|_| OnceLock::new()).collect(),
         };
         audit.index(benchmark);
         audit.apply_waivers();
@@ -181,6 +185,15 @@ impl<'a> Audit<'a> {
         let mut facts = self.facts(finding);
         facts.truncate(decided);
         facts
+    }
+
+    /// What of a cluster's objects would have to change for a finding to pass, as far as it can be worked out.
+    pub fn proposals(&self, finding: &Finding) -> Vec<Proposal> {
+        let changes = &self.check(finding).remedy.changes;
+        let Some(component) = self.component(finding).filter(|_| !changes.is_empty()) else { return Vec::new() };
+        let target = &self.snapshot.targets[finding.target];
+        let places = self.places[finding.target].get_or_init(|| Places::of(target));
+        remedy::proposals(changes, &Index { target, places }, component)
     }
 
     /// A finding's fingerprint: the same for the same check on the same component, also after it was re-created.
@@ -312,7 +325,13 @@ mod tests {
             require: Some(Predicate::compile(require, &docker::CONTAINER).unwrap()),
             manual: None,
             show: Vec::new(),
-            remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
+            remedy: Remedy {
+                safety: Safety::Safe,
+                edits: Vec::new(),
+                changes: Vec::new(),
+                fix: "fix it".into(),
+                by_hand: None,
+            },
             rationale: String::new(),
             cases: Vec::new(),
             file: String::new(),

@@ -70,6 +70,38 @@ pub enum Edit {
     Swarm(BTreeMap<String, Setting>),
 }
 
+/// A change of objects of a cluster that would make a check of it pass: told to a person as the patch or manifest that the
+/// API server takes, never done. Texts are JSON; `{name}`, `{namespace}` and `{workload}` in its texts stand for the
+/// component's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// Laid over the specification of the pod, in its workload's template; null takes away.
+    Pod(String),
+    /// Laid over the container.
+    Container(String),
+    /// Laid over the workload itself.
+    Workload(String),
+    /// Laid over the specification of the Job, or of the Jobs that a CronJob makes.
+    Job(String),
+    /// Laid over the component's own object.
+    Object(String),
+    /// An object that is added.
+    Apply(String),
+    /// The component's own object goes.
+    Delete(bool),
+    /// What a fact lists as violations of Pod Security is mended: the fact, and the control where only one is meant.
+    Violations(Vec<String>),
+    /// The subject leaves the bindings that give it one of these powers.
+    Unbind(Vec<String>),
+    /// Subjects that a fact lists, or those named after it, leave the binding; an empty fact lists all.
+    Subjects(Vec<String>),
+    /// Host paths that a fact lists are mounted no more.
+    Unmount(String),
+    /// Worked out from the facts, by the rule of this name.
+    Worked(String),
+}
+
 /// What would make a check pass.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Remedy {
@@ -78,6 +110,9 @@ pub struct Remedy {
     /// The changes; none when it is a person's to do.
     #[serde(default)]
     pub edits: Vec<Edit>,
+    /// What of a cluster's objects would have to change.
+    #[serde(default)]
+    pub changes: Vec<Change>,
     /// What to do, in words and a command.
     pub fix: String,
     /// Why it is never done by a plan, where that is so: a clause.

@@ -11,6 +11,7 @@ use seaworthy_core::verdict::Verdict;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
+use crate::proposal::{self, ChangeOut};
 use crate::words;
 
 mod model;
@@ -281,6 +282,8 @@ struct FactOut<'r> {
 struct RemedyOut<'r> {
     safety: &'r str,
     fix: &'r str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<ChangeOut>,
 }
 
 #[derive(Serialize)]
@@ -314,7 +317,11 @@ fn finding<'r>(audit: &'r Audit<'_>, i: usize, finding: &'r Finding, controls: &
             .map(|(name, fact)| FactOut { name, value: &fact.value, source: fact.source.to_string() })
             .collect(),
         reason: finding.judgement.reason.as_deref(),
-        remedy: open.then(|| RemedyOut { safety: check.remedy.safety.word(), fix: &check.remedy.fix }),
+        remedy: open.then(|| RemedyOut {
+            safety: check.remedy.safety.word(),
+            fix: &check.remedy.fix,
+            changes: proposal::of(audit, finding).into_iter().map(ChangeOut::of).collect(),
+        }),
         waiver: audit.waived[i].map(|w| {
             let waiver = &audit.waivers[w];
             WaiverOut { reason: &waiver.reason, owner: &waiver.owner, expires: &waiver.expires }

@@ -11,6 +11,7 @@ use seaworthy_core::verdict::Verdict;
 
 use crate::clean::{bounded, one_line, shown};
 use crate::group::{Group, groups};
+use crate::proposal;
 use crate::{Options, Report, words};
 
 /// The most components that an entry names.
@@ -162,7 +163,29 @@ fn entry(audit: &Audit<'_>, group: &Group<'_, '_>, out: &mut dyn Write) -> io::R
     for (name, fact) in &group.facts {
         writeln!(out, "  - {}", said(name, fact))?;
     }
+    changes(audit, &group.members, "  ", out)
+}
+
+/// The most lines of what would have to change that a group is given.
+const CHANGES: usize = 8;
+
+/// What would have to change in a cluster, each line to be copied as it stands.
+fn changes(audit: &Audit<'_>, findings: &[usize], indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (lines, more) = proposal::lines(audit, findings, CHANGES);
+    for line in &lines {
+        writeln!(out, "{indent}- {}", command(line))?;
+    }
+    if !lines.is_empty() && more > 0 {
+        writeln!(out, "{indent}- and those of {more} more, in the JSON report")?;
+    }
     Ok(())
+}
+
+/// A line to copy, as code that keeps every character of it.
+fn command(line: &str) -> String {
+    let longest = line.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    if longest == 0 { format!("{fence}{line}{fence}") } else { format!("{fence} {line} {fence}") }
 }
 
 /// A fact with its source.

@@ -5,7 +5,7 @@ use seaworthy_core::audit::{Audit, ControlResult};
 use seaworthy_core::benchmark::{Benchmark, Section};
 use seaworthy_core::check::Check;
 use seaworthy_core::judge::Finding;
-use seaworthy_core::kubernetes::{ONLY_A_CLUSTER, is_outside_files};
+use seaworthy_core::kubernetes::{ONLY_A_CLUSTER, is_not_asked_for, is_outside_files};
 use seaworthy_core::remedy::Edit;
 use seaworthy_core::snapshot::{Gap, Target};
 use seaworthy_core::step::{Counted, Forecast, Priority};
@@ -162,12 +162,14 @@ pub fn gaps<'a>(audit: &Audit<'a>) -> Vec<(&'a Target, Gap)> {
         out.extend(target.gaps.iter().map(|g| (target, g.clone())));
         // What no file holds is one gap, not one for each kind.
         let (outside, lists): (Vec<_>, Vec<_>) = target.incomplete.iter().partition(|(_, why)| is_outside_files(why));
+        // What was not asked for is one gap already.
+        let lists = lists.into_iter().filter(|(_, why)| !is_not_asked_for(why));
         if !outside.is_empty() {
             let kinds: Vec<String> = outside.iter().map(|(name, _)| format!("{}s", kind(name))).collect();
             let (source, reason) = ("the cluster".to_owned(), ONLY_A_CLUSTER.to_owned());
             out.push((target, Gap { source, reason, affects: format!("checks of {}", kinds.join(", ")) }));
         }
-        out.extend(lists.into_iter().map(|(name, reason)| {
+        out.extend(lists.map(|(name, reason)| {
             let source = format!("the list of {}s", kind(name));
             (target, Gap { source, reason: reason.clone(), affects: format!("checks of {}s", kind(name)) })
         }));

@@ -82,6 +82,11 @@ impl Cluster {
         self.apply(&[json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } })]);
     }
 
+    /// Where the bed's kubectl is.
+    pub fn kubectl_program(&self) -> std::path::PathBuf {
+        self.binaries.kubernetes.join("kubectl")
+    }
+
     /// Runs kubectl as the administrator.
     pub fn kubectl(&self, arguments: &[&str]) -> Output {
         self.kubectl_as(&self.kubeconfig(), arguments, b"")
@@ -92,7 +97,7 @@ impl Cluster {
     /// # Panics
     /// Where it cannot be started.
     pub fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str], input: &[u8]) -> Output {
-        let mut command = Command::new(self.binaries.kubernetes.join("kubectl"));
+        let mut command = Command::new(self.kubectl_program());
         command.args(arguments).env("KUBECONFIG", kubeconfig).env("HOME", self.started.dir.join("users"));
         for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
             command.env_remove(name).env_remove(name.to_lowercase());

@@ -1,8 +1,9 @@
 //! One check from one Markdown file.
 
 use seaworthy_core::check::{Case, Check};
+use seaworthy_core::kubernetes::remedy;
 use seaworthy_core::predicate::Predicate;
-use seaworthy_core::remedy::{Edit, Remedy, Safety, Setting};
+use seaworthy_core::remedy::{Change, Edit, Remedy, Safety, Setting};
 use seaworthy_core::schema::{self, Kind};
 use seaworthy_core::verdict::{Severity, Verdict};
 use serde::Deserialize;
@@ -30,6 +31,8 @@ struct FrontRemedy {
     safety: Safety,
     #[serde(default)]
     edits: Vec<Spanned<toml::Table>>,
+    #[serde(default)]
+    changes: Vec<Spanned<Change>>,
     fix: String,
     by_hand: Option<String>,
 }
@@ -67,7 +70,7 @@ pub fn parse(file: &str, text: &str) -> Result<Check, Vec<LoadError>> {
         let message = format!("{} has no fact `{}`", kind.name, name.get_ref());
         errors.push(LoadError::at(file, text, front.start + name.span().start, message));
     }
-    let remedy = remedy(file, text, front.start, parsed.remedy, &mut errors);
+    let remedy = remedy_of(file, text, front.start, kind, parsed.remedy, &mut errors);
     let (title, rationale) = prose(file, text, &mut errors);
     let check = Check {
         id: file.trim_start_matches("checks/").trim_end_matches(".md").to_owned(),
@@ -122,12 +125,27 @@ pub(super) fn compile(
     }
 }
 
-fn remedy(file: &str, text: &str, start: usize, front: FrontRemedy, errors: &mut Vec<LoadError>) -> Remedy {
+fn remedy_of(
+    file: &str,
+    text: &str,
+    start: usize,
+    kind: &'static Kind,
+    front: FrontRemedy,
+    errors: &mut Vec<LoadError>,
+) -> Remedy {
     let mut edits = Vec::new();
     for table in front.edits {
         let offset = start + table.span().start;
         match edit(table.into_inner()) {
             Ok(edit) => edits.push(edit),
+            Err(why) => errors.push(LoadError::at(file, text, offset, why)),
+        }
+    }
+    let mut changes = Vec::new();
+    for change in front.changes {
+        let offset = start + change.span().start;
+        match remedy::is_sound(change.get_ref(), kind) {
+            Ok(()) => changes.push(change.into_inner()),
             Err(why) => errors.push(LoadError::at(file, text, offset, why)),
         }
     }
@@ -141,7 +159,7 @@ fn remedy(file: &str, text: &str, start: usize, front: FrontRemedy, errors: &mut
     if by_hand.is_some() && (!edits.is_empty() || by_hand.as_deref() == Some("")) {
         errors.push(LoadError::at(file, text, start, "`by_hand` says why a remedy without edits has none"));
     }
-    Remedy { safety: front.safety, edits, fix: front.fix.trim().to_owned(), by_hand }
+    Remedy { safety: front.safety, edits, changes, fix: front.fix.trim().to_owned(), by_hand }
 }
 
 fn edit(table: toml::Table) -> Result<Edit, String> {

@@ -138,6 +138,8 @@ impl Whole {
     }
 
     fn put(&mut self, cluster: &mut Component) {
+        // Whatever an API server lists it serves.
+        cluster.set("removed_apis", Value::List(Vec::new()), Source::place("objects that the API server lists"));
         let nodes = self.why_not("Node");
         let mut set = |fact: &str, why: Option<Arc<str>>, value: Value, place: &'static str| match why {
             Some(why) => cluster.set_unknown(fact, why, Source::place(place)),

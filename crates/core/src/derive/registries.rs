@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::fact::Source;
-use crate::schema::docker;
+use crate::schema::{docker, kubernetes};
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 use crate::waiver::matches;
@@ -31,6 +31,19 @@ pub fn registries(snapshot: &mut Snapshot, allowed: Option<&[String]>) {
             (Some(_), other) => Value::unknown(other.reason().map_or("its address is not known", |r| r)),
         };
         registry.set("allowed", value, source.clone());
+    }
+    let source = Source::place("its image against seaworthy.toml");
+    let containers = snapshot.targets.iter_mut().flat_map(|target| target.components.iter_mut());
+    for container in containers.filter(|c| std::ptr::eq(c.kind, &kubernetes::CONTAINER)) {
+        let value = match (&allowed, container.value("image_registry")) {
+            (None, _) => Value::Null,
+            (Some(allowed), Value::Str(name)) => {
+                let name = name.to_ascii_lowercase();
+                allowed.iter().any(|pattern| matches(pattern, &name)).into()
+            }
+            (Some(_), other) => Value::unknown(other.reason().map_or("its image is not known", |r| r)),
+        };
+        container.set("registry_allowed", value, source.clone());
     }
 }
 
@@ -67,6 +80,29 @@ mod tests {
         assert_eq!(found(&["registry.example.com:5001"], &["registry.example.com"]), ["registry.example.com:5001"]);
         assert_eq!(found(&["docker.io", "quay.io"], &["docker.io"]), ["quay.io"]);
         assert_eq!(found(&["docker.io"], &[]), ["docker.io"]);
+    }
+
+    #[test]
+    fn images_of_pods_are_held_against_the_same_list() {
+        let mut target = crate::snapshot::Target::new("t", "kubernetes", "");
+        for registry in ["Registry.example.com", "docker.io", ""] {
+            let mut container = crate::component::Component::new(&kubernetes::CONTAINER, registry, registry);
+            if !registry.is_empty() {
+                container.set("image_registry", registry, Source::place("test"));
+            }
+            target.components.push(container);
+        }
+        let mut snapshot = Snapshot { tool: "0".into(), collected_at: 0, targets: vec![target] };
+        let mut allowed = |list: Option<&[String]>| {
+            registries(&mut snapshot, list);
+            let values = snapshot.targets[0].components.iter().map(|c| c.value("registry_allowed"));
+            values
+                .map(|value| if value.is_unknown() { "unknown".to_owned() } else { value.to_string() })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(allowed(Some(&["registry.example.com".into()])), ["true", "false", "unknown"]);
+        assert_eq!(allowed(Some(&[])), ["false", "false", "unknown"]);
+        assert_eq!(allowed(None), ["none", "none", "none"]);
     }
 
     #[test]

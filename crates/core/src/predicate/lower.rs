@@ -4,6 +4,7 @@ use std::fmt;
 
 use cel::common::ast::{self, IdedExpr, LiteralValue, SourceInfo, operators};
 
+use super::reserved::Masks;
 use super::{Expr, LONGEST, Order, Pattern, Quantifier, TextTest};
 use crate::schema::{Field, Kind, Type};
 
@@ -79,6 +80,7 @@ fn comparable(a: &Ty, b: &Ty) -> bool {
 
 struct Lowering<'a> {
     kind: &'static Kind,
+    masks: Masks,
     source: &'a SourceInfo,
     vars: Vec<(String, Ty)>,
     /// Facts that a guard to the left has proven not to be null.
@@ -94,8 +96,9 @@ pub(super) fn compile(text: &str, kind: &'static Kind) -> Result<Expr, Predicate
         let message = format!("nested deeper than {DEEPEST}");
         return Err(PredicateError { offset, message });
     }
-    let (tree, source) = parse(text)?;
-    let mut lowering = Lowering { kind, source: &source, vars: Vec::new(), present: Vec::new() };
+    let (masked, masks) = Masks::of(text, kind);
+    let (tree, source) = parse(&masked).map_err(|error| masks.in_words(error))?;
+    let mut lowering = Lowering { kind, masks, source: &source, vars: Vec::new(), present: Vec::new() };
     let (expr, ty) = lowering.lower(&tree)?;
     if ty != Ty::Bool {
         return Err(lowering.error(&tree, format!("the expression is a {ty}, not a truth value")));
@@ -188,6 +191,7 @@ impl Lowering<'_> {
     }
 
     fn ident(&self, tree: &IdedExpr, name: &str) -> Lowered {
+        let name = self.masks.meant(name);
         if let Some(i) = self.vars.iter().rposition(|(n, _)| n == name) {
             let var = u8::try_from(i).map_err(|_| self.error(tree, "quantifiers are nested too deep"))?;
             return Ok((Expr::Var(var), self.vars[i].1.clone()));
@@ -384,7 +388,7 @@ impl Lowering<'_> {
         let Ty::List(element) = range_ty else {
             return Err(self.error(&c.iter_range, format!("a {range_ty} is no list")));
         };
-        self.vars.push((c.iter_var.clone(), (*element).clone()));
+        self.vars.push((self.masks.meant(&c.iter_var).to_owned(), (*element).clone()));
         let lowered = match quantifier {
             Quantifier::Map => self.lower(body),
             _ => self.expect(body, &Ty::Bool).map(|e| (*e, Ty::Bool)),

@@ -8,6 +8,7 @@
 mod eval;
 mod lower;
 mod mend;
+mod reserved;
 #[cfg(test)]
 mod tests;
 

@@ -213,7 +213,7 @@ fn check(id: &str, about: &str, when: Option<&str>, require: Option<&str>) -> Ch
         require: require.map(|r| predicate(r, about)),
         manual: require.is_none().then(|| "look".into()),
         show: Vec::new(),
-        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), fix: "fix it".into(), by_hand: None },
+        remedy: Remedy { safety: Safety::Safe, edits: Vec::new(), changes: Vec::new(), fix: "fix it".into(), by_hand: None },
         rationale: String::new(),
         cases: Vec::new(),
         file: String::new(),

@@ -8,10 +8,14 @@ use super::facts::{self, Row};
 use super::text::{inline, name, sentence};
 use super::threats::NAMES;
 use crate::group::{Group, groups};
+use crate::proposal;
 use crate::words;
 
 /// The most groups of findings of a control.
 const GROUPS: usize = 8;
+
+/// The most lines of what would have to change that a group is given.
+const CHANGES: usize = 4;
 
 /// A section of the benchmark.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct FindingsView {
     pub reason: Option<String>,
     /// How to mend it, as HTML.
     pub fix: String,
+    /// What would have to change in a cluster, as lines to copy.
+    pub changes: Vec<String>,
     /// The facts of the first.
     pub facts: Vec<Row>,
 }
@@ -119,5 +125,6 @@ fn findings(assessment: &Assessment<'_>, of: &Group<'_, '_>) -> FindingsView {
         reason: of.reason.map(sentence),
         fix: if of.verdict == Verdict::Fail { inline(&of.check.remedy.fix) } else { String::new() },
         facts: rows,
+        changes: if of.waiver.is_none() { proposal::lines(audit, &of.members, CHANGES).0 } else { Vec::new() },
     }
 }

@@ -8,10 +8,14 @@ use seaworthy_core::threat::Status;
 
 use super::text::{inline, name, sentence};
 use super::threats::{subject, title};
+use crate::proposal;
 use crate::words;
 
 /// The most entries of the folded list of what comes after the first ones.
 const LATER: usize = 100;
+
+/// The most lines of what would have to change that a fix is given.
+const CHANGES: usize = 8;
 
 /// How things stand, in counts.
 #[derive(Debug)]
@@ -57,6 +61,8 @@ pub struct PriorityView {
     pub fix: String,
     /// The commands that plan it and tell more.
     pub commands: Vec<String>,
+    /// What would have to change in a cluster, as lines to copy.
+    pub changes: Vec<String>,
     /// The terms of its rank.
     pub why: Vec<String>,
     /// The threats that it answers: the catalogue's position, the title, the subjects.
@@ -94,6 +100,7 @@ fn priority(assessment: &Assessment<'_>, place: usize, of: &Priority) -> Priorit
             .into_iter()
             .chain(check.map(|c| format!("seaworthy explain {}", name(&c.id))))
             .collect(),
+        changes: proposal::lines(audit, &of.closes, CHANGES).0,
         why: of.why.iter().take(12).map(|w| sentence(w)).collect(),
         answers: answered(assessment, of),
         cuts: of.cuts.iter().copied().take(20).collect(),

@@ -390,6 +390,7 @@ impl Record<'_> {
             let of = controls(self.model, &check.id);
             writeln!(out, "- Fix for {} {of}: {}", code(&check.id), own(&check.remedy.fix).replace('\n', " "))?;
         }
+        super::changes(audit, &priority.closes, "", out)?;
         writeln!(out, "\nEvidence:\n")?;
         let mut lines: Vec<String> = Vec::new();
         for i in &priority.closes {

@@ -1,6 +1,5 @@
 //! A plan as text, JSON and Markdown.
 
-mod shell;
 mod told;
 
 use std::io::{self, Write};

@@ -6,8 +6,8 @@ use seaworthy_core::plan::{
 use seaworthy_core::remedy::Safety;
 use serde_json::Value;
 
-use super::shell::quoted;
 use crate::clean::{NAME, VALUE, bounded, one_line};
+use crate::shell::quoted;
 use crate::words::count;
 
 /// The most names and findings that one line lists.

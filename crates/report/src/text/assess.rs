@@ -8,12 +8,16 @@ use seaworthy_core::threat::Status;
 use super::Model;
 use crate::clean::{bounded, one_line};
 use crate::layout::{Edge, cut, names, width};
+use crate::proposal;
 use crate::words;
 
 /// Columns before the text of a summary line.
 const LABEL: usize = 13;
 /// How many terms of a rank are told; the other formats have all.
 const WHY: usize = 2;
+/// How many lines of what would have to change in a cluster are shown for a fix.
+const CHANGES: usize = 2;
+
 /// How many fixes of the smallest cut are named.
 const FIXES: usize = 6;
 
@@ -160,7 +164,12 @@ impl Model<'_, '_> {
         let command = planned.unwrap_or(explain);
         let room = page.width.saturating_sub(indent + width(&command) + 2);
         let left = cut(&format!("{} · {breaks}", priority.safety.word()), room.max(20));
-        page.edges(out, &Edge::plain(format!("{space}{left}")), &self.text.dim(command))
+        page.edges(out, &Edge::plain(format!("{space}{left}")), &self.text.dim(command))?;
+        // Never broken: what is copied must be what was meant.
+        for line in proposal::lines(self.text.audit, &priority.closes, CHANGES).0 {
+            writeln!(out, "{space}{line}")?;
+        }
+        Ok(())
     }
 
     /// `cuts 9 of 14 paths`.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use seaworthy_core::audit::ControlResult;
-use seaworthy_core::kubernetes::is_outside_files;
+use seaworthy_core::kubernetes::{is_not_asked_for, is_outside_files};
 use seaworthy_core::verdict::Verdict;
 
 use super::Text;
@@ -54,13 +54,14 @@ impl Text<'_, '_> {
             }
         }
         self.beyond(&Columns { id: 0, word }, out)?;
-        let outside = (0..self.audit.findings.len()).filter(|i| self.is_outside(*i)).count();
-        if outside > 0 && !self.options.all {
-            let outside = words::thousands(outside);
-            writeln!(
-                out,
-                "\n{outside} of what is unknown only a cluster knows, since these are files; --all shows it."
-            )?;
+        for (is, why) in [
+            (is_outside_files as fn(&str) -> bool, "only a cluster knows, since these are files"),
+            (is_not_asked_for as fn(&str) -> bool, "follows from namespaces that were not asked for"),
+        ] {
+            let left_out = (0..self.audit.findings.len()).filter(|i| self.reason(*i).is_some_and(is)).count();
+            if left_out > 0 && !self.options.all {
+                writeln!(out, "\n{} of what is unknown {why}; --all shows it.", words::thousands(left_out))?;
+            }
         }
         self.waivers(out)
     }
@@ -118,9 +119,13 @@ impl Text<'_, '_> {
         self.options.all || (!matches!(verdict, Verdict::Pass | Verdict::NotApplicable) && !self.is_outside(finding))
     }
 
-    /// Whether it is unknown because files are all that was given.
+    /// Whether it is unknown because files, or some namespaces, are all that was asked for.
     fn is_outside(&self, finding: usize) -> bool {
-        self.audit.findings[finding].judgement.reason.as_deref().is_some_and(is_outside_files)
+        self.reason(finding).is_some_and(|reason| is_outside_files(reason) || is_not_asked_for(reason))
+    }
+
+    fn reason(&self, finding: usize) -> Option<&str> {
+        self.audit.findings[finding].judgement.reason.as_deref()
     }
 
     /// Entries under one id; the id stands in the first, a title wherever it is another than in the one before.

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
+use seaworthy_core::kubernetes::NOT_ASKED_FOR;
 use seaworthy_core::schema::kubernetes::CLUSTER;
 use seaworthy_core::snapshot::{Gap, Snapshot, Target};
 use seaworthy_core::value::Value;
@@ -146,7 +147,7 @@ async fn lists(options: &Options, api: &Arc<Api>, served: &Arc<Served>, redactor
     }
     if !options.namespaces.is_empty() {
         let names = options.namespaces.join(", ");
-        let why = format!("only namespace {names} was asked for (--namespace)");
+        let why = format!("only namespace {names} {NOT_ASKED_FOR}");
         for wanted in wanted.iter().filter(|wanted| wanted.resource.namespaced) {
             feed.unread(wanted, &why);
         }

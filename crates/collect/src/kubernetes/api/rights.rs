@@ -99,7 +99,12 @@ const TOLD: &[(&str, &str, &str, &str)] = &[
         "secrets in ConfigMaps, settings of kube-proxy",
     ),
     ("", "services", "what is published to whom", "what is reached from outside, and by which name"),
-    ("", "endpoints", "whom services lead to", "where services without a selector lead"),
+    (
+        "discovery.k8s.io",
+        "endpointslices",
+        "whom services lead to",
+        "services that lead to nodes or to a cloud's metadata",
+    ),
     ("", "serviceaccounts", "who pods act as", "tokens that are mounted without need"),
     (
         "",

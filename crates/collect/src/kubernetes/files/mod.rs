@@ -5,6 +5,7 @@
 
 mod kustomize;
 mod object;
+mod removed;
 mod set;
 mod version;
 mod walk;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use seaworthy_core::snapshot::{Gap, Target};
+use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::object::Place;
@@ -35,6 +37,9 @@ const MOST_LISTS: usize = 8;
 
 /// The most sets of objects that cannot be in one cluster.
 const MOST_SETS: usize = 16;
+
+/// The most objects of APIs that are served no more that are told.
+const MOST_REMOVED: usize = 64;
 
 /// The most kinds that nothing reads and that are named.
 const MOST_NAMED: usize = 4;
@@ -56,6 +61,8 @@ pub(crate) struct Manifests<'r> {
     /// Files without an object, and objects of kinds that nothing reads.
     other_files: usize,
     other_kinds: BTreeMap<String, usize>,
+    /// Objects of APIs that are served no more: the first minor version without it, and what is told.
+    removed: Vec<(u16, String)>,
 }
 
 /// What a file was.
@@ -81,6 +88,7 @@ impl<'r> Manifests<'r> {
             objects: 0,
             other_files: 0,
             other_kinds: BTreeMap::new(),
+            removed: Vec::new(),
         }
     }
 
@@ -187,7 +195,18 @@ impl<'r> Manifests<'r> {
         }
     }
 
+    /// Remembers an object that is written for an API that is served no more.
+    fn removed(&mut self, json: &Json, place: &Place, line: usize) {
+        let (api, kind) = (text(json, "apiVersion"), text(json, "kind"));
+        if let Some(removed) = removed::of(&api, &kind).filter(|_| self.removed.len() < MOST_REMOVED) {
+            let name = crate::docker::history::within(json["metadata"]["name"].as_str().unwrap_or_default(), 253);
+            let told = format!("{api} {kind} {name}, not served since 1.{}: {}:{line}", removed.since, place.name);
+            self.removed.push((removed.since, told));
+        }
+    }
+
     fn object(&mut self, json: &mut Json, place: &Place, line: usize) {
+        self.removed(json, place, line);
         match object::accept(json) {
             Ok(resource) => {
                 self.objects += 1;
@@ -235,21 +254,38 @@ impl<'r> Manifests<'r> {
         target.about = self.about();
         target.gaps.append(&mut self.gaps);
         let mut more = Vec::new();
+        let removed = self.removed_apis();
         for (i, set) in self.sets.into_iter().enumerate() {
             let unread = |group, kind| match &self.hidden {
                 Some(reason) => Some(reason.as_str()),
                 None => self.unread.get(&(group, kind)).map(String::as_str),
             };
             if i == 0 {
-                set.finish(target, self.version, unread);
+                set.finish(target, self.version, removed.clone(), unread);
                 continue;
             }
             let mut other = Target::new(target.name.clone(), "files", target.address.clone());
             other.about = "objects of names that the others have already".to_owned();
-            set.finish(&mut other, self.version, unread);
+            set.finish(&mut other, self.version, removed.clone(), unread);
             more.push(other);
         }
         more
+    }
+
+    /// The objects that the version does not serve; unknown where files do not say the version, or hide objects.
+    fn removed_apis(&self) -> Value {
+        let told: Vec<Value> = match self.version {
+            None if self.removed.is_empty() => Vec::new(),
+            None => return Value::unknown("files do not say the version: --kubernetes-version does"),
+            Some(version) => {
+                let gone = self.removed.iter().filter(|(since, _)| *since <= version.minor);
+                gone.map(|(_, told)| Value::from(told.as_str())).collect()
+            }
+        };
+        match &self.hidden {
+            Some(reason) if told.is_empty() => Value::unknown(reason.as_str()),
+            _ => Value::List(told),
+        }
     }
 
     /// `7 objects in 3 files, 2 of kinds that no check reads (Foo, Bar), 1 file without any`.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
+use super::removed;
 use crate::docker::history::within;
 use crate::kubernetes::gather::{Resource, gatherers};
 
@@ -50,7 +51,7 @@ pub(super) fn accept(json: &mut Json) -> Result<Resource, Refused> {
         if matches!(group, "kustomize.config.k8s.io" | "skaffold" | "helm.toolkit.fluxcd.io") {
             return Err(Refused::NoObject);
         }
-        return Err(Refused::OtherKind(within(kind, 64).to_owned()));
+        return Err(older(api_version, kind));
     };
     let wrong = |why: String| Err(Refused::Wrong((resource.group, resource.kind), why));
     if !resource.versions.contains(&version) {
@@ -88,6 +89,26 @@ pub(super) fn accept(json: &mut Json) -> Result<Resource, Refused> {
         _ => return wrong(format!("a {kind} whose namespace is no text")),
     }
     Ok(resource)
+}
+
+/// An object of a kind that nothing reads under this name: that of an API that was taken away may stand for one that is
+/// read, so that it is missing there.
+fn older(api_version: &str, kind: &str) -> Refused {
+    let successor = removed::of(api_version, kind).and_then(|removed| {
+        let group = removed.instead.rsplit_once('/').map_or("", |(group, _)| group);
+        let all: &HashMap<(&str, &str), Resource> = &WANTED;
+        Some((all.get(&(group, kind)).filter(|_| !removed.instead.is_empty())?, removed))
+    });
+    match successor {
+        Some((resource, removed)) => Refused::Wrong(
+            (resource.group, resource.kind),
+            format!(
+                "{kind} of {api_version} is not served since 1.{}; write it for {}",
+                removed.since, removed.instead
+            ),
+        ),
+        None => Refused::OtherKind(within(kind, 64).to_owned()),
+    }
 }
 
 /// Whether a text where the API wants its own words is a variable of a template.

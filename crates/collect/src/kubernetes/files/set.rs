@@ -8,6 +8,7 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::kubernetes::{ONLY_A_CLUSTER, is_outside_files};
 use seaworthy_core::schema::kubernetes as schema;
 use seaworthy_core::snapshot::Target;
+use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::Version;
@@ -57,10 +58,11 @@ impl Set {
         mut self,
         target: &mut Target,
         version: Option<&Version>,
+        removed: Value,
         unread: impl Fn(&'static str, &'static str) -> Option<&'u str>,
     ) {
         // First, since what a field means when it is absent depends on the version.
-        target.components.push(cluster(version));
+        target.components.push(cluster(version, removed));
         for gatherer in &mut self.gatherers {
             for resource in gatherer.resources() {
                 match unread(resource.group, resource.kind) {
@@ -94,9 +96,10 @@ impl Set {
     }
 }
 
-fn cluster(version: Option<&Version>) -> Component {
+fn cluster(version: Option<&Version>, removed: Value) -> Component {
     let mut cluster = Component::new(&schema::CLUSTER, "cluster", "cluster");
     let source = || Source::place("--kubernetes-version");
+    cluster.set("removed_apis", removed, Source::place("apiVersion and kind of the objects"));
     match version {
         Some(version) => {
             cluster.set("version", version.text.as_str(), source());

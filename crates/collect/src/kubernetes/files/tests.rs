@@ -126,3 +126,31 @@ fn a_kustomization_tells_patches_from_resources() {
     }
     assert!(kustomize::read(b"a: [").is_none() && kustomize::read(b"\xff").is_none());
 }
+
+#[test]
+fn objects_of_apis_that_were_taken_away_are_not_passed_over() {
+    let old = "apiVersion: extensions/v1beta1\nkind: Ingress\nmetadata: {name: web}\n---\napiVersion: \
+               policy/v1beta1\nkind: PodDisruptionBudget\nmetadata: {name: b}\n";
+    let of = |text: &str, version: Option<&str>| {
+        let version = version.map(|version| version.parse::<Version>().unwrap());
+        target(text.as_bytes(), version.as_ref(), &Redactor::new())
+    };
+    let removed = |target: &Target| target.of(&CLUSTER).next().unwrap().value("removed_apis").clone();
+    let now = of(old, Some("1.35"));
+    let told: Vec<String> = removed(&now).as_list().unwrap().iter().map(Value::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "extensions/v1beta1 Ingress web, not served since 1.22: manifest.yaml:1",
+            "policy/v1beta1 PodDisruptionBudget b, not served since 1.25: manifest.yaml:5"
+        ]
+    );
+    // What the file says may be missing among what was read, and that is a gap, not another kind.
+    let reasons: Vec<&str> = now.gaps.iter().map(|gap| &*gap.reason).collect();
+    assert!(reasons.iter().any(|why| why.contains("not served since 1.22; write it for networking.k8s.io/v1")), "{reasons:?}");
+    assert_eq!(removed(&of(old, Some("1.24"))).as_list().unwrap().len(), 1);
+    assert!(removed(&of(old, None)).is_unknown());
+    let good = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n";
+    assert_eq!(removed(&of(good, None)), Value::List(Vec::new()));
+    assert!(removed(&of(&format!("{good}---\na: [\n"), Some("1.35"))).is_unknown());
+}

@@ -6,6 +6,7 @@ mod ingress;
 mod policy;
 pub(in crate::kubernetes) mod read;
 mod service;
+mod slices;
 mod tiered;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
+use seaworthy_core::kubernetes::is_not_asked_for;
 use seaworthy_core::schema::Kind;
 use seaworthy_core::schema::kubernetes::{INGRESS, NETWORK_POLICY, SERVICE};
 use seaworthy_core::snapshot::Target;
@@ -50,8 +52,9 @@ const ANTREA: &str = "crd.antrea.io";
 const OVN: &str = "k8s.ovn.org";
 const GATEWAY: &str = "gateway.networking.k8s.io";
 
-static RESOURCES: [Resource; 23] = [
+static RESOURCES: [Resource; 24] = [
     required(resource("", &["v1"], "services", "Service", true)),
+    required(resource("discovery.k8s.io", &["v1"], "endpointslices", "EndpointSlice", true)),
     required(resource(NETWORKING, &["v1"], "networkpolicies", "NetworkPolicy", true)),
     required(resource(NETWORKING, &["v1"], "ingresses", "Ingress", true)),
     required(resource(NETWORKING, &["v1"], "ingressclasses", "IngressClass", false)),
@@ -85,6 +88,7 @@ pub(super) struct NetworkGatherer {
     /// The classes that an ingress has which names none.
     default_classes: Vec<String>,
     unread: Vec<(&'static str, &'static str, Arc<str>)>,
+    slices: slices::Slices,
 }
 
 impl Gather for NetworkGatherer {
@@ -96,6 +100,7 @@ impl Gather for NetworkGatherer {
         let foreign =
             |called, namespaced, choose| foreign::policy(object, &Foreign { called, namespaced, choose }, redactor);
         let component = match (object.group(), object.kind()) {
+            ("discovery.k8s.io", "EndpointSlice") => return self.slices.add(object),
             ("", "Service") => service::service(object, redactor),
             (NETWORKING, "NetworkPolicy") => policy::policy(object, redactor),
             (NETWORKING, "Ingress") => ingress::ingress(object, redactor),
@@ -122,6 +127,7 @@ impl Gather for NetworkGatherer {
 
     fn finish(mut self: Box<Self>, target: &mut Target) {
         self.controllers(target.platform == "files");
+        self.endpoints();
         // Calico's own API and the store beneath it hold the same policies.
         let mut seen = HashSet::new();
         self.components.retain(|c| !c.id.starts_with("Calico") || seen.insert(c.id.clone()));
@@ -138,7 +144,7 @@ impl Gather for NetworkGatherer {
 fn part(kind: &str) -> Option<&'static Kind> {
     match kind {
         "Service" => Some(&SERVICE),
-        "IngressClass" | "GatewayClass" => None,
+        "IngressClass" | "GatewayClass" | "EndpointSlice" => None,
         "Ingress" | "Gateway" => Some(&INGRESS),
         route if route.ends_with("Route") => Some(&INGRESS),
         _ => Some(&NETWORK_POLICY),
@@ -155,6 +161,29 @@ impl NetworkGatherer {
             self.default_classes.push(name.clone());
         }
         self.controllers.insert(name, controller);
+    }
+
+    /// Says of each service where it leads beside its pods.
+    fn endpoints(&mut self) {
+        let unread = self.unread.iter().find(|(kind, ..)| *kind == "EndpointSlice").map(|(.., reason)| reason);
+        // Slices lie beside their services: those of other namespaces lead nowhere from here.
+        let unread = unread.filter(|reason| !is_not_asked_for(reason));
+        for service in self.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &SERVICE)) {
+            let found = self.slices.of(&service.name);
+            let value = match (unread, &found) {
+                (Some(reason), Value::List(items)) => {
+                    // What was read before the list broke off counts.
+                    let more = std::iter::once(Value::Unknown(Arc::clone(reason)));
+                    if items.is_empty() {
+                        Value::Unknown(Arc::clone(reason))
+                    } else {
+                        Value::List(items.iter().cloned().chain(more).collect())
+                    }
+                }
+                _ => found,
+            };
+            service.set("foreign_endpoints", value, Source::place("endpointslices"));
+        }
     }
 
     /// Looks up who serves each ingress and gateway.

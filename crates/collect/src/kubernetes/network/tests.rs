@@ -433,3 +433,37 @@ fn ingresses_say_where_they_lead_and_what_is_in_clear() {
     assert_eq!(bed.shows("HTTPRoute/shop/r", "parents"), "[shop/g]");
     assert_eq!(bed.shows("Service/shop/web", "exposed_by"), "[ingress]");
 }
+
+#[test]
+fn services_that_lead_to_nodes_are_told() {
+    let service = |name: &str| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"}, "spec": {"ports": [{"port": 80}]}});
+    let slice = |service: &str, by: &str, endpoints: Json| {
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": format!("{service}-1"), "namespace": "shop",
+            "labels": {"kubernetes.io/service-name": service, "endpointslice.kubernetes.io/managed-by": by}}, "endpoints": endpoints})
+    };
+    let pod = |address: &str| json!({"addresses": [address], "targetRef": {"kind": "Pod", "namespace": "shop", "name": "web-1"}});
+    let own = "endpointslice-controller.k8s.io";
+    let objects = [
+        service("web"),
+        service("hand"),
+        service("posed"),
+        service("cloud"),
+        slice("web", own, json!([pod("10.244.0.7"), pod("10.0.0.5")])),
+        slice("hand", "endpointslicemirroring-controller.k8s.io", json!([{"addresses": ["10.0.0.5", "192.0.2.1"]}])),
+        slice("posed", "somebody", json!([pod("10.0.0.5")])),
+        slice("cloud", own, json!([pod("169.254.169.254")])),
+    ];
+    let mut node = Component::new(&k8s::NODE, "Node/n1", "n1");
+    let address = Value::Object(vec![("type", "InternalIP".into()), ("address", "10.0.0.5".into())]);
+    node.set("addresses", Value::List(vec![address]), Source::place("test"));
+    let bed = Bed::new(&objects, vec![node.clone()]);
+    let told = |bed: &Bed, name: &str| bed.fact(&format!("Service/shop/{name}"), "decisive_endpoints").to_string();
+    // A pod on its node's network has its address, and the controller put it there.
+    assert_eq!(told(&bed, "web"), "[]");
+    assert_eq!(told(&bed, "hand"), "[10.0.0.5 (node n1)]");
+    assert_eq!(told(&bed, "posed"), "[10.0.0.5 (node n1)]", "anybody can write that it is a pod");
+    assert!(told(&bed, "cloud").starts_with("[169.254.169.254 ("), "{}", told(&bed, "cloud"));
+    assert_eq!(bed.fact("Service/shop/hand", "foreign_endpoints").as_list().unwrap().len(), 2);
+    let bed = Bed::of("kubernetes", &objects[..4], vec![node], &["endpointslices"]);
+    assert!(bed.fact("Service/shop/web", "decisive_endpoints").is_unknown());
+}

@@ -71,7 +71,7 @@ fn host_ports(pod: &Pod<'_>, found: &mut Found) {
 }
 
 /// Capabilities of the default set that may be added back.
-const ALLOWED: [&str; 13] = [
+pub(crate) const ALLOWED: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",

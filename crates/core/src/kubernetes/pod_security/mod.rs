@@ -16,8 +16,10 @@ use std::sync::Arc;
 use crate::component::Component;
 use crate::value::Value;
 
+pub(crate) use baseline::ALLOWED as CAPABILITIES;
 pub use labels::{level_named, minor_in_force, minor_named};
 use reading::Found;
+pub(crate) use restricted::ALLOWED as VOLUMES;
 
 /// The newest minor version whose policy is known.
 pub const NEWEST: u32 = 37;

@@ -78,7 +78,7 @@ fn capabilities(pod: &Pod<'_>, found: &mut Found) {
 }
 
 /// Types of volumes that a pod may have itself; others only through claims.
-const ALLOWED: [&str; 9] = [
+pub(crate) const ALLOWED: [&str; 9] = [
     "configMap",
     "csi",
     "downwardAPI",

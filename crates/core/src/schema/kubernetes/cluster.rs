@@ -38,6 +38,7 @@ kind! {
     fact("collected_as", OPT_STR, "who read it: the user that the credential names; null where no credential was given", "the subject of the client certificate or token", "a plugin or an opaque token names it, and the API server was not asked"),
     fact("collected_as_masters", BOOL, "whether that credential is of group system:masters, which no rule of RBAC can bind", "the subject of the client certificate", "a plugin or a token says who is meant, and the API server was not asked"),
     fact("api_groups", STRINGS, "groups and versions of the API that it serves: v1, apps/v1, metrics.k8s.io/v1beta1", "GET /api, /apis", "discovery was refused, or a group did not answer"),
+    fact("removed_apis", STRINGS, "objects of files written for an API that the cluster's version does not serve any more, with the version that took it away and where they stand; none of what an API server lists, at most 64", "apiVersion and kind of the objects", "files do not say the version, or not all of them could be read"),
     fact("custom_resources", STRINGS, "names of custom resource definitions: ciliumnetworkpolicies.cilium.io", "customresourcedefinitions", "they could not be listed"),
     fact("runtime_classes", Type::List(&Type::Object(RUNTIME_CLASS)), "runtimes that pods may choose", "runtimeclasses", "they could not be listed"),
     fact("storage_classes", Type::List(&Type::Object(STORAGE_CLASS)), "classes of storage that claims may choose", "storageclasses", "they could not be listed"),

@@ -68,6 +68,7 @@ kind! {
     fact("image_tag", OPT_STR, "the tag; null where none", "image", UNREAD),
     fact("image_digest", OPT_STR, "the digest; null where none", "image", UNREAD),
     fact("image_reference", STR, "digest, tag, latest (also: no tag), or invalid", "image", UNREAD),
+    fact("registry_allowed", Type::Optional(&Type::Bool), "whether seaworthy.toml allows its registry; null where it has no list", "its image against seaworthy.toml", "its image is unknown").derived(),
     fact("image_ids", STRINGS, "what its instances run, as the runtime says; at most 8", "status.containerStatuses[].imageID", UNREAD),
     fact("pull_policy", STR, "Always, IfNotPresent or Never", "imagePullPolicy", UNREAD),
     fact("security_context", BOOL, "whether it or its pod has a security context that says something", "securityContext of container and pod", UNREAD),

@@ -68,6 +68,13 @@ const SERVICE_PORT: &[Field] = &[
     field("node_port", OPT_INT, "the port on every node"),
 ];
 
+/// An address behind a service that is no pod's.
+const ENDPOINT: &[Field] = &[
+    field("address", STR, "the address, or a name"),
+    field("object", OPT_STR, "what it says that it is: Pod/shop/web-1, Node/n1; null where it says nothing"),
+    field("slice", STR, "the EndpointSlice, or one that mirrors Endpoints of the service's name"),
+];
+
 const SERVICE_SPEC: &str = "spec of the service";
 
 kind! {
@@ -87,6 +94,8 @@ kind! {
     fact("external_traffic_policy", OPT_STR, "Cluster (pods see a node's address) or Local (they see the client's); null where nothing outside is let in", "spec.externalTrafficPolicy", UNREAD),
     fact("node_ports", BOOL, "whether it opens ports on every node: as a NodePort, or as its load balancer's way in", "spec.allocateLoadBalancerNodePorts, spec.ports", UNREAD),
     fact("addresses", STRINGS, "addresses and names that its load balancer was given", "status.loadBalancer", UNREAD),
+    fact("foreign_endpoints", Type::List(&Type::Object(ENDPOINT)), "addresses behind it that Kubernetes' own controller did not put there for a pod; at most 64", "endpointslices", "EndpointSlices could not be listed"),
+    fact("decisive_endpoints", STRINGS, "those of them that are a node's, its loopback or a cloud's metadata: whoever reaches the service reaches that by the node's or the API server's own way", "foreign_endpoints, addresses of nodes", "EndpointSlices or nodes could not be listed").derived(),
     fact("exposed_by", STRINGS, "how it is reached from outside the cluster: node-port, load-balancer, internal-load-balancer, external-ip, ingress", SERVICE_SPEC, "one of these facts is unknown, or not every route of an ingress is known").derived(),
     fact("pods", STRINGS, "the pods behind it, by their ids, at most 64", "selector and labels of all pods", "pods or its selector are not all known").derived(),
     fact("selects_nothing", BOOL, "whether it has a selector that no pod and no template of a workload matches", "selector and labels of all pods", "pods or its selector are not all known").derived(),

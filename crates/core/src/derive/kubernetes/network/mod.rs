@@ -3,6 +3,7 @@
 
 mod admission;
 mod cni;
+mod endpoints;
 mod guards;
 mod ingresses;
 mod namespaces;
@@ -38,7 +39,8 @@ pub(super) fn derive(target: &mut Target) {
     let network = Network::of(target);
     let view = View::new(target, &network);
     let policies = policies::facts(&view);
-    let services = services::facts(&view);
+    let mut services = services::facts(&view);
+    services.extend(endpoints::facts(&view));
     let ingresses = ingresses::facts(&view);
     let admission = admission::facts(&view);
     set(target, policies, "policies, and labels of pods and namespaces");
