@@ -90,7 +90,8 @@ fn are_one(into: &Target, node: &Target) -> bool {
     share_authority(into, node)
 }
 
-fn share_authority(a: &Target, b: &Target) -> bool {
+/// Whether one authority signs for the clients of both.
+pub fn share_authority(a: &Target, b: &Target) -> bool {
     !authorities(a).is_disjoint(&authorities(b))
 }
 

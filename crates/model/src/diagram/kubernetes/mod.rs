@@ -81,7 +81,7 @@ pub(super) fn draw_bridges(scopes: &[Scope<'_>], drafts: &mut Drafts) {
                     continue;
                 }
                 let (from, to) = (other.element[host], cluster.element[node]);
-                let draft = Draft::new(FlowKind::SameMachine, from, to, "one kernel, one file system, one root");
+                let draft = Draft::new(FlowKind::SameMachine, from, to, "the same machine");
                 let facts = [other.cite(host, "machine"), cluster.cite(node, "machine")];
                 drafts.add(draft.key("machine").facts(facts));
             }
