@@ -24,6 +24,7 @@ pub struct Beds {
     pub cluster: Cluster,
     machine: Machine,
     image: String,
+    empty: tempfile::TempDir,
 }
 
 /// The files of a machine in order.
@@ -59,7 +60,7 @@ impl Beds {
         let passwd = b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n";
         let image = daemon.build("app:1", dockerfile, &[ContextFile::new("passwd", passwd)]);
         made(&daemon, "/networks/create", &json!({ "Name": "quiet" }));
-        Some(Self { daemon, cluster, machine: machine(None), image })
+        Some(Self { daemon, cluster, machine: machine(None), image, empty: tempfile::tempdir().ok()? })
     }
 
     /// Runs a container, hard but for what is laid over it; with a port, published to everybody.
@@ -107,11 +108,39 @@ impl Beds {
         self.cluster.kubeconfig().display().to_string()
     }
 
+    /// A command that sees no other cluster's processes: one machine has one kubelet, and tests that run beside this one have
+    /// theirs on the same machine.
+    fn alone(&self, command: &Command) -> Command {
+        let own: Vec<u32> = self.cluster.pids().into_values().collect();
+        let components =
+            ["kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "etcd"];
+        let is_one = |at: &PathBuf| {
+            let program = fs::read_link(at.join("exe")).unwrap_or_default();
+            program.file_name().is_some_and(|name| components.iter().any(|one| name == *one))
+        };
+        let all = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path()).filter(is_one);
+        let pids = all.filter_map(|at| at.file_name()?.to_str()?.parse::<u32>().ok());
+        let foreign: Vec<String> = pids.filter(|pid| !own.contains(pid)).map(|pid| pid.to_string()).collect();
+        let script =
+            "for pid in $0; do mount --bind /var/empty/bridge /proc/$pid 2>/dev/null || true; done; exec \"$@\"";
+        let script = script.replace("/var/empty/bridge", &self.empty.path().display().to_string());
+        let mut alone = Command::new("unshare");
+        alone.args(["-m", "sh", "-c", &script, &foreign.join(" ")]).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => alone.env(name, value),
+                None => alone.env_remove(name),
+            };
+        }
+        command.get_current_dir().map(|dir| alone.current_dir(dir));
+        alone
+    }
+
     /// The program on the machine, about engine and cluster: what is here is read, the cluster asked besides.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.machine.command(arguments);
         command.args(["--timeout", "60", "--docker", &self.daemon.host(), "--kubeconfig", &self.kubeconfig()]);
-        command
+        self.alone(&command)
     }
 
     /// The program about files alone.
@@ -153,19 +182,18 @@ impl Beds {
         Found::run(self.offline(&["assess", "-f", "json", "--from", "whole.json"]))
     }
 
-    /// The snapshot of this cluster's node alone: other tests' nodes may be on the same machine.
+    /// The snapshot of this cluster's node.
     fn node(&self, command: Command) -> Value {
-        let text = collected(command);
-        let mut snapshot: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-        let targets = snapshot["targets"].as_array_mut().expect("targets");
-        targets.retain(|target| target["name"] == self.cluster.node_name());
-        assert_eq!(targets.len(), 1, "{}", self.cluster.node_name());
+        let text = collected(self.alone(&command));
+        let snapshot: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(snapshot["targets"].as_array().map(Vec::len), Some(1), "{text}");
+        assert_eq!(snapshot["targets"][0]["name"], self.cluster.node_name());
         snapshot
     }
 
     /// The node as the machine shows it.
     pub fn node_here(&self) -> Value {
-        self.node(self.machine.command(&["collect", "--only", "kubernetes"]))["targets"][0].take()
+        self.node(self.machine.command(&["collect", "--only", "kubernetes"]))["targets"][0].clone()
     }
 
     /// The node as one sees it who has the machine's disk, with what is mounted there, at another place.
@@ -175,18 +203,19 @@ impl Beds {
         let mut command = Command::new("unshare");
         command.args(["-m", "sh", "-c", script, program()]).arg(at.path());
         command.env("HOME", at.path()).env_remove("KUBECONFIG").current_dir(at.path());
-        self.node(command)["targets"][0].take()
+        self.node(command)["targets"][0].clone()
     }
 
     /// What answers at a socket as a container of a pod sees it.
-    pub fn through_pod(&self, pod: &str, socket: &str, path: &str) -> String {
+    pub fn through_pod(&self, namespace: &str, pod: &str, socket: &str, path: &str) -> String {
+        let (_, object) = self.cluster.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}"));
+        let uid = object["metadata"]["uid"].as_str().expect("a uid");
         let pids = fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
         let of_pod = |at: &PathBuf| {
-            let words = fs::read(at.join("environ")).unwrap_or_default();
-            let is_here = words.split(|byte| *byte == 0).any(|word| word == format!("HOSTNAME={pod}").as_bytes());
-            is_here && at.join("root").join(socket.trim_start_matches('/')).exists()
+            fs::read_to_string(at.join("cgroup")).is_ok_and(|groups| groups.contains(uid))
+                && at.join("root").join(socket.trim_start_matches('/')).exists()
         };
-        let at = pids.filter(|at| at.join("cmdline").exists()).find(of_pod).expect("a process of the pod");
+        let at = pids.filter(|at| at.join("cgroup").exists()).find(of_pod).expect("a process of the pod");
         let mut stream = UnixStream::connect(at.join("root").join(socket.trim_start_matches('/'))).expect("connect");
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("write");
         let mut answer = String::new();

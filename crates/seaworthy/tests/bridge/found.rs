@@ -73,6 +73,11 @@ impl Found {
         all
     }
 
+    /// How many rest on this.
+    pub fn count(&self, from: &str, to: &str, certainty: &str) -> usize {
+        self.all(from, to).iter().filter(|way| way.certainty == certainty).count()
+    }
+
     /// The fingerprints of those whose facts are all known.
     pub fn fingerprints(&self, from: &str, to: &str) -> BTreeSet<&str> {
         let known = self.all(from, to).into_iter().filter(|way| way.certainty != "possible");
