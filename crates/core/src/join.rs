@@ -90,8 +90,13 @@ fn are_one(into: &Target, node: &Target) -> bool {
     share_authority(into, node)
 }
 
-/// Whether one authority signs for the clients of both.
-pub fn share_authority(a: &Target, b: &Target) -> bool {
+/// Whether what a machine shows is of this cluster and of no other: each authority that it trusts for clients is the cluster's.
+pub fn is_only_of(node: &Target, cluster: &Target) -> bool {
+    let (own, theirs) = (authorities(node), authorities(cluster));
+    !own.is_empty() && own.is_subset(&theirs)
+}
+
+fn share_authority(a: &Target, b: &Target) -> bool {
     !authorities(a).is_disjoint(&authorities(b))
 }
 
@@ -330,6 +335,17 @@ mod tests {
         let host = |name: &str| cluster.of(&kubernetes::NODE).find(|n| &*n.name == name).unwrap().value("host").clone();
         assert_eq!(host("n1").as_str(), Some("local"));
         assert!(host("n2").is_unknown());
+    }
+
+    #[test]
+    fn a_machine_with_another_clusters_parts_is_not_of_one_alone() {
+        let cluster = api(&[("n1", "m1")]);
+        assert!(is_only_of(&node("n1", "m1", "aaaa"), &cluster));
+        assert!(!is_only_of(&node("n1", "m1", "bbbb"), &cluster));
+        let mut both = node("n1", "m1", "aaaa");
+        both.components.extend(node("n2", "m1", "bbbb").components);
+        assert!(!is_only_of(&both, &cluster));
+        assert!(!is_only_of(&Target::new("n1", "kubernetes", "node at /"), &cluster));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use seaworthy_collect::{LARGEST, evidence, files, read_snapshot};
-use seaworthy_core::join::{join, share_authority};
+use seaworthy_core::join::{is_only_of, join};
 use seaworthy_core::snapshot::Snapshot;
 
 use crate::arguments::{Platform, SourceArguments, TargetArguments};
@@ -112,11 +112,10 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     Ok(first)
 }
 
-/// What this machine tells of a cluster that was named, where it is a node of it: by the authority of both, since a machine
-/// may have nodes of others.
+/// What this machine tells of a cluster that was named, where it is a node of it and of no other, by the authorities of both.
 fn node_of(cluster: &Snapshot, root: Option<&Path>) -> Option<Snapshot> {
     let mut node = seaworthy_collect::kubernetes::node::snapshot(root)?;
-    node.targets.retain(|node| cluster.targets.iter().any(|cluster| share_authority(cluster, node)));
+    node.targets.retain(|node| cluster.targets.iter().any(|cluster| is_only_of(node, cluster)));
     (!node.targets.is_empty()).then_some(node)
 }
 
