@@ -132,7 +132,9 @@ impl Beds {
                 None => alone.env_remove(name),
             };
         }
-        command.get_current_dir().map(|dir| alone.current_dir(dir));
+        if let Some(dir) = command.get_current_dir() {
+            alone.current_dir(dir);
+        }
         alone
     }
 
