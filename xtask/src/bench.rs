@@ -9,6 +9,7 @@ mod floor;
 mod harden;
 mod hosts;
 mod model;
+mod node;
 mod program;
 
 use std::path::{Path, PathBuf};
@@ -66,6 +67,7 @@ pub fn run(args: &[String]) -> Result<bool> {
     }
     if options.kubernetes {
         cluster::run(options.quick, &options.binary)?;
+        node::run(options.quick, &options.binary)?;
         return Ok(true);
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {

@@ -25,6 +25,7 @@ mod http;
 mod image;
 mod lock;
 mod machine;
+mod watch;
 
 pub use browser::{Browser, find_browser};
 pub use clear::sweep;
@@ -39,3 +40,4 @@ pub use http::Connection;
 pub use image::ContextFile;
 pub use lock::audit_table;
 pub use machine::{Command, Image, Machine, MachineSpec, Output, Recipe, Running, Unfinished};
+pub use watch::{Watched, watch};

@@ -100,8 +100,7 @@ impl<'a> Assessment<'a> {
 
     /// What somebody has, in words: `root inside web`. Hostile text.
     pub fn state(&self, state: State) -> String {
-        let name = self.diagram.elements.get(state.element).map_or("?", |e| e.name.as_str());
-        CAPABILITIES[state.capability].means.replace("{}", name)
+        state.words(&self.diagram, self.audit.snapshot)
     }
 
     /// What a hop takes for granted that no fact says.

@@ -90,6 +90,12 @@ fn are_one(into: &Target, node: &Target) -> bool {
     share_authority(into, node)
 }
 
+/// Whether what a machine shows is of this cluster and of no other: each authority that it trusts for clients is the cluster's.
+pub fn is_only_of(node: &Target, cluster: &Target) -> bool {
+    let (own, theirs) = (authorities(node), authorities(cluster));
+    !own.is_empty() && own.is_subset(&theirs)
+}
+
 fn share_authority(a: &Target, b: &Target) -> bool {
     !authorities(a).is_disjoint(&authorities(b))
 }
@@ -178,17 +184,25 @@ fn complete(target: &mut Target, told: &BTreeSet<String>) {
     }
 }
 
+/// Why a machine's id does not tell which of several nodes it is.
+pub const COPIES: &str = "several nodes have this machine's id, as copies of one disk do";
+
 /// Says of each node on whose engine's host it is, where the snapshot holds that engine.
 fn hosts(targets: &mut [Target]) {
     let machine = |c: &Component| c.value("machine").as_str().map(str::to_owned);
     let engines: Vec<(String, String)> =
         targets.iter().filter_map(|t| Some((machine(t.of(&docker::HOST).next()?)?, t.name.clone()))).collect();
     for target in targets.iter_mut().filter(|t| t.platform == "kubernetes") {
+        let ids: Vec<String> = target.of(&kubernetes::NODE).filter_map(machine).collect();
         for node in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &kubernetes::NODE)) {
             let Some(machine) = machine(node) else { continue };
             let found = engines.iter().find(|(of, _)| *of == machine);
             if let Some((_, name)) = found {
-                node.set("host", Value::from(name.as_str()), Source::place("machine ids of the targets"));
+                let source = Source::place("machine ids of the targets");
+                match ids.iter().filter(|id| **id == machine).count() {
+                    1 => node.set("host", Value::from(name.as_str()), source),
+                    _ => node.set_unknown("host", COPIES, source),
+                }
             }
         }
     }
@@ -321,5 +335,25 @@ mod tests {
         let host = |name: &str| cluster.of(&kubernetes::NODE).find(|n| &*n.name == name).unwrap().value("host").clone();
         assert_eq!(host("n1").as_str(), Some("local"));
         assert!(host("n2").is_unknown());
+    }
+
+    #[test]
+    fn a_machine_with_another_clusters_parts_is_not_of_one_alone() {
+        let cluster = api(&[("n1", "m1")]);
+        assert!(is_only_of(&node("n1", "m1", "aaaa"), &cluster));
+        assert!(!is_only_of(&node("n1", "m1", "bbbb"), &cluster));
+        let mut both = node("n1", "m1", "aaaa");
+        both.components.extend(node("n2", "m1", "bbbb").components);
+        assert!(!is_only_of(&both, &cluster));
+        assert!(!is_only_of(&Target::new("n1", "kubernetes", "node at /"), &cluster));
+    }
+
+    #[test]
+    fn copies_of_a_machine_are_nobodys_host() {
+        let mut engine = Target::new("local", "docker", "unix:///run/docker.sock");
+        engine.components.push(component(&docker::HOST, "host", "host", &[("machine", "m1".into())]));
+        let all = joined(vec![engine, api(&[("n1", "m1"), ("n2", "m1")])]);
+        let nodes = all.iter().flat_map(|t| t.of(&kubernetes::NODE));
+        assert!(nodes.into_iter().all(|node| node.value("host").reason().is_some_and(|why| &**why == COPIES)));
     }
 }

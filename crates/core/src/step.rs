@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagram::{Certainty, Diagram, FactRef, FlowKind, actor};
 use crate::predicate::Predicate;
 use crate::remedy::Safety;
+use crate::snapshot::Snapshot;
 
 /// Something that an attacker can do, at an element of one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +20,14 @@ pub struct Capability {
     pub also: Option<&'static str>,
     /// What it means, with the element's name for `{}`.
     pub means: &'static str,
+    /// The same of a cluster, where that is something else.
+    pub of_clusters: Option<&'static str>,
     /// Where attackers begin.
     pub entry: bool,
     /// What they are after; the lower, the dearer. None: only a way.
     pub jewel: Option<u8>,
+    /// Another capability at the same element that includes it: who had that on his way gains nothing by this.
+    pub within: Option<&'static str>,
 }
 
 impl Capability {
@@ -35,24 +40,35 @@ impl Capability {
         self.also = Some(kind);
         self
     }
+
+    const fn within(mut self, other: &'static str) -> Self {
+        self.within = Some(other);
+        self
+    }
+
+    const fn of_clusters(mut self, means: &'static str) -> Self {
+        self.of_clusters = Some(means);
+        self
+    }
 }
 
 const fn way(name: &'static str, about: &'static str, means: &'static str) -> Capability {
-    Capability { name, about, also: None, means, entry: false, jewel: None }
+    Capability { name, about, also: None, means, of_clusters: None, entry: false, jewel: None, within: None }
 }
 
 const fn entry(name: &'static str, about: &'static str, means: &'static str) -> Capability {
-    Capability { name, about, also: None, means, entry: true, jewel: None }
+    Capability { name, about, also: None, means, of_clusters: None, entry: true, jewel: None, within: None }
 }
 
 const fn jewel(name: &'static str, about: &'static str, means: &'static str, rank: u8) -> Capability {
-    Capability { name, about, also: None, means, entry: false, jewel: Some(rank) }
+    Capability { name, about, also: None, means, of_clusters: None, entry: false, jewel: Some(rank), within: None }
 }
 
 /// Every capability that steps may name.
 pub const CAPABILITIES: &[Capability] = &[
     entry("internet", actor::INTERNET, "anybody on the internet"),
-    entry("local-network", actor::LOCAL_NETWORK, "anybody on the host's networks"),
+    entry("local-network", actor::LOCAL_NETWORK, "anybody on the host's networks")
+        .of_clusters("anybody on the nodes' networks"),
     entry("local-user", actor::LOCAL_USER, "a user of the host without rights"),
     entry("engine-group", actor::ENGINE_GROUP, "{}, who may open the engine's socket"),
     entry("client", "docker.client", "the account of {}, taken over"),
@@ -77,6 +93,8 @@ pub const CAPABILITIES: &[Capability] = &[
         "the memory and files of those of the host's processes that may no more than he",
     ),
     way("host-files", "docker.host", "reading the host's files"),
+    way("host-disk", "docker.host", "reading every file of the host"),
+    way("host-from-node", "docker.host", "root on the host, from a node of a cluster").within("host-root"),
     jewel("host-root", "docker.host", "root on the host", 0),
     jewel("engine", "docker.daemon", "the engine's API", 1),
     jewel("data", "docker.container", "the data and secrets of {}", 2),
@@ -123,6 +141,7 @@ pub const CAPABILITIES: &[Capability] = &[
     way("etcd-files", "kubernetes.node", "etcd's files on {}"),
     way("node-pod-files", "kubernetes.node", "the files of the pods of {}"),
     way("node-files", "kubernetes.node", "reading the files of {}"),
+    way("node-keys", "kubernetes.node", "reading where the keys of a control plane lie on {}").also("docker.host"),
     jewel("cluster-admin", "kubernetes.cluster", "every right in the cluster", 0),
     jewel("node-root", "kubernetes.node", "root on {}", 0),
     jewel("secrets", "kubernetes.namespace", "the secrets of {}", 2),
@@ -305,6 +324,20 @@ impl State {
     /// The capability.
     pub fn capability(self) -> &'static Capability {
         &CAPABILITIES[self.capability]
+    }
+
+    /// What somebody has, in words: `root inside web`. Hostile text.
+    pub fn words(self, diagram: &Diagram, snapshot: &Snapshot) -> String {
+        let Some(element) = diagram.elements.get(self.element) else {
+            return self.capability().means.replace("{}", "?");
+        };
+        let of_cluster = || {
+            let first = snapshot.targets.get(element.target).and_then(|target| target.components.first());
+            first.is_some_and(|component| component.kind.name.starts_with("kubernetes."))
+        };
+        let capability = self.capability();
+        let means = capability.of_clusters.filter(|_| of_cluster()).unwrap_or(capability.means);
+        means.replace("{}", &element.name)
     }
 }
 

@@ -142,8 +142,8 @@ pub struct SourceArguments {
     /// A context of the docker CLI
     #[arg(long, value_name = "NAME", help_heading = "Targets", conflicts_with = "docker")]
     pub docker_context: Option<String>,
-    /// The kubeconfig of a cluster to look at [default of a cluster: KUBECONFIG, ~/.kube/config, the service account of this
-    /// pod]
+    /// The kubeconfig of a cluster to look at, with this machine where it is a node of it [default of a cluster: KUBECONFIG,
+    /// ~/.kube/config, the service account of this pod]
     #[arg(long, value_name = "FILE", help_heading = "Targets")]
     pub kubeconfig: Option<PathBuf>,
     /// A context of the kubeconfig

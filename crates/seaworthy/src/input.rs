@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use seaworthy_collect::{LARGEST, evidence, files, read_snapshot};
-use seaworthy_core::join::join;
+use seaworthy_core::join::{is_only_of, join};
 use seaworthy_core::snapshot::Snapshot;
 
 use crate::arguments::{Platform, SourceArguments, TargetArguments};
@@ -94,7 +94,11 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     if live.cluster && !(is_node && live.cluster_by_default) {
         let _progress = Progress::start("reading the cluster", quiet);
         let read = seaworthy_collect::kubernetes::api::collect(&cluster_options(source));
-        snapshots.push(read.map_err(|why| anyhow!("{why}"))?);
+        let cluster = read.map_err(|why| anyhow!("{why}"))?;
+        if !live.node {
+            snapshots.extend(node_of(&cluster, source.root.as_deref()));
+        }
+        snapshots.push(cluster);
     }
     let mut snapshots = snapshots.into_iter().chain(files);
     let Some(mut first) = snapshots.next() else { bail!("there is nothing to look at") };
@@ -106,6 +110,13 @@ fn targets(arguments: &TargetArguments, quiet: bool) -> Result<Snapshot> {
     join(&mut first);
     name_apart(&mut first);
     Ok(first)
+}
+
+/// What this machine tells of a cluster that was named, where it is a node of it and of no other, by the authorities of both.
+fn node_of(cluster: &Snapshot, root: Option<&Path>) -> Option<Snapshot> {
+    let mut node = seaworthy_collect::kubernetes::node::snapshot(root)?;
+    node.targets.retain(|node| cluster.targets.iter().any(|cluster| is_only_of(node, cluster)));
+    (!node.targets.is_empty()).then_some(node)
 }
 
 /// What is asked live.

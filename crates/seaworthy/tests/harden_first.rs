@@ -51,8 +51,7 @@ impl Seen<'_> {
     }
 
     fn state(&self, path: &Path) -> (String, String) {
-        let name =
-            |s: seaworthy_core::step::State| s.capability().means.replace("{}", &self.diagram.elements[s.element].name);
+        let name = |s: seaworthy_core::step::State| s.words(self.diagram, self.audit.snapshot);
         (name(path.from), name(path.to))
     }
 

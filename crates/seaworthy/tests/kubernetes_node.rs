@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
-use seaworthy_bed::{Cluster, ClusterSpec, Kubernetes, NodeSpec};
+use seaworthy_bed::{Cluster, ClusterSpec, Kubernetes, NodeSpec, skip, watch};
 use seaworthy_catalog::Catalog;
 use seaworthy_collect::kubernetes::node;
 use seaworthy_collect::redact::Redactor;
@@ -191,6 +192,7 @@ fn a_cluster_that_is_set_up_well_passes() {
     );
     all_are(&found, Verdict::Manual, &["apiserver/users-without-certificates", "kubelet/own-hostname"]);
     all_are(&found, Verdict::NotApplicable, &["etcd/peer-certificate", "kubelet/serving-certificate-rotated"]);
+    starts_nothing(&cluster);
     // What changed since the start is not in effect for certain.
     let touch = |path: &str| {
         let path = cluster.dir().join(path);
@@ -215,6 +217,17 @@ fn a_cluster_that_is_set_up_well_passes() {
     );
     all_are(&later, Verdict::Fail, &["apiserver/settings-active", "kubelet/settings-active"]);
     all_are(&later, Verdict::Pass, &["apiserver/audit-log", "apiserver/profiling-off"]);
+}
+
+/// A node is read without starting a single process.
+fn starts_nothing(cluster: &Cluster) {
+    let mut audit = Command::new(env!("CARGO_BIN_EXE_seaworthy"));
+    audit.args(["audit", "--quiet", "--only", "kubernetes", "-f", "json", "-o", "/dev/null"]);
+    audit.env("HOME", cluster.dir()).env_remove("KUBECONFIG").current_dir(cluster.dir());
+    match watch(&mut audit) {
+        Ok(watched) => assert!(watched.status.success() && watched.started == 0, "{watched:?}"),
+        Err(why) => skip("process events", &why.to_string()),
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ const SENSITIVE: &[&str] = &[
     "/var/lib/docker",
     "/var/lib/containerd",
     "/var/lib/kubelet",
+    "/var/lib/etcd",
+    "/var/lib/rancher",
     "/var/spool/cron",
     "/var/log",
     "/run",

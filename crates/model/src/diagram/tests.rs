@@ -1,5 +1,6 @@
 //! The diagram over small snapshots.
 
+mod bridge;
 mod demo;
 mod flows;
 mod hostile;

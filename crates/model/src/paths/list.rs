@@ -32,6 +32,8 @@ struct Pair {
     cost: Cost,
     /// The jewel is at another member of the class in which the entry is.
     twin: bool,
+    /// No path is there whose facts are all known.
+    unsure: bool,
 }
 
 /// What is reached from an entry: by any step, by those whose facts are known, and by those of them that assume nothing.
@@ -63,6 +65,21 @@ impl Ways {
     }
 }
 
+/// Whether a path comes to a capability that another includes which it had there before.
+fn returns(built: &Built, path: &[u32]) -> bool {
+    let edges = built.graph.edges();
+    path.iter().enumerate().any(|(at, edge)| {
+        let (capability, class) = built.nodes[edges[*edge as usize].to as usize];
+        CAPABILITIES[capability].within.is_some_and(|whole| {
+            let had = |before: &u32| {
+                let (held, place) = built.nodes[edges[*before as usize].to as usize];
+                place == class && CAPABILITIES[held].name == whole
+            };
+            path[..at].iter().any(had)
+        })
+    })
+}
+
 impl<'a> Search<'a> {
     pub(super) fn run(&self, entries: &[Node], built: &Built, hops: &mut Hops<'_>) -> Paths {
         let mut out = Paths::default();
@@ -77,7 +94,8 @@ impl<'a> Search<'a> {
             let (capability, class) = p.jewel;
             let entry = entries[p.entry];
             let rank = CAPABILITIES[capability].jewel;
-            (rank, !outside(entry.0), p.cost, p.entry, capability, self.classes.first(class))
+            // The list is bounded: what only may be there takes no place from what is.
+            (p.unsure, rank, !outside(entry.0), p.cost, p.entry, capability, self.classes.first(class))
         });
         for (i, pair) in pairs.iter().enumerate() {
             let left = self.limits.listed.saturating_sub(out.list.len());
@@ -109,7 +127,8 @@ impl<'a> Search<'a> {
                 }
                 let twin = jewel.1 == entry.1;
                 if !twin || self.classes.members(entry.1).len() > 1 {
-                    pairs.push(Pair { entry: i, jewel: *jewel, cost, twin });
+                    let unsure = ways.known.cost[node].is_none();
+                    pairs.push(Pair { entry: i, jewel: *jewel, cost, twin, unsure });
                 }
             }
         }
@@ -154,6 +173,7 @@ impl<'a> Search<'a> {
             found.more = true;
         }
         found.paths.append(&mut firm);
+        found.paths.retain(|path| !returns(built, path));
         found
     }
 

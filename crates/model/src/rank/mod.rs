@@ -54,7 +54,7 @@ pub fn rank_by(
     let choices = choices(&candidates, &alike);
     let beyond = Host { game: &game, alike: &alike };
     let mut board = Board::new(&game.lines, &game.pairs, &choices, alike.len(), &beyond);
-    let words = words::Words::new(threats, instances, diagram, paths);
+    let words = words::Words::new(threats, instances, diagram, audit.snapshot, paths);
     let mut priorities = Vec::with_capacity(candidates.len());
     let mut idle = idle(&candidates).into_iter();
     let mut gains = true;

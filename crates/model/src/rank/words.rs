@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use seaworthy_core::diagram::Diagram;
 use seaworthy_core::remedy::Safety;
+use seaworthy_core::snapshot::Snapshot;
 use seaworthy_core::step::{Basis, Paths, State};
 use seaworthy_core::threat::{Instance, Loss, Threat};
 
@@ -14,6 +15,7 @@ pub(super) struct Words<'a> {
     threats: &'a [Threat],
     instances: &'a [Instance],
     diagram: &'a Diagram,
+    snapshot: &'a Snapshot,
     paths: &'a Paths,
     /// How many paths there are to each goal, by what they rest on.
     totals: [Goals; 3],
@@ -34,10 +36,11 @@ impl<'a> Words<'a> {
         threats: &'a [Threat],
         instances: &'a [Instance],
         diagram: &'a Diagram,
+        snapshot: &'a Snapshot,
         paths: &'a Paths,
     ) -> Self {
         let totals = Basis::ALL.map(|basis| by_goal(paths, 0..paths.list.len(), basis));
-        Self { threats, instances, diagram, paths, totals }
+        Self { threats, instances, diagram, snapshot, paths, totals }
     }
 }
 
@@ -67,8 +70,7 @@ impl Words<'_> {
     }
 
     fn state(&self, state: State) -> String {
-        let name = self.diagram.elements.get(state.element).map_or("?", |e| e.name.as_str());
-        state.capability().means.replace("{}", name)
+        state.words(self.diagram, self.snapshot)
     }
 
     /// Pairs of which nothing so firm is left, by jewel.

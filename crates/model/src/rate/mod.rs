@@ -256,7 +256,7 @@ impl<'a> Rater<'a> {
 
     fn way(&self, element: &Element, exposure: &Exposure) -> Rating {
         let entry = self.diagram.elements.get(exposure.entry.element);
-        let who = exposure.entry.capability().means.replace("{}", entry.map_or("?", |e| &e.name));
+        let who = exposure.entry.words(self.diagram, self.audit.snapshot);
         let certainty = exposure.certainty.and(&element.certainty);
         let held = CAPABILITIES.iter().any(|c| c.is_at(element.kind));
         let host = match self.audit.snapshot.targets.get(element.target).map(|t| t.platform.as_str()) {

@@ -199,7 +199,7 @@ fn assumptions(model: &Assessment<'_>) -> Vec<Value> {
 /// Where attackers begin, as the paths know it: the capability's name, the title, the access that it means.
 const PERSONAS: [(&str, &str, &str); 10] = [
     ("internet", "Anybody on the internet", "anonymous"),
-    ("local-network", "Anybody on the host's networks", "anonymous"),
+    ("local-network", "Anybody on the networks of a host or node", "anonymous"),
     ("local-user", "A user of the host without rights", "user"),
     ("engine-group", "A member of a group that may command the engine", "admin"),
     ("client", "Whoever takes over an administrator's client", "admin"),

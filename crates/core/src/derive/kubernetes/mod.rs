@@ -3,6 +3,7 @@
 mod api_services;
 mod authorities;
 mod network;
+mod nodes;
 mod pods;
 mod rbac;
 
@@ -12,6 +13,7 @@ use crate::snapshot::Target;
 pub(super) fn derive(target: &mut Target) {
     pods::derive(target);
     rbac::derive(target);
+    nodes::derive(target);
     network::derive(target);
     api_services::derive(target);
     authorities::derive(target);

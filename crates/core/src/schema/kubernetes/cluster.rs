@@ -93,6 +93,8 @@ kind! {
     fact("cpu_allocatable", INT, "processors for pods", "status.allocatable", UNREAD).unit("thousandths of a processor"),
     fact("memory_allocatable", INT, "memory for pods", "status.allocatable", UNREAD).unit("bytes"),
     fact("pods_allocatable", INT, "the most pods that it takes", "status.allocatable", UNREAD),
+    fact("control_plane_by", STRINGS, "what of a control plane lies on it, so that whoever is root there may do everything: API servers and members of etcd \
+        by id, kubeconfigs of administrators by path", "processes and files of the node, grants", "the node was not read").derived(),
     fact("host", OPT_STR, "the target whose engine runs on the same machine; null where it is proven that there is none", "machine ids of the targets of one snapshot", JOINED),
 ]
 }

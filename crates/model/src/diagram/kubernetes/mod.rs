@@ -10,6 +10,7 @@ mod policies;
 mod rights;
 
 use seaworthy_core::diagram::FlowKind;
+use seaworthy_core::join::COPIES;
 use seaworthy_core::schema::kubernetes as k8s;
 use seaworthy_core::value::Value;
 
@@ -74,6 +75,7 @@ fn machines(scope: &Scope<'_>, drafts: &mut Drafts) {
 /// Draws what ties targets: a Docker host that is the machine of a node.
 pub(super) fn draw_bridges(scopes: &[Scope<'_>], drafts: &mut Drafts) {
     for cluster in scopes.iter().filter(|scope| scope.is_cluster()) {
+        let ids: Vec<&Value> = cluster.all_of(&k8s::NODE).iter().map(|node| cluster.value(*node, "machine")).collect();
         for node in cluster.all_of(&k8s::NODE).iter().copied() {
             let Value::Str(machine) = cluster.value(node, "machine") else { continue };
             for other in scopes.iter().filter(|scope| !scope.is_cluster()) {
@@ -82,9 +84,13 @@ pub(super) fn draw_bridges(scopes: &[Scope<'_>], drafts: &mut Drafts) {
                     continue;
                 }
                 let (from, to) = (other.element[host], cluster.element[node]);
-                let draft = Draft::new(FlowKind::SameMachine, from, to, "one kernel, one file system, one root");
+                let draft = Draft::new(FlowKind::SameMachine, from, to, "the same machine");
                 let facts = [other.cite(host, "machine"), cluster.cite(node, "machine")];
-                drafts.add(draft.key("machine").facts(facts));
+                let draft = draft.key("machine").facts(facts);
+                drafts.add(match ids.iter().filter(|id| id.as_str() == Some(machine)).count() {
+                    1 => draft,
+                    _ => draft.maybe(&COPIES.into()),
+                });
             }
         }
     }
