@@ -184,12 +184,13 @@ fn a_cluster_that_is_set_up_well_passes() {
             "etcd/no-self-made-certificate",
             "etcd/no-self-made-peer-certificate",
             "etcd/serving-certificate",
-            "file/etcd-data-owner",
             "kubelet/serving-certificate",
             "kubelet/settings-active",
             "proxy/metrics-local",
         ],
     );
+    // etcd is root here, as kubeadm has it.
+    all_are(&found, Verdict::Fail, &["file/etcd-data-owner"]);
     all_are(&found, Verdict::Manual, &["apiserver/users-without-certificates", "kubelet/own-hostname"]);
     all_are(&found, Verdict::NotApplicable, &["etcd/peer-certificate", "kubelet/serving-certificate-rotated"]);
     starts_nothing(&cluster);

@@ -47,7 +47,7 @@ pub fn miss(name: &'static str, to: &str, objects: Vec<Value>, walk: impl Fn(&Gr
 
 impl Case {
     /// The same, beginning with code in the namespace's pod of this name.
-    pub fn from_pod(mut self, pod: &str) -> Self {
+    pub fn out_of_pod(mut self, pod: &str) -> Self {
         self.entry = Some(format!("{}/{pod}/app", self.name));
         self
     }

@@ -65,7 +65,7 @@ pub fn cases() -> Vec<Case> {
             &["pod-privileged"],
             move |g, me| is_root(g, me, 21),
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
         way(
             "privileged-pid",
             ROOT,
@@ -81,11 +81,11 @@ pub fn cases() -> Vec<Case> {
                 assert!(out.status == 0 && out.stdout.starts_with("root:"), "{out:?}");
             },
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
         way("sys-admin", ROOT, web("sys-admin", &cap("SYS_ADMIN"), &bare), &["pod-node-root"], move |g, me| {
             is_root(g, me, 21)
         })
-        .from_pod("web"),
+        .out_of_pod("web"),
         way(
             "ptrace-pid",
             ROOT,
@@ -97,28 +97,28 @@ pub fn cases() -> Vec<Case> {
                 assert!(out.status == 0 && out.stdout.starts_with("root:"), "{out:?}");
             },
         )
-        .from_pod("web"),
-        way("path-root", ROOT, files("/", &json!({}), "path-root"), &["pod-decisive-path"], shadow).from_pod("web"),
+        .out_of_pod("web"),
+        way("path-root", ROOT, files("/", &json!({}), "path-root"), &["pod-decisive-path"], shadow).out_of_pod("web"),
         // Read alone it is no root; what lies there is another matter.
         miss("path-read", ROOT, files("/etc", &json!({"readOnly": true}), "path-read"), |ground, me| {
             assert_ne!(in_web(ground, me, "touch /node/seaworthy").status, 0)
         })
-        .from_pod("web"),
-        miss("path-user", ROOT, user, cannot).from_pod("web"),
+        .out_of_pod("web"),
+        miss("path-user", ROOT, user, cannot).out_of_pod("web"),
         miss(
             "path-tmp",
             ROOT,
             files("/opt/seaworthy-paths-none", &json!({}), "path-tmp").into_iter().map(directory).collect(),
             cannot,
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
         miss(
             "host-pid",
             ROOT,
             web("host-pid", &json!({"securityContext": {"runAsUser": 0}}), &own(&json!({"hostPID": true}))),
             cannot,
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
         miss(
             "host-network",
             ROOT,
@@ -129,15 +129,15 @@ pub fn cases() -> Vec<Case> {
             ),
             cannot,
         )
-        .from_pod("web"),
-        miss("net-admin", ROOT, web("net-admin", &cap("NET_ADMIN"), &bare), cannot).from_pod("web"),
+        .out_of_pod("web"),
+        miss("net-admin", ROOT, web("net-admin", &cap("NET_ADMIN"), &bare), cannot).out_of_pod("web"),
         miss(
             "users-apart",
             ROOT,
             web("users-apart", &json!({"securityContext": {"runAsUser": 0, "allowPrivilegeEscalation": false}}), &bare),
             cannot,
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
     ]
 }
 
@@ -196,5 +196,5 @@ pub fn beyond() -> Vec<Case> {
         // Of an account that no pod of the node runs as there is none.
         assert_ne!(ask("default").status, 0);
     });
-    vec![case.from_pod("web")]
+    vec![case.out_of_pod("web")]
 }

@@ -32,18 +32,18 @@ pub fn anonymous() -> Vec<Case> {
         way("nobody", "nobody", nobody("nobody", "system:anonymous", &list), STEPS, move |g, me| {
             assert_eq!(status(g, me), 200)
         })
-        .from_pod("web"),
+        .out_of_pod("web"),
         miss(
             "nobody-write",
             "nobody-write",
             nobody("nobody-write", "system:anonymous", &rule(&[""], &["secrets"], &["create"])),
             move |g, me| assert_eq!(status(g, me), 403),
         )
-        .from_pod("web"),
+        .out_of_pod("web"),
         miss("nobody-named", "nobody-named", nobody("nobody-named", "anonymous", &list), move |g, me| {
             assert_eq!(status(g, me), 403)
         })
-        .from_pod("web"),
+        .out_of_pod("web"),
     ]
 }
 
@@ -53,7 +53,7 @@ pub fn closed() -> Vec<Case> {
     let refused = |ground: &Ground, me: &str| {
         assert_eq!(ground.cluster.anonymous().get(&format!("/api/v1/namespaces/{me}/secrets")).0, 401)
     };
-    vec![miss("nobody", "nobody", nobody("nobody", "system:anonymous", &list), refused).from_pod("web")]
+    vec![miss("nobody", "nobody", nobody("nobody", "system:anonymous", &list), refused).out_of_pod("web")]
 }
 
 /// A kubelet's port, asked from a pod.
@@ -75,11 +75,11 @@ pub fn kubelet_open() -> Vec<Case> {
         let (status, body) = run(ground, me);
         assert!(status == 200 && body.starts_with(b"root:"), "{status}");
     };
-    vec![way("port", ROOT, objects, STEPS, runs).from_pod("web")]
+    vec![way("port", ROOT, objects, STEPS, runs).out_of_pod("web")]
 }
 
 /// One that asks the API server whether nobody may.
 pub fn kubelet_closed() -> Vec<Case> {
     let refused = |ground: &Ground, me: &str| assert!(matches!(run(ground, me).0, 401 | 403));
-    vec![miss("port", ROOT, vec![web("port"), pod("port", "tool", &rooted())], refused).from_pod("web")]
+    vec![miss("port", ROOT, vec![web("port"), pod("port", "tool", &rooted())], refused).out_of_pod("web")]
 }

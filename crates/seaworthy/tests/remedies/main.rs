@@ -4,6 +4,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -7,6 +7,8 @@
 //! programs, and what stands before the machine are not seen.
 
 mod expression;
+mod held;
+mod matching;
 mod packet;
 mod set;
 mod walk;

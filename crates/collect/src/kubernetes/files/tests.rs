@@ -147,7 +147,10 @@ fn objects_of_apis_that_were_taken_away_are_not_passed_over() {
     );
     // What the file says may be missing among what was read, and that is a gap, not another kind.
     let reasons: Vec<&str> = now.gaps.iter().map(|gap| &*gap.reason).collect();
-    assert!(reasons.iter().any(|why| why.contains("not served since 1.22; write it for networking.k8s.io/v1")), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|why| why.contains("not served since 1.22; write it for networking.k8s.io/v1")),
+        "{reasons:?}"
+    );
     assert_eq!(removed(&of(old, Some("1.24"))).as_list().unwrap().len(), 1);
     assert!(removed(&of(old, None)).is_unknown());
     let good = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: a}\n";
