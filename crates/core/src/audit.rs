@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::component::Component;
 use crate::fact::Fact;
 use crate::identity;
-use crate::judge::{Finding, Judgement, judge_target};
+use crate::judge::{Finding, Judgement, judge_changed, judge_target};
 use crate::kubernetes::remedy::{self, Index, Places, Proposal};
 use crate::snapshot::Snapshot;
 use crate::verdict::{Severity, Verdict};
@@ -77,6 +77,17 @@ impl<'a> Audit<'a> {
         for (index, target) in snapshot.targets.iter().enumerate() {
             findings.append(&mut judge_target(chosen.iter().copied(), index, target));
         }
+        Self::of((snapshot, findings), checks, (benchmarks, benchmark), waivers, wanted)
+    }
+
+    /// What follows from findings.
+    fn of(
+        (snapshot, findings): (&'a Snapshot, Vec<Finding>),
+        checks: &'a [Check],
+        (benchmarks, benchmark): (&'a [Benchmark], &'a Benchmark),
+        waivers: &'a [Waiver],
+        wanted: Vec<bool>,
+    ) -> Self {
         let identities = snapshot.targets.iter().map(identity::identities).collect();
         let waived = vec![None; findings.len()];
         let mut audit = Self {
@@ -129,12 +140,22 @@ impl<'a> Audit<'a> {
     where
         'a: 'b,
     {
-        let wanted: HashSet<&str> =
-            self.checks.iter().zip(&self.wanted).filter(|(_, w)| **w).map(|(c, _)| &*c.id).collect();
-        let (benchmarks, benchmark, waivers) = (self.benchmarks, self.benchmark, self.waivers);
-        let mut out =
-            Audit::new(snapshot, self.checks, benchmarks, benchmark, waivers, |c| wanted.contains(c.id.as_str()))
-                .with_beside(&self.beside);
+        let chosen: Vec<(usize, &Check)> = self.checks.iter().enumerate().filter(|(i, _)| self.wanted[*i]).collect();
+        let mut findings = Vec::with_capacity(self.findings.len());
+        let pairs = snapshot.targets.iter().zip(&self.snapshot.targets);
+        for (index, (target, before)) in pairs.enumerate() {
+            let known = self.findings.partition_point(|f| f.target < index);
+            let known = &self.findings[known..self.findings.partition_point(|f| f.target <= index)];
+            let checks = chosen.iter().copied();
+            // Of what was dropped nothing is known.
+            findings.append(&mut match self.whole {
+                true => judge_changed(checks, index, target, (before, known)),
+                false => judge_target(checks, index, target),
+            });
+        }
+        let benchmarks = (self.benchmarks, self.benchmark);
+        let out = Audit::of((snapshot, findings), self.checks, benchmarks, self.waivers, self.wanted.clone());
+        let mut out = out.with_beside(&self.beside);
         let mut forced = HashSet::new();
         for (finding, waived) in out.findings.iter_mut().zip(&mut out.waived) {
             let Some(component) = finding.component else { continue };
@@ -336,6 +357,42 @@ mod tests {
             cases: Vec::new(),
             file: String::new(),
         }
+    }
+
+    #[test]
+    fn what_was_changed_is_judged_as_if_all_was_judged_anew() {
+        let mut target = Target::new("t", "docker", "unix:///x");
+        for (name, privileged) in [("a", true), ("b", true), ("c", false)] {
+            let mut component = Component::new(&docker::CONTAINER, name, name);
+            component.set("privileged", privileged, Source::place("test"));
+            target.components.push(component);
+        }
+        target.components.push(Component::new(&docker::HOST, "h", "h"));
+        target.incomplete(&docker::CONTAINER, "one vanished");
+        let snapshot = Snapshot { tool: "0".into(), collected_at: 0, targets: vec![target.clone(), target] };
+        let mut checks = [check("c/1", "!privileged"), check("c/2", "privileged"), check("c/3", "running")];
+        checks[1].select = Some(Predicate::compile("privileged", &docker::CONTAINER).unwrap());
+        let benchmarks = [Benchmark {
+            id: "b-1".into(),
+            title: "B".into(),
+            published: String::new(),
+            sections: Vec::new(),
+            controls: Vec::new(),
+            aliases: Vec::new(),
+        }];
+        let of = |snapshot| Audit::new(snapshot, &checks, &benchmarks, &benchmarks[0], &[], |c| c.id != "c/3");
+        let before = of(&snapshot);
+        let mut changed = snapshot.clone();
+        changed.targets[1].components[0].set("privileged", false, Source::place("forecast"));
+        changed.targets[1].components[2].set("privileged", true, Source::place("forecast"));
+        let (after, forced) = before.assuming(&changed, &HashSet::new());
+        let told = |audit: &Audit<'_>| -> Vec<_> {
+            let findings = audit.findings.iter();
+            findings.map(|f| (f.check, f.target, f.component, f.judgement.verdict)).collect()
+        };
+        assert_eq!(told(&after), told(&of(&changed)));
+        assert_ne!(told(&after), told(&before));
+        assert!(forced.is_empty());
     }
 
     #[test]

@@ -15,8 +15,9 @@ pub struct Component {
     pub id: Box<str>,
     /// What people call it.
     pub name: Box<str>,
-    /// By the position in the kind's schema.
-    facts: Vec<Option<Fact>>,
+    /// By the position in the kind's schema. Copies of a component share them until one of the two is changed: a
+    /// forecast copies a snapshot and changes little of it.
+    facts: Arc<[Option<Fact>]>,
 }
 
 static NOT_COLLECTED: LazyLock<Fact> =
@@ -25,7 +26,7 @@ static NOT_COLLECTED: LazyLock<Fact> =
 impl Component {
     /// A component without facts: all of them are unknown until they are set.
     pub fn new(kind: &'static Kind, id: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
-        Self { kind, id: id.into(), name: name.into(), facts: vec![None; kind.facts.len()] }
+        Self { kind, id: id.into(), name: name.into(), facts: std::iter::repeat_n(None, kind.facts.len()).collect() }
     }
 
     /// Sets a fact.
@@ -47,7 +48,13 @@ impl Component {
                 Value::unknown(format!("the collector gave a value of another type: {why}"))
             }
         };
-        self.facts[index] = Some(Fact { value, source });
+        let fact = Some(Fact { value, source });
+        // What is derived anew mostly comes out as it was: then there is nothing to copy.
+        if let Some(facts) = Arc::get_mut(&mut self.facts) {
+            facts[index] = fact;
+        } else if self.facts[index] != fact {
+            Arc::make_mut(&mut self.facts)[index] = fact;
+        }
     }
 
     /// Says why a fact is unknown.
@@ -57,9 +64,14 @@ impl Component {
 
     /// Says for every fact that is not set yet why it is unknown.
     pub fn rest_unknown(&mut self, reason: &Arc<str>, source: &Source) {
-        for fact in self.facts.iter_mut().filter(|f| f.is_none()) {
+        for fact in Arc::make_mut(&mut self.facts).iter_mut().filter(|f| f.is_none()) {
             *fact = Some(Fact { value: Value::Unknown(Arc::clone(reason)), source: source.clone() });
         }
+    }
+
+    /// Whether this is a copy of another component, or the other of this, and neither was changed since.
+    pub fn is_copy_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.facts, &other.facts)
     }
 
     /// A fact by name; unknown when it was never set or the schema has none of that name.
@@ -79,6 +91,6 @@ impl Component {
 
     /// The facts that were set, with their names, in the schema's order.
     pub fn facts(&self) -> impl Iterator<Item = (&'static str, &Fact)> {
-        self.kind.facts.iter().zip(&self.facts).filter_map(|(spec, fact)| fact.as_ref().map(|f| (spec.name, f)))
+        self.kind.facts.iter().zip(&*self.facts).filter_map(|(spec, fact)| fact.as_ref().map(|f| (spec.name, f)))
     }
 }

@@ -80,16 +80,60 @@ pub fn judge_target<'a>(
     index: usize,
     target: &Target,
 ) -> Vec<Finding> {
-    let checks: Vec<_> = checks.into_iter().collect();
     let mut findings = Vec::new();
-    for kind in crate::schema::kinds() {
-        let about: Vec<_> = checks.iter().copied().filter(|(_, c)| c.about == kind.name).collect();
-        if about.is_empty() {
-            continue;
-        }
+    for (kind, about) in by_kind(checks) {
         judge_kind(&about, kind, index, target, &mut findings);
+        unlisted(&about, kind, index, target, &mut findings);
     }
     findings
+}
+
+/// The same over a target that was copied and then changed, from all findings of the same checks over the one that it
+/// is a copy of: only what was changed is judged.
+pub fn judge_changed<'a>(
+    checks: impl IntoIterator<Item = (usize, &'a Check)>,
+    index: usize,
+    target: &Target,
+    (before, known): (&Target, &[Finding]),
+) -> Vec<Finding> {
+    let mut of_component: Vec<&[Finding]> = vec![&[]; target.components.len()];
+    for same in known.chunk_by(|a, b| a.component == b.component) {
+        if let Some(findings) = same[0].component.and_then(|i| of_component.get_mut(i)) {
+            *findings = same;
+        }
+    }
+    let mut findings = Vec::with_capacity(known.len());
+    for (kind, about) in by_kind(checks) {
+        for (i, component) in target.components.iter().enumerate().filter(|(_, c)| std::ptr::eq(c.kind, kind)) {
+            if before.components.get(i).is_some_and(|before| component.is_copy_of(before)) {
+                findings.extend_from_slice(of_component[i]);
+                continue;
+            }
+            for (check, of) in &about {
+                let judgement = judge(of, component).map(Arc::new);
+                findings.extend(judgement.map(|judgement| Finding {
+                    check: *check,
+                    target: index,
+                    component: Some(i),
+                    judgement,
+                }));
+            }
+        }
+        unlisted(&about, kind, index, target, &mut findings);
+    }
+    findings
+}
+
+/// Kinds with the checks that are about them, where there are any.
+fn by_kind<'a>(
+    checks: impl IntoIterator<Item = (usize, &'a Check)>,
+) -> impl Iterator<Item = (&'static Kind, Vec<(usize, &'a Check)>)> {
+    let checks: Vec<_> = checks.into_iter().collect();
+    let about = move |kind: &&'static Kind| {
+        let about: Vec<_> = checks.iter().copied().filter(|(_, c)| c.about == kind.name).collect();
+        (!about.is_empty()).then_some((*kind, about))
+    };
+    crate::schema::kinds().iter().filter_map(about)
 }
 
 fn judge_kind(checks: &[(usize, &Check)], kind: &'static Kind, index: usize, target: &Target, out: &mut Vec<Finding>) {
@@ -113,6 +157,10 @@ fn judge_kind(checks: &[(usize, &Check)], kind: &'static Kind, index: usize, tar
             }
         }
     }
+}
+
+/// What checks say beyond the components that were read, where the list of a kind is not complete.
+fn unlisted(checks: &[(usize, &Check)], kind: &'static Kind, index: usize, target: &Target, out: &mut Vec<Finding>) {
     if let Some(reason) = target.incomplete.get(kind.name) {
         let judgement = Arc::new(Judgement {
             verdict: Verdict::Unknown,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use seaworthy_core::component::Component;
-use seaworthy_core::fact::Source;
+use seaworthy_core::fact::{Field, Source};
 use seaworthy_core::snapshot::Target;
 use seaworthy_core::value::Value;
 
@@ -56,14 +56,14 @@ fn component(component: &mut Component, redactor: &Redactor) {
             }
         };
         let field = match &fact.source.field {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(field) => owned(redactor.without_tokens(field)),
+            Field::Known(_) => None,
+            Field::Shared(field) => owned(redactor.without_tokens(field)),
         };
         let value = value(&fact.value, redactor);
         if place.is_some() || field.is_some() || value.is_some() {
             let source = Source {
                 place: place.unwrap_or_else(|| Arc::clone(&fact.source.place)),
-                field: field.map_or_else(|| fact.source.field.clone(), Cow::Owned),
+                field: field.map_or_else(|| fact.source.field.clone(), Field::from),
             };
             changed.push((name, value.unwrap_or_else(|| fact.value.clone()), source));
         }

@@ -13,14 +13,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::io::{BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use seaworthy_core::component::Component;
-use seaworthy_core::fact::Source;
+use seaworthy_core::fact::{Field, Source};
 use seaworthy_core::schema::docker::IMAGE;
 use seaworthy_core::snapshot::{Snapshot, Target};
 use seaworthy_core::value::Value;
@@ -263,7 +262,7 @@ fn keep_or_say(
 
 fn source<'a>(
     files: impl Iterator<Item = &'a str>,
-    what: impl Into<Cow<'static, str>>,
+    what: impl Into<Field>,
     clean: &impl Fn(&str) -> String,
 ) -> Source {
     let mut files: Vec<&str> = files.collect();

@@ -1,9 +1,9 @@
 //! Fields of the API's objects as facts: absent, null, empty and of another type are told apart.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use seaworthy_core::component::Component;
+use seaworthy_core::fact::Field;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
@@ -96,7 +96,7 @@ pub(super) fn put<V: Into<Value>>(
     fact: &str,
     value: Read<V>,
     place: &Place,
-    field: impl Into<Cow<'static, str>>,
+    field: impl Into<Field>,
 ) {
     let source = place.source(field);
     match value {

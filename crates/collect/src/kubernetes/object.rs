@@ -1,10 +1,9 @@
 //! An object of the API as it was read, and where.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use seaworthy_core::fact::Source;
+use seaworthy_core::fact::{Field, Source};
 use serde_json::Value as Json;
 
 /// Where the parts of a document stand.
@@ -35,7 +34,7 @@ impl Place {
     }
 
     /// The source of a fact that stands in a field: `spec.hostNetwork`, in a file with line and column.
-    pub fn source(&self, field: impl Into<Cow<'static, str>>) -> Source {
+    pub fn source(&self, field: impl Into<Field>) -> Source {
         let field = field.into();
         match self.positions.as_ref().and_then(|positions| positions.of(&field)) {
             Some((line, column)) => Source::new(&self.name, format!("{line}:{column} {field}")),

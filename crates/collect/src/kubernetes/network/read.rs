@@ -1,9 +1,9 @@
 //! Reading fields as the API server does: absent and null are the same, of another type is unknown.
 
-use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use seaworthy_core::component::Component;
+use seaworthy_core::fact::Field;
 use seaworthy_core::kubernetes::selector::{MOST_REQUIREMENTS, Requirement, Selector};
 use seaworthy_core::schema::Kind;
 use seaworthy_core::value::Value;
@@ -244,7 +244,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// Sets a fact that was read from a field.
-    pub fn put<V: Into<Value>>(&mut self, fact: &str, field: impl Into<Cow<'static, str>>, read: Read<V>) {
+    pub fn put<V: Into<Value>>(&mut self, fact: &str, field: impl Into<Field>, read: Read<V>) {
         let source = self.object.place.source(field);
         self.component.set(fact, value(read), source);
     }
