@@ -11,6 +11,8 @@ mod hosts;
 mod model;
 mod node;
 mod program;
+mod serve;
+mod wide;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,8 +43,8 @@ struct Row {
     audit: Option<(f64, f64)>,
 }
 
-/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, `--harden` times
-/// hardening alone, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
+/// `--quick` leaves 1000 containers out, `--model` the engine, `--kubernetes` measures a cluster instead, both together leave
+/// the real one out; `--harden` times hardening alone, `--engine 20|29` chooses the engine, `--binary PATH` what is measured.
 ///
 /// # Errors
 /// Where there is no engine, or what is measured fails.
@@ -61,14 +63,19 @@ pub fn run(args: &[String]) -> Result<bool> {
     if cfg!(debug_assertions) {
         return run_optimised(args);
     }
-    if options.model {
-        model::run(options.quick, None, &[])?;
-        return Ok(true);
-    }
-    if options.kubernetes {
-        cluster::run(options.quick, &options.binary)?;
-        node::run(options.quick, &options.binary)?;
-        return Ok(true);
+    match (options.kubernetes, options.model) {
+        (true, only_growth) => {
+            cluster::run(options.quick, only_growth, &options.binary)?;
+            if !only_growth {
+                node::run(options.quick, &options.binary)?;
+            }
+            return Ok(true);
+        }
+        (false, true) => {
+            model::run(options.quick, None, &[])?;
+            return Ok(true);
+        }
+        (false, false) => {}
     }
     let daemon = match Daemon::start(options.engine, Spec::default()) {
         Ok(daemon) => daemon,

@@ -12,22 +12,30 @@ use anyhow::{Context as _, Result, bail};
 use seaworthy_bed::{Client, Cluster, ClusterSpec, Kubernetes, StartError};
 use serde_json::{Value, json};
 
-use super::{median, program};
+use super::{median, program, wide};
 
 /// As many as the program uses.
 const CONNECTIONS: usize = 6;
 /// Pods a namespace.
-const PODS: usize = 100;
+pub const PODS: usize = 100;
 /// Namespaces, in the quick mode and in the full one.
 const NAMESPACES: [usize; 2] = [10, 100];
 
-/// Measures against a cluster of its own.
+/// Measures against a cluster of its own, then how it grows; or only how it grows.
 ///
 /// # Errors
 /// Where there is no cluster, or what is measured fails.
-pub fn run(quick: bool, binary: &Path) -> Result<()> {
+pub fn run(quick: bool, only_growth: bool, binary: &Path) -> Result<()> {
     if !binary.is_file() {
         bail!("{} is not there (cargo build --release)", binary.display());
+    }
+    if only_growth {
+        let dir = std::env::temp_dir().join(format!("seaworthy-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)?;
+        let done = wide::run(quick, binary, &dir);
+        // What was measured counts, whatever is left behind.
+        drop(std::fs::remove_dir_all(&dir));
+        return done;
     }
     // Pods of accounts that nobody made: no controller runs here.
     let spec =
@@ -67,7 +75,7 @@ pub fn run(quick: bool, binary: &Path) -> Result<()> {
         "floor ms", "collect ms", "ratio", "peak MB", "assess ms", "peak MB"
     );
     println!("{floor:>9.1} {read:>11.1} {:>6.2} {:>10.1} {whole:>11.1} {:>10.1}", read / floor, peak[0], peak[1]);
-    Ok(())
+    wide::run(quick, binary, cluster.dir())
 }
 
 fn collect(binary: &Path, cluster: &Cluster, file: &Path) -> Command {
@@ -192,7 +200,7 @@ fn fill(cluster: &Cluster, namespaces: usize) -> Result<usize> {
     }
 }
 
-fn of_namespace(n: usize) -> Vec<(String, Value)> {
+pub fn of_namespace(n: usize) -> Vec<(String, Value)> {
     let space = format!("team-{n}");
     let mut all = vec![("/api/v1/namespaces".to_owned(), json!({"metadata": {"name": space}}))];
     let core = |plural: &str| format!("/api/v1/namespaces/{space}/{plural}");

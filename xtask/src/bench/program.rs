@@ -72,18 +72,62 @@ pub fn peak(binary: &Path, host: &str) -> Result<f64> {
 ///
 /// # Errors
 /// Where it cannot be started.
-pub fn peak_of(mut command: Command) -> Result<f64> {
+pub fn peak_of(command: Command) -> Result<f64> {
+    Ok(watched(command)?.cost.peak)
+}
+
+/// What a command cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// Of all its threads, for itself and in the kernel: what others do on the machine tells less on it.
+    pub processor: Duration,
+    /// The most memory that it held at once, in MB.
+    pub peak: f64,
+}
+
+/// Runs a command that succeeds.
+///
+/// # Errors
+/// Where it does not.
+pub fn cost(command: Command) -> Result<Cost> {
+    let shown = format!("{command:?}");
+    let watched = watched(command)?;
+    match watched.code {
+        Some(code) if ANSWERS.contains(&code) => Ok(watched.cost),
+        code => bail!("{shown}: ended with {code:?}"),
+    }
+}
+
+struct Watched {
+    code: Option<i32>,
+    cost: Cost,
+}
+
+/// Runs a command and looks at it until it has ended, and once more before it is reaped.
+fn watched(mut command: Command) -> Result<Watched> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
-    let (path, mut peak) = (format!("/proc/{}/status", child.id()), 0.0);
-    while child.try_wait()?.is_none() {
-        let status = fs::read_to_string(&path).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: Option<f64> = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
+    let dir = format!("/proc/{}", child.id());
+    let mut peak = 0.0;
+    loop {
+        let status = fs::read_to_string(format!("{dir}/status")).unwrap_or_default();
+        let line = |key: &str| status.lines().find_map(|line| line.strip_prefix(key)).map(str::trim);
+        let kib: Option<f64> = line("VmHWM:").and_then(|line| line.trim_end_matches(" kB").trim().parse().ok());
         peak = kib.map_or(peak, |kib| kib / 1024.0);
+        if line("State:").is_none_or(|state| state.starts_with('Z')) {
+            break;
+        }
         thread::sleep(Duration::from_micros(500));
     }
-    Ok(peak)
+    let processor = processor(&fs::read_to_string(format!("{dir}/stat")).unwrap_or_default());
+    Ok(Watched { code: child.wait()?.code(), cost: Cost { processor, peak } })
+}
+
+/// The processor time of `/proc/PID/stat`: its fields 14 and 15, in clock ticks.
+fn processor(stat: &str) -> Duration {
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second().max(1) as f64)
 }
 
 /// How long `--version` takes.

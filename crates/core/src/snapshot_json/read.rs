@@ -46,10 +46,10 @@ pub fn read(bytes: &[u8]) -> Result<Snapshot, SnapshotError> {
     if bytes.iter().filter(|b| matches!(b, b',' | b'[' | b'{')).count() > MOST_VALUES {
         return Err(SnapshotError(format!("not a snapshot: it holds more than {MOST_VALUES} values")));
     }
-    let head = serde_json::from_slice::<Head>(bytes).or_else(|error| {
+    let head = serde_json::from_slice::<Head>(bytes).map_err(|error| {
         // One of another version may look otherwise altogether.
         let version = serde_json::from_slice::<Version>(bytes).ok().map(|version| version.schema);
-        Err(version.and_then(|version| version.refused()).unwrap_or_else(|| not(&error)))
+        version.and_then(|version| version.refused()).unwrap_or_else(|| not(&error))
     })?;
     if let Some(refused) = head.schema.refused() {
         return Err(refused);
