@@ -250,7 +250,8 @@ mod tests {
         assert_eq!(c.value("pods_allocatable"), &Value::Int(110));
         assert_eq!(c.value("machine").as_str(), Some(&*machine("abc")));
         let unset: Vec<&str> = NODE.facts.iter().map(|f| f.name).filter(|f| c.value(f).is_unknown()).collect();
-        assert_eq!(unset, ["host"]);
+        // Both are derived.
+        assert_eq!(unset, ["control_plane_by", "host"]);
     }
 
     #[test]

@@ -31,8 +31,8 @@ mod value;
 
 use value::{OneFact, Shared};
 
-/// The most values that are read: about what 100,000 pods have that all differ.
-const MOST_VALUES: usize = 128_000_000;
+/// The most values that are read: 100,000 pods that all differ were measured at 68 million, in some 3 GB of memory.
+const MOST_VALUES: usize = 96_000_000;
 
 /// The longest name that an error repeats.
 const LONGEST_NAME: usize = 64;

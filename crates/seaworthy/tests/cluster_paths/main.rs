@@ -249,9 +249,9 @@ fn what_is_open_to_nobody_in_particular() {
     let Some(mut ground) = Ground::start() else { return };
     walk_on(&ground, "anonymous", &open::anonymous());
     walk_on(&ground, "a kubelet that asks", &open::kubelet_closed());
+    ground.cluster.restart_apiserver(&["--anonymous-auth=false".into()]).unwrap();
+    walk_on(&ground, "no anonymous requests", &open::closed());
     let lets_in = json!({"authentication": {"anonymous": {"enabled": true}}, "authorization": {"mode": "AlwaysAllow"}});
     ground.cluster.restart_kubelet(lets_in, &[]).unwrap();
     walk_on(&ground, "a kubelet that lets in", &open::kubelet_open());
-    ground.cluster.restart_apiserver(&["--anonymous-auth=false".into()]).unwrap();
-    walk_on(&ground, "no anonymous requests", &open::closed());
 }

@@ -92,6 +92,8 @@ fn a_file_that_may_not_be_changed_is_refused_and_is_said_where_it_cannot_be_put_
         back.ended(6).out.contains("chattr +i") && back.out.contains(&format!("again: seaworthy harden rollback {id}"))
     );
     assert_eq!(is(&path), after);
+    // Its guard may be looking at it.
+    bed.until("nobody is at work on it", || bed.states() != ["working"]);
     assert!(
         matches!(bed.states()[..], [ref state] if state == "incomplete" || state == "interrupted"),
         "{:?}",

@@ -242,6 +242,20 @@ impl Host {
             ("loopback", false.into()),
         ]);
         self.set(name, "ports", Value::List(vec![port]));
+        self.let_through(name, host_ip, 8080);
+    }
+
+    /// The packet filter stops nobody on his way to a port.
+    pub fn let_through(&mut self, name: &str, address: &str, port: i64) {
+        let row = object(&[
+            ("protocol", "tcp".into()),
+            ("address", address.into()),
+            ("port", port.into()),
+            ("networks", true.into()),
+            ("internet", true.into()),
+            ("by", "".into()),
+        ]);
+        self.set(name, "packet_filter", Value::List(vec![row]));
     }
 
     pub fn mount(&mut self, name: &str, kind: &str, source: &str, volume: &str) {

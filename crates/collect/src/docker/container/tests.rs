@@ -79,7 +79,9 @@ fn every_fact_of_a_recorded_container_is_set() {
             let mapped = read(&inspect);
             let derived = |name| CONTAINER.fact(name).is_some_and(|fact| fact.derived);
             let set: Vec<_> = mapped.facts().map(|(name, _)| name).collect();
-            for fact in CONTAINER.facts.iter().filter(|fact| !derived(fact.name)) {
+            // What stands before its ports is read where the host is.
+            let elsewhere = |name| name == "packet_filter";
+            for fact in CONTAINER.facts.iter().filter(|fact| !derived(fact.name) && !elsewhere(fact.name)) {
                 assert!(set.contains(&fact.name), "{version} {}: {} is not set", mapped.name, fact.name);
             }
         }
