@@ -260,11 +260,7 @@ fn keep_or_say(
     }
 }
 
-fn source<'a>(
-    files: impl Iterator<Item = &'a str>,
-    what: impl Into<Field>,
-    clean: &impl Fn(&str) -> String,
-) -> Source {
+fn source<'a>(files: impl Iterator<Item = &'a str>, what: impl Into<Field>, clean: &impl Fn(&str) -> String) -> Source {
     let mut files: Vec<&str> = files.collect();
     files.dedup();
     let place: Arc<str> = format!("evidence {}", clean(&files.join(", "))).into();
