@@ -349,9 +349,11 @@ fn state(record: &Record) -> (&'static str, String) {
     }
 }
 
-/// Whether somebody is at work on it, or will be in a moment.
+/// Whether somebody is at work on it, or will be in a moment. A guard that could not take everything back tries again once
+/// a minute: in between nobody is.
 fn is_at_work(record: &Record) -> bool {
-    record.place.is_guarded() || record.place.store().is_locked()
+    let guarded = record.phase != Phase::RollingBack && record.place.is_guarded();
+    guarded || record.place.store().is_locked()
 }
 
 fn record_json(record: &Record) -> Value {
