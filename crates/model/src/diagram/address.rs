@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use seaworthy_core::cidr::is_global;
+use seaworthy_core::cidr::{self, is_global};
 use seaworthy_core::diagram::Certainty;
 
 /// An address and a port; without an address it is a name that was not resolved.
@@ -56,16 +56,8 @@ impl Bound {
 
     /// Whether it lies in a network, given as `172.17.0.0/16`.
     pub fn lies_in(&self, network: &str) -> bool {
-        let Some(ip) = self.ip else { return false };
-        let Some((address, length)) = network.split_once('/') else { return false };
-        let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u32>()) else { return false };
-        let bits = |ip: IpAddr| match ip {
-            IpAddr::V4(ip) => (u128::from(u32::from(ip)) << 96, 32),
-            IpAddr::V6(ip) => (u128::from(ip), 128),
-        };
-        let ((ip, width), (address, other)) = (bits(ip), bits(address));
-        let mask = u128::MAX.checked_shl(128 - length.min(128)).unwrap_or(0);
-        width == other && length <= width && ip & mask == address & mask
+        let Some((ip, (address, length))) = self.ip.zip(cidr::network(network)) else { return false };
+        cidr::within(ip, address, length)
     }
 }
 

@@ -21,9 +21,10 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::io::Errno;
+use seaworthy_core::cidr;
 
 use super::network::{Interface, Network};
-use packet::{Device, Packet, lies_in};
+use packet::{Device, Packet};
 use walk::{Ends, Walk};
 
 pub use packet::Source;
@@ -180,7 +181,7 @@ impl<'a> Filter<'a> {
         let mut found: Option<(u8, &Interface)> = None;
         for interface in &self.network.interfaces {
             for (ip, length) in &interface.addresses {
-                if lies_in(to, (*ip, *length)) && found.is_none_or(|(longest, _)| *length > longest) {
+                if cidr::within(to, *ip, u32::from(*length)) && found.is_none_or(|(longest, _)| *length > longest) {
                     found = Some((*length, interface));
                 }
             }

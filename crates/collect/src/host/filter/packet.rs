@@ -131,12 +131,6 @@ fn span(ip: u128, length: u8, width: u8) -> (u128, u128) {
     (ip & !low, ip | low)
 }
 
-/// Whether an address lies in a network.
-pub fn lies_in(ip: IpAddr, (network, length): (IpAddr, u8)) -> bool {
-    let (first, last) = span(number(network), length, if network.is_ipv6() { 128 } else { 32 });
-    ip.is_ipv6() == network.is_ipv6() && (first..=last).contains(&number(ip))
-}
-
 /// An interface; without a name it is one that is not there yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Device {
