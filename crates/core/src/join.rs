@@ -74,7 +74,8 @@ fn nodes(target: &Target) -> Vec<String> {
 }
 
 /// Whether two targets are proven to be of one cluster: a node of one is a node of the other, by name and machine; or
-/// the same authority signs for their clients, and the names of their nodes do not contradict it.
+/// the same authority signs for their clients, and the names of their nodes do not contradict it. A machine without a
+/// kubelet contradicts none.
 fn are_one(into: &Target, node: &Target) -> bool {
     if into.platform != "kubernetes" || !(is_cluster(into) || is_node(into)) {
         return false;
@@ -85,7 +86,10 @@ fn are_one(into: &Target, node: &Target) -> bool {
         let same_machine = node.of(&kubernetes::NODE).filter_map(machine).any(|m| known.contains(&m));
         let names: BTreeSet<String> = nodes(into).into_iter().collect();
         let all_there = nodes(node).iter().all(|name| names.contains(name));
-        return same_machine || (all_there && share_authority(into, node));
+        // A control plane outside the cluster's nodes is registered under no name.
+        let is_no_node =
+            node.of(&kubernetes::KUBELET).next().is_none() && !node.incomplete.contains_key(kubernetes::KUBELET.name);
+        return same_machine || (all_there && share_authority(into, node)) || (is_no_node && is_only_of(node, into));
     }
     share_authority(into, node)
 }
@@ -292,6 +296,23 @@ mod tests {
         // The same authority, and a node that the cluster does not list.
         assert_eq!(joined(vec![api(&[("n1", "m1")]), node("n9", "m9", "aaaa")]).len(), 2);
         assert_eq!(joined(vec![node("n1", "m1", "aaaa"), node("n2", "m2", "bbbb")]).len(), 2);
+    }
+
+    #[test]
+    fn a_control_plane_outside_the_nodes_is_of_its_cluster() {
+        let apart = |kubelet: bool, authority: &str| {
+            let mut target = node("cp", "m9", authority);
+            if !kubelet {
+                target.components.retain(|c| !std::ptr::eq(c.kind, &kubernetes::KUBELET));
+            }
+            joined(vec![api(&[("n1", "m1")]), target])
+        };
+        assert_eq!(apart(false, "aaaa").len(), 1);
+        // A kubelet would be registered; another authority is another cluster.
+        assert_eq!(apart(true, "aaaa").len(), 2);
+        assert_eq!(apart(false, "bbbb").len(), 2);
+        // What its nodes tell is still not known.
+        assert!(apart(false, "aaaa")[0].incomplete.contains_key(kubernetes::KUBELET.name));
     }
 
     #[test]
