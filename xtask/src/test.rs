@@ -17,7 +17,24 @@ struct Count {
     ignored: usize,
     /// Tests that said they were skipped: bed, test binary, test.
     skipped: BTreeSet<(String, String, String)>,
+    /// What the failed tests said, without traces.
+    said: Vec<String>,
+    reading: Reading,
 }
+
+/// Where in a test binary's output its reader is.
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+enum Reading {
+    #[default]
+    Results,
+    /// What a failed test said.
+    Failed,
+    /// The calls that led to its panic.
+    Trace,
+}
+
+/// Lines of a failed test that are told again at the end.
+const LINES: usize = 30;
 
 /// Prepares the beds, runs `cargo test` (of the workspace, unless the arguments choose crates) and ends with one line: `N passed, N failed, N skipped`.
 ///
@@ -49,6 +66,12 @@ pub fn run(args: &[String]) -> Result<bool> {
         let of_it = count.skipped.iter().filter(|(name, ..)| *name == bed.name).count();
         println!("missing bed {}: {}; {of_it} tests skipped for it", bed.name, bed.why);
     }
+    if !count.said.is_empty() {
+        println!("What the failed tests said, traces and all but their last {LINES} lines left out:");
+    }
+    for said in &count.said {
+        println!("{}", last_lines(said));
+    }
     println!("{}", count.line());
     Ok(count.failed == 0 && (missing.is_empty() || !strict))
 }
@@ -66,6 +89,7 @@ impl Count {
 
     /// Takes one line of cargo's or a test binary's output; `binary` is the one that runs.
     fn take(&mut self, line: &str, binary: &mut String) {
+        self.listen(line.trim_end(), binary);
         let line = line.trim();
         if let Some(running) = line.strip_prefix("Running ").or_else(|| line.strip_prefix("Doc-tests ")) {
             *binary = running.to_owned();
@@ -79,6 +103,38 @@ impl Count {
             self.skipped.insert((bed.to_owned(), binary.clone(), test.to_owned()));
         }
     }
+
+    /// Keeps what a failed test said.
+    fn listen(&mut self, line: &str, binary: &str) {
+        let begins = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
+        self.reading = match (self.reading, begins) {
+            (_, Some(test)) => {
+                self.said.push(format!("---- {test}, of {binary}"));
+                Reading::Failed
+            }
+            (Reading::Results, None) => Reading::Results,
+            (_, None) if line == "failures:" || line.starts_with("test result: ") => Reading::Results,
+            (_, None) if line == "stack backtrace:" => Reading::Trace,
+            // Its frames begin with blanks; the next line that does not is the test's own.
+            (Reading::Trace, None) if line.is_empty() || line.starts_with(' ') || line.starts_with("note: ") => {
+                Reading::Trace
+            }
+            (_, None) => Reading::Failed,
+        };
+        if let (Reading::Failed, None, Some(said)) = (self.reading, begins, self.said.last_mut())
+            && !line.is_empty()
+        {
+            *said += &format!("\n{line}");
+        }
+    }
+}
+
+/// A failed test's name and the last lines that it said.
+fn last_lines(said: &str) -> String {
+    let (name, rest) = said.split_once('\n').unwrap_or((said, ""));
+    let lines: Vec<&str> = rest.lines().collect();
+    let kept = &lines[lines.len().saturating_sub(LINES)..];
+    std::iter::once(name).chain(kept.iter().copied()).collect::<Vec<_>>().join("\n")
 }
 
 /// The number before `what`.
@@ -103,7 +159,7 @@ fn pass_on(from: impl Read, mut to: impl Write) -> Count {
 
 #[cfg(test)]
 mod tests {
-    use super::Count;
+    use super::{Count, last_lines};
 
     #[test]
     fn counts_over_binaries_and_takes_skipped_tests_off_the_passed() {
@@ -120,5 +176,30 @@ mod tests {
             count.take(line, &mut binary);
         }
         assert_eq!(count.line(), "11 passed, 2 failed, 3 skipped");
+    }
+
+    #[test]
+    fn tells_again_what_failed_tests_said_without_the_calls() {
+        let (mut count, mut binary) = (Count::default(), String::new());
+        let output = "     Running tests/b.rs (target/debug/deps/b-1)\n\
+            test one ... FAILED\n\nfailures:\n\n---- one stdout ----\nbefore\n\n\
+            thread 'one' (7) panicked at tests/b.rs:3:5:\nnot ready\n  after 120 s\nstack backtrace:\n\
+            \x20  0: __rustc::rust_begin_unwind\n             at /rustc/panicking.rs:689:5\n\
+            note: Some details are omitted\nafter\n\n---- two stdout ----\nelse\n\n\nfailures:\n    one\n    two\n\n\
+            test result: FAILED. 1 passed; 2 failed; 0 ignored\n     Running tests/c.rs (target/debug/deps/c-1)\n";
+        output.lines().for_each(|line| count.take(line, &mut binary));
+        let of = "of tests/b.rs (target/debug/deps/b-1)";
+        assert_eq!(
+            count.said,
+            [
+                format!(
+                    "---- one, {of}\nbefore\nthread 'one' (7) panicked at tests/b.rs:3:5:\nnot ready\n  after 120 s\nafter"
+                ),
+                format!("---- two, {of}\nelse")
+            ]
+        );
+        let many: String = (0..40).map(|line| format!("\n{line}")).collect();
+        let last = last_lines(&format!("---- one{many}"));
+        assert_eq!((last.lines().count(), last.lines().nth(1)), (31, Some("10")));
     }
 }

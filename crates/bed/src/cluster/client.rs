@@ -103,6 +103,14 @@ impl Client {
         self.request("DELETE", path, None)
     }
 
+    /// Whether a path is answered with 200 within a few seconds: of a server that may still be starting.
+    pub(crate) fn is_ready(&self, path: &str) -> bool {
+        let Ok(mut stream) = self.connect() else { return false };
+        let patience = stream.get_ref().sock.set_read_timeout(Some(Duration::from_secs(5)));
+        let answer = patience.and_then(|()| http::exchange(&mut stream, "GET", path, &self.headers, None));
+        answer.is_ok_and(|(status, _)| status == 200)
+    }
+
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Stream>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -89,12 +89,20 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts a cluster, or says on stderr that the running test is skipped for want of it and returns none.
+    /// Starts a cluster, or says on stderr that the running test is skipped for want of it and returns none. One that did
+    /// not come up is told on stderr and started once more.
     ///
     /// # Panics
-    /// Where it is there and does not start, and where `SEAWORTHY_BEDS_REQUIRED` is set and it is not there.
+    /// Where it is there and does not start twice, and where `SEAWORTHY_BEDS_REQUIRED` is set and it is not there.
     pub fn require(version: Kubernetes, spec: ClusterSpec) -> Option<Self> {
-        match Self::start(version, spec) {
+        let started = match Self::start(version, spec.clone()) {
+            Err(StartError::Failed(why)) => {
+                eprintln!("{} is started once more: {why}", version.name());
+                Self::start(version, spec)
+            }
+            started => started,
+        };
+        match started {
             Ok(cluster) => Some(cluster),
             Err(StartError::Missing(why)) => {
                 skip(version.name(), &why);
@@ -262,12 +270,11 @@ impl Cluster {
     fn wait_for_apiserver(&mut self) -> Result<(), String> {
         let admin = &self.admin;
         // Of a static pod the kubelet takes care; there is no child to watch.
-        let ready = wait_for(self.started.processes.get_mut(APISERVER), || {
-            admin.send("GET", "/readyz", None).is_ok_and(|(status, _)| status == 200)
-        });
+        let ready = wait_for(self.started.processes.get_mut(APISERVER), || admin.is_ready("/readyz"));
         ready.map_err(|why| {
             let etcd = self.log(ETCD).lines().last().unwrap_or_default().to_owned();
-            format!("{APISERVER} {why}\n{}\n{ETCD}: {etcd}", self.log(APISERVER))
+            let kubelet = if self.spec.static_control_plane { self.log(KUBELET) } else { String::new() };
+            format!("{APISERVER} {why}\n{}\n{ETCD}: {etcd}\n{kubelet}", self.log(APISERVER))
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a component may take to answer, or to end; far beyond what a loaded machine needs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Starts a command with its output in `var/log/NAME.log` of the bed.
 pub(crate) fn spawn(mut command: Command, dir: &Path, name: &str) -> Result<Child, String> {
@@ -26,7 +26,14 @@ pub(crate) fn spawn(mut command: Command, dir: &Path, name: &str) -> Result<Chil
         command.env_remove(name);
     }
     command.current_dir("/").stdin(Stdio::null()).stdout(out).stderr(err);
-    command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()))
+    let child = command.spawn().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    // A process has its program a moment before the kernel shows its arguments.
+    let arguments = format!("/proc/{}/cmdline", child.id());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while fs::read(&arguments).is_ok_and(|line| line.is_empty()) && Instant::now() < deadline {
+        sleep(Duration::from_millis(1));
+    }
+    Ok(child)
 }
 
 /// The last lines of a component's log, also of the youngest of a static pod's.

@@ -109,13 +109,19 @@ fn settled(client: &Client) -> Target {
             // Read again: what goes round in a circle has come to rest where two readings agree.
             std::thread::sleep(std::time::Duration::from_millis(500));
             let again = read(client);
-            let rules = |target: &Target| -> Vec<Value> {
-                target.of(&ROLE).map(|role| role.value("effective_rules").clone()).collect()
+            // Their order in a circle may go on changing.
+            let rules = |target: &Target| -> Vec<BTreeSet<String>> {
+                let all = target.of(&ROLE).map(|role| role.value("effective_rules").as_list().unwrap_or_default());
+                all.map(|rules| rules.iter().map(ToString::to_string).collect()).collect()
             };
-            if rules(&target) == rules(&again) {
+            let (one, two) = (rules(&target), rules(&again));
+            if one == two {
                 println!("{} roles gather the rules of others as the controller does", last.0);
                 return again;
             }
+            let ids = target.of(&ROLE).map(|role| role.id.to_string());
+            let moved = ids.zip(one.iter().zip(&two)).filter(|(_, (one, two))| one != two);
+            last.1 = moved.map(|(id, (one, two))| format!("{id} moves: {one:?} then {two:?}")).collect();
         }
         std::thread::sleep(std::time::Duration::from_millis(500));
     }

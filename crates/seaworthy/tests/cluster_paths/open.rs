@@ -1,5 +1,7 @@
 //! What is open to whoever says nothing about himself: the API by what is granted to him, a kubelet, etcd.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::ground::{Case, Ground, RBAC, binding, container, miss, pod, rooted, rule, spec, way};
@@ -56,14 +58,20 @@ pub fn closed() -> Vec<Case> {
     vec![miss("nobody", "nobody", nobody("nobody", "system:anonymous", &list), refused).out_of_pod("web")]
 }
 
-/// A kubelet's port, asked from a pod.
+/// A kubelet's port, asked from a pod; a kubelet that was started a moment ago does not know its pods yet.
 fn run(ground: &Ground, me: &str) -> (u16, Vec<u8>) {
     let url = format!("https://{}:10250/run/{me}/tool/app?cmd=cat%20/node/etc/shadow", ground.cluster.node_ip());
     let arguments = ["--silent", "--insecure", "--request", "POST", "--write-out", "\n%{http_code}", &url];
-    let out = ground.cluster.node_command("curl").args(arguments).output().unwrap();
-    let end = out.stdout.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
-    let status = String::from_utf8_lossy(&out.stdout[end..]).trim().parse().unwrap_or_default();
-    (status, out.stdout[..end].to_vec())
+    let began = Instant::now();
+    loop {
+        let out = ground.cluster.node_command("curl").args(arguments).output().unwrap();
+        let end = out.stdout.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
+        let status = String::from_utf8_lossy(&out.stdout[end..]).trim().parse().unwrap_or_default();
+        if status != 404 || began.elapsed() > Duration::from_secs(60) {
+            return (status, out.stdout[..end].to_vec());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// A kubelet that lets everybody in.

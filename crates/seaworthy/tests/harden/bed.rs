@@ -69,13 +69,18 @@ impl Bed {
 
     /// Runs it under a fault: the system call that is injected, in strace's words. Only the program's own thread is held.
     pub fn under(&self, fault: &str, arguments: &[&str]) -> Run {
+        run(self.command_under(fault, arguments))
+    }
+
+    /// The command of it.
+    pub fn command_under(&self, fault: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("strace");
         let call = fault.split(':').next().unwrap();
         command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &format!("inject={fault}")]);
         command.arg(env!("CARGO_BIN_EXE_seaworthy")).arg("harden").args(arguments).arg("--state").arg(&self.state);
         command.env_clear().current_dir(self.sea.dir()).env("HOME", self.sea.dir());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        run(command)
+        command
     }
 
     /// What `status` says, and with which code.

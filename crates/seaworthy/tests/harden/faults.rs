@@ -383,7 +383,8 @@ fn an_engine_that_starts_and_ends_a_moment_later_is_not_believed() {
     let plan = bed.plan("plan.json", &["--check", "daemon/no-new-privileges"]);
     let old = engine.pid();
     let arguments = ["apply", plan.to_str().unwrap(), "--allow-disruptive", "--confirm-within", "1h", "-f", "json"];
-    let mut command = bed.command(&arguments);
+    // Each line of the journal takes so long that the engine ends before what comes after it.
+    let mut command = bed.command_under("fdatasync:delay_exit=500000", &arguments);
     command.stdin(std::process::Stdio::null());
     let running = std::thread::spawn(move || crate::common::run(command));
     let is_done = || {
