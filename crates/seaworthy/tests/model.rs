@@ -94,6 +94,8 @@ fn paths_are_asked_for_by_entry_and_jewel() {
     let of_file = sea.run(&["paths", "--from", path(&snapshot), "--from", "ci", "--to", "host-root"]);
     assert_eq!(of_file.ended(0).out, run.out);
     sea.run(&["paths", "--demo", "--from", "backpu"]).failed_with("near it are `backup`");
+    // What can only mean a file is told to be none, not looked for among the entries of an engine.
+    sea.run(&["paths", "--from", "missing.json", "--to", "host-root"]).failed_with("missing.json");
     sea.run(&["paths", "--demo", "--to", "the-moon"]).failed_with("no jewel `the-moon`");
     sea.run(&["paths", "--demo", "--from", "ci", "--to", "host-root", "--fail-on", "critical"]).ended(1);
 }

@@ -21,7 +21,6 @@ pub fn netlink(data: &[u8]) {
         attributes(body, 16);
         network::interface(body);
         network::address(body);
-        network::route(body);
         listeners::decode(body);
         listeners::decode_tcp(body);
         effect::sockets::parse_answer(body);

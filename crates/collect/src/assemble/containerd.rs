@@ -2,7 +2,7 @@
 
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::find::Daemon;
-use crate::host::containerd::{self, Containerd};
+use crate::host::containerd::{self, Containerd, Stated};
 use crate::host::root::Root;
 use crate::host::sockets;
 
@@ -39,7 +39,7 @@ pub(super) fn root(host: &Host, settings: &Settings, daemon: Result<&Daemon, &st
         return Err(format!("process {}, which answers at {socket}, is no containerd that is known", peer.pid));
     }
     let gone = |why| format!("the command line of process {}: {why}", peer.pid);
-    let stated = stated(&proc.arguments(peer.pid).map_err(gone)?);
+    let stated = Stated::of(&proc.arguments(peer.pid).map_err(gone)?);
     if let Some(root) = stated.root {
         return Ok(root);
     }
@@ -51,42 +51,5 @@ pub(super) fn root(host: &Host, settings: &Settings, daemon: Result<&Daemon, &st
     match found.unread {
         Some(why) => Err(why),
         None => Ok(found.root.value),
-    }
-}
-
-/// What containerd's command line decides.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Stated {
-    config: Option<String>,
-    root: Option<String>,
-}
-
-fn stated(arguments: &[String]) -> Stated {
-    let mut found = Stated::default();
-    let mut words = arguments.iter().skip(1);
-    while let Some(word) = words.next() {
-        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
-        let (name, value) = flag.split_once('=').map_or((flag, None), |(n, v)| (n, Some(v.to_owned())));
-        let slot = match name {
-            "config" | "c" => &mut found.config,
-            "root" => &mut found.root,
-            _ => continue,
-        };
-        *slot = value.or_else(|| words.next().cloned()).filter(|v| !v.is_empty());
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_of_containerd_in_every_form() {
-        let read = |line: &str| stated(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        let both = Stated { config: Some("/c.toml".into()), root: Some("/data".into()) };
-        assert_eq!(read("containerd --config /c.toml --root /data --log-level warn"), both);
-        assert_eq!(read("containerd -c=/c.toml --root=/data"), both);
-        assert_eq!(read("containerd"), Stated::default());
     }
 }

@@ -13,6 +13,9 @@ pub const PATH: &str = "/etc/containerd/config.toml";
 /// Where dockerd writes that of the containerd which it starts itself.
 pub const MANAGED_PATH: &str = "/run/docker/containerd/containerd.toml";
 
+/// Where container networks are configured unless a file says otherwise.
+pub const NETWORKS: &str = "/etc/cni/net.d";
+
 const AFFECTS: &str = "where containerd keeps its data and listens";
 const MOST_FILES: usize = 200;
 
@@ -60,6 +63,8 @@ pub struct Containerd {
     pub debug_address: Sourced<String>,
     /// The address of its metrics; empty means none.
     pub metrics_address: Sourced<String>,
+    /// Where its part for Kubernetes finds the container networks.
+    pub networks: Sourced<String>,
     /// The files that it imports, as found.
     pub imports: Vec<String>,
     /// What could not be read.
@@ -88,6 +93,7 @@ impl Containerd {
             gid: Sourced::default(0),
             debug_address: Sourced::default(String::new()),
             metrics_address: Sourced::default(String::new()),
+            networks: Sourced::default(NETWORKS.to_owned()),
             imports: Vec::new(),
             gaps: Vec::new(),
         };
@@ -177,6 +183,11 @@ impl Containerd {
         for metrics in [section("metrics"), plugin("io.containerd.server.v1.metrics")] {
             text(&mut self.metrics_address, metrics, "address");
         }
+        // By the forms of the file: version 1, 2, and from 3 on.
+        for kubernetes in ["cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"] {
+            let networks = plugin(kubernetes).and_then(|plugin| plugin.get("cni")).and_then(Value::as_table);
+            text(&mut self.networks, networks, "conf_dir");
+        }
     }
 
     fn fail(&mut self, path: &str, reason: &str) {
@@ -185,10 +196,61 @@ impl Containerd {
     }
 }
 
+/// What containerd's command line decides.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// Its file.
+    pub config: Option<String>,
+    /// Where it keeps its data.
+    pub root: Option<String>,
+}
+
+impl Stated {
+    /// Reads a command line, the program's name first.
+    pub fn of(arguments: &[String]) -> Self {
+        let mut found = Self::default();
+        let mut words = arguments.iter().skip(1);
+        while let Some(word) = words.next() {
+            let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
+            let (name, value) = flag.split_once('=').map_or((flag, None), |(n, v)| (n, Some(v.to_owned())));
+            let slot = match name {
+                "config" | "c" => &mut found.config,
+                "root" => &mut found.root,
+                _ => continue,
+            };
+            *slot = value.or_else(|| words.next().cloned()).filter(|v| !v.is_empty());
+        }
+        found
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::host::testing::host;
+
+    #[test]
+    fn flags_of_containerd_in_every_form() {
+        let read = |line: &str| Stated::of(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let both = Stated { config: Some("/c.toml".into()), root: Some("/data".into()) };
+        assert_eq!(read("containerd --config /c.toml --root /data --log-level warn"), both);
+        assert_eq!(read("containerd -c=/c.toml --root=/data"), both);
+        assert_eq!(read("containerd"), Stated::default());
+    }
+
+    #[test]
+    fn networks_are_configured_where_any_form_says() {
+        for (text, wanted) in [
+            ("version = 3\n", NETWORKS),
+            ("[plugins.cri.cni]\nconf_dir = \"/one\"\n", "/one"),
+            ("version = 2\n[plugins.'io.containerd.grpc.v1.cri'.cni]\nconf_dir = \"/two\"\n", "/two"),
+            ("version = 3\n[plugins.'io.containerd.cri.v1.runtime'.cni]\nconf_dir = \"/three\"\n", "/three"),
+            ("version = 3\n[plugins.'io.containerd.cri.v1.runtime'.cni]\nconf_dir = \"\"\n", NETWORKS),
+        ] {
+            let (_dir, root) = host(&[(PATH, text)]);
+            assert_eq!(Containerd::read(&root).networks.value, wanted, "{text}");
+        }
+    }
 
     #[test]
     fn an_absent_file_means_defaults() {

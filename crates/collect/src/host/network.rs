@@ -1,6 +1,6 @@
-//! Addresses and routes of this machine's network namespace.
+//! Addresses of this machine's network namespace.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use rustix::io::Errno;
 use seaworthy_core::cidr;
@@ -12,8 +12,6 @@ const NEW_LINK: u16 = 16;
 const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
 const GET_ADDRESS: u16 = 22;
-const NEW_ROUTE: u16 = 24;
-const GET_ROUTE: u16 = 26;
 
 /// An interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,24 +30,11 @@ pub struct Interface {
     pub addresses: Vec<(IpAddr, u8)>,
 }
 
-/// A route of the main table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Route {
-    /// Where to; length 0 is the default route.
-    pub to: (IpAddr, u8),
-    /// The next hop, if any.
-    pub via: Option<IpAddr>,
-    /// The number of the interface, if any.
-    pub interface: Option<u32>,
-}
-
 /// The network of this process's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
     /// By their numbers.
     pub interfaces: Vec<Interface>,
-    /// Of the main table.
-    pub routes: Vec<Route>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
 }
@@ -67,12 +52,12 @@ impl Network {
     }
 }
 
-/// Reads interfaces, addresses and routes.
+/// Reads interfaces and addresses.
 pub fn read() -> Network {
     let mut network = Network::default();
     if let Err(errno) = fill(&mut network) {
         let reason = std::io::Error::from(errno).to_string();
-        network.gaps.push(Gap { source: "rtnetlink".into(), reason, affects: "addresses and routes".into() });
+        network.gaps.push(Gap { source: "rtnetlink".into(), reason, affects: "addresses".into() });
     }
     network
 }
@@ -95,11 +80,6 @@ fn fill(network: &mut Network) -> Result<(), Errno> {
             interface.addresses.push((ip, length));
         }
     }
-    socket.ask(GET_ROUTE, DUMP, &[0u8; 12], |kind, body| {
-        if kind == NEW_ROUTE {
-            network.routes.extend(route(body));
-        }
-    })?;
     network.interfaces.sort_by_key(|i| i.index);
     Ok(())
 }
@@ -139,25 +119,6 @@ pub fn address(body: &[u8]) -> Option<(u32, IpAddr, u8)> {
     Some((read_u32(body, 4), ip(value.1)?, length))
 }
 
-/// Decodes one message about a route; none for those of other tables and kinds.
-pub fn route(body: &[u8]) -> Option<Route> {
-    const MAIN: u8 = 254;
-    const UNICAST: u8 = 1;
-    let (family, length) = (*body.first()?, *body.get(1)?);
-    let attributes = attributes(body, 12);
-    let get = |kind| attributes.iter().find(|(k, _)| *k == kind).map(|(_, v)| *v);
-    if *body.get(4)? != MAIN || *body.get(7)? != UNICAST {
-        return None;
-    }
-    let any = match i32::from(family) {
-        libc::AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        libc::AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        _ => return None,
-    };
-    let to = get(1).and_then(ip).unwrap_or(any);
-    Some(Route { to: (to, length), via: get(5).and_then(ip), interface: get(4).map(|v| read_u32(v, 0)) })
-}
-
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
@@ -193,7 +154,6 @@ mod tests {
     fn messages_that_are_cut_short_are_nothing() {
         for length in 0..12 {
             assert_eq!(address(&vec![2u8; length]), None);
-            assert_eq!(route(&vec![2u8; length]), None);
         }
         assert!(is_loopback("::ffff:127.0.0.1".parse().unwrap()));
         assert!(!is_loopback("0.0.0.0".parse().unwrap()));

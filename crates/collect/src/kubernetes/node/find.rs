@@ -115,12 +115,19 @@ pub(super) fn runtime(process: &Process) -> Option<&'static str> {
     }
 }
 
+/// Whether a program tells where container networks are configured.
+fn tells_networks(process: &Process) -> bool {
+    matches!(process.program(), Some("containerd" | "crio" | "cri-dockerd"))
+}
+
 /// Processes of one node: those of the machine, or of a container that is a node of its own.
 pub(super) struct Group {
     /// The components.
     pub members: Vec<(Process, Program)>,
     /// Container runtimes.
     pub runtimes: Vec<&'static str>,
+    /// Processes that tell where container networks are configured.
+    pub networks: Vec<Process>,
 }
 
 /// Parts the processes by node. A kubelet in a namespace of its own is a node of its own, and what was begun from that
@@ -154,19 +161,20 @@ pub(super) fn groups(proc: &Proc, all: &[Process]) -> Vec<Group> {
     for (process, program) in members {
         let node = node_of(process);
         let at = groups.iter().position(|(n, _)| *n == node).unwrap_or_else(|| {
-            groups.push((node, Group { members: Vec::new(), runtimes: Vec::new() }));
+            groups.push((node, Group { members: Vec::new(), runtimes: Vec::new(), networks: Vec::new() }));
             groups.len() - 1
         });
         groups[at].1.members.push((process.clone(), program));
     }
     for process in all {
-        let Some(name) = runtime(process) else { continue };
-        let node = node_of(process);
-        if let Some((_, group)) = groups.iter_mut().find(|(n, _)| *n == node)
-            && !group.runtimes.contains(&name)
-        {
-            group.runtimes.push(name);
+        let (name, tells) = (runtime(process), tells_networks(process));
+        if name.is_none() && !tells {
+            continue;
         }
+        let node = node_of(process);
+        let Some((_, group)) = groups.iter_mut().find(|(n, _)| *n == node) else { continue };
+        group.runtimes.extend(name.filter(|name| !group.runtimes.contains(name)));
+        group.networks.extend(tells.then(|| process.clone()));
     }
     groups.into_iter().map(|(_, group)| group).collect()
 }

@@ -14,6 +14,7 @@ mod flags;
 mod kubeconfig;
 mod kubelet;
 mod machine;
+mod networks;
 mod parts;
 mod places;
 mod process;

@@ -12,6 +12,7 @@ use super::document;
 use super::files::Files;
 use super::find::{Group, Which};
 use super::machine::{Decided, Machine, Running, user};
+use super::networks;
 use super::sheet::Files as _;
 use crate::host::root::Unread;
 use crate::host::units::{self, Fragment};
@@ -35,14 +36,6 @@ const KUBECONFIGS: [(&str, &str); 12] = [
     ("scheduler-conf", "/var/snap/microk8s/current/credentials/scheduler.config"),
     ("controller-manager-conf", "/var/snap/microk8s/current/credentials/controller.config"),
     ("kubeconfig", "/root/.kube/config"),
-];
-
-/// Where container networks are configured.
-const NETWORKS: [&str; 4] = [
-    "/etc/cni/net.d",
-    "/var/lib/rancher/k3s/agent/etc/cni/net.d",
-    "/var/lib/rancher/rke2/agent/etc/cni/net.d",
-    "/var/snap/microk8s/current/args/cni-network",
 ];
 
 /// Directories that hold what is not the cluster's alone.
@@ -78,15 +71,7 @@ pub(super) fn around(
     for (role, path) in KUBECONFIGS {
         files.add_existing(role, path);
     }
-    let mut networks: Vec<String> = NETWORKS.map(str::to_owned).to_vec();
-    for r in running {
-        for c in r.parts.components.iter().filter(|c| c.which == Which::Kubelet) {
-            networks.extend(c.flags.as_ref().ok().and_then(|f| f.last("cni-conf-dir")).map(str::to_owned));
-        }
-    }
-    for directory in networks {
-        network(&directory, files, target);
-    }
+    networks::around(machine, running, decided, files, target, group);
     keys(running, decided, files, target);
     for (d, process) in decided.iter().map(|d| (d, &running[d.running])) {
         if let Some(exe) = &process.process.exe
@@ -228,32 +213,6 @@ fn role(pod: &Json) -> Option<&'static str> {
             Which::Kubelet | Which::Proxy => "static-pod-manifest",
         })
     })
-}
-
-fn network(directory: &str, files: &mut Files<'_>, target: &mut Target) {
-    if !files.add_existing("cni-dir", directory) {
-        return;
-    }
-    match files.host.list(directory, MOST) {
-        Ok(names) => {
-            for name in names.iter().map(|n| n.to_string_lossy()) {
-                let path = format!("{directory}/{name}");
-                let kubeconfig = name.ends_with("kubeconfig");
-                if Path::new(name.as_ref()).extension().is_some_and(|e| e == "conf" || e == "conflist" || e == "json")
-                    || kubeconfig
-                {
-                    files.add("cni-config", &path);
-                }
-                if kubeconfig {
-                    files.add("kubeconfig", &path);
-                }
-            }
-        }
-        Err(why) => {
-            target.incomplete(&kubernetes::FILE, format!("{directory}: {why}"));
-            target.gap(directory, why.to_string(), "configuration of container networks");
-        }
-    }
 }
 
 /// A kubelet's own certificates, which it asked for.
