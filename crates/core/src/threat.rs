@@ -379,8 +379,8 @@ pub struct Term {
 pub struct Rating {
     /// The level; none where the terms do not allow one.
     pub level: Option<Severity>,
-    /// What it follows from.
-    pub terms: Vec<Term>,
+    /// What it follows from. Many ratings of a large cluster follow from the same.
+    pub terms: Arc<Vec<Term>>,
 }
 
 /// What an instance is about.

@@ -15,9 +15,13 @@ pub fn forecast(audit: &Audit<'_>, knowledge: Knowledge<'_>, exposure: &Exposure
     let snapshot = assume::snapshot(audit, closed);
     let (audit, forced) = audit.assuming(&snapshot, &assume::places(audit, closed));
     let diagram = diagram(&snapshot, Some(exposure));
-    let instances = judge::Judge::new(&audit, knowledge.threats, &diagram).judged().instances;
+    // Counted and let go of before paths are searched: in large clusters both are large.
+    let (threats, instances) = {
+        let instances = judge::Judge::new(&audit, knowledge.threats, &diagram).judged().instances;
+        let of_status = |status| instances.iter().filter(|i| i.status == status).count();
+        (by_worst(&instances, knowledge.threats.len()), Status::ALL.map(of_status))
+    };
     let paths = paths::paths_without(&audit, &diagram, knowledge.steps, &forced);
-    let of_status = |status| instances.iter().filter(|i| i.status == status).count();
     let controls: Vec<Verdict> = audit
         .controls()
         .iter()
@@ -26,8 +30,8 @@ pub fn forecast(audit: &Audit<'_>, knowledge: Knowledge<'_>, exposure: &Exposure
         .collect();
     let fails = |i: &usize| audit.findings[*i].judgement.verdict == Verdict::Fail && audit.waived[*i].is_none();
     Forecast {
-        threats: by_worst(&instances, knowledge.threats.len()),
-        instances: Status::ALL.map(of_status),
+        threats,
+        instances,
         paths: paths.list.iter().map(Path::basis).collect(),
         pairs: paths.pairs(),
         more: !paths.more.is_empty() || paths.unlisted > 0 || !paths.unsearched.is_empty(),

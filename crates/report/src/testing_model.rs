@@ -382,7 +382,7 @@ impl World {
         let name = audit.component_name(finding);
         let rating = |level, text: String, facts: &[FactRef]| Rating {
             level: Some(level),
-            terms: vec![Term { text, facts: facts.to_vec() }],
+            terms: std::sync::Arc::new(vec![Term { text, facts: facts.to_vec() }]),
         };
         let severity = audit.check(finding).severity;
         Instance {

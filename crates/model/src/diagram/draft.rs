@@ -83,6 +83,7 @@ impl Drafts {
             let Draft { kind, from, to, key, label, certainty, mut facts } = draft;
             facts.sort_unstable();
             facts.dedup();
+            facts.shrink_to_fit();
             let mark = fingerprint(&[&short[from], &short[to], &key]);
             let this = (kind, from, to, key);
             ordinal = if before.as_ref() == Some(&this) { ordinal + 1 } else { 1 };

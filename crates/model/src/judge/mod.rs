@@ -329,6 +329,8 @@ impl<'a> Judge<'a> {
         if open && status != Status::Open {
             decided_by.clear();
         }
+        decided_by.shrink_to_fit();
+        facts.shrink_to_fit();
         let name = &self.findings.audit.snapshot.targets[place.target].name;
         Some(Instance {
             threat: t,

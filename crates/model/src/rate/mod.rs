@@ -34,6 +34,7 @@
 mod tests;
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use seaworthy_core::audit::Audit;
 use seaworthy_core::component::Component;
@@ -74,6 +75,8 @@ struct Rater<'a> {
     traits: Vec<OnceCell<Traits>>,
     /// By element, how it is reached from outside.
     reach: Vec<OnceCell<Rating>>,
+    /// By flow, how it is reached: several threats are about one.
+    flows: Vec<OnceCell<Rating>>,
     /// By target: that its engine runs without root's rights.
     rootless: Vec<Option<Term>>,
     /// By target: its host.
@@ -90,6 +93,7 @@ impl<'a> Rater<'a> {
             audit,
             traits: std::iter::repeat_with(OnceCell::new).take(elements).collect(),
             reach: std::iter::repeat_with(OnceCell::new).take(elements).collect(),
+            flows: std::iter::repeat_with(OnceCell::new).take(diagram.flows.len()).collect(),
             rootless: vec![None; targets],
             hosts: vec![None; targets],
         };
@@ -180,12 +184,12 @@ impl<'a> Rater<'a> {
         let unused = traits.and_then(|t| t.unused.as_ref());
         for term in rootless.or(unrooted).into_iter().chain(unused) {
             level = lower(level);
-            terms.push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            Arc::make_mut(&mut terms).push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
         let gains = threat.stride.contains(&Stride::ElevationOfPrivilege) && !host;
         if let Some(term) = traits.and_then(|t| t.equal_to_root.as_ref()).filter(|_| gains) {
             level = Severity::Critical;
-            terms.push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            Arc::make_mut(&mut terms).push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
         Rating { level: Some(level), terms }
     }
@@ -193,7 +197,10 @@ impl<'a> Rater<'a> {
     fn likelihood(&self, instance: &Instance) -> Rating {
         match instance.subject {
             Subject::Element(e) => self.reached(e).clone(),
-            Subject::Flow(f) => self.diagram.flows.get(f).map(|flow| self.flow(flow)).unwrap_or_default(),
+            Subject::Flow(f) => {
+                let rating = self.flows.get(f).map(|rating| rating.get_or_init(|| self.flow(&self.diagram.flows[f])));
+                rating.cloned().unwrap_or_default()
+            }
             Subject::Unlisted(_) => unrated("what could not be listed is in no diagram, so no way there is known"),
         }
     }
@@ -215,7 +222,7 @@ impl<'a> Rater<'a> {
         let mut rating = cheaper.map(|e| self.reached(e).clone()).unwrap_or_default();
         if let (Certainty::Possible(why), Some(level)) = (&flow.certainty, rating.level) {
             rating.level = Some(lower(level));
-            rating.terms.push(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
+            Arc::make_mut(&mut rating.terms).push(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
         }
         rating
     }
@@ -249,7 +256,7 @@ impl<'a> Rater<'a> {
         };
         if let (Some(term), Some(level)) = (&self.traits(e).stopped, rating.level) {
             rating.level = Some(lower(level));
-            rating.terms.push(term.clone());
+            Arc::make_mut(&mut rating.terms).push(term.clone());
         }
         rating
     }
@@ -315,7 +322,7 @@ fn base(threat: &Threat) -> Severity {
 fn lost(threat: &Threat) -> Rating {
     let level = base(threat);
     let text = format!("{} would be lost: {}", threat.loses.title(), level.word());
-    Rating { level: Some(level), terms: vec![Term { text, facts: Vec::new() }] }
+    Rating { level: Some(level), terms: terms(text, Vec::new()) }
 }
 
 /// How likely an attack of an effort is.
@@ -345,12 +352,16 @@ fn word(certainty: &Certainty) -> String {
     }
 }
 
+fn terms(text: String, facts: Vec<FactRef>) -> Arc<Vec<Term>> {
+    Arc::new(vec![Term { text, facts }])
+}
+
 fn rated(level: Severity, text: impl Into<String>, mut facts: Vec<FactRef>) -> Rating {
     facts.sort_unstable();
     facts.dedup();
-    Rating { level: Some(level), terms: vec![Term { text: text.into(), facts }] }
+    Rating { level: Some(level), terms: terms(text.into(), facts) }
 }
 
 fn unrated(text: impl Into<String>) -> Rating {
-    Rating { level: None, terms: vec![Term { text: text.into(), facts: Vec::new() }] }
+    Rating { level: None, terms: terms(text.into(), Vec::new()) }
 }

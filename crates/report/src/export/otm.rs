@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_level_that_is_not_known_is_not_taken_for_low() {
-        let rated = |level| Rating { level, terms: Vec::new() };
+        let rated = |level| Rating { level, terms: std::sync::Arc::default() };
         let of = |levels: &[Option<Severity>]| {
             let ratings: Vec<Rating> = levels.iter().map(|l| rated(*l)).collect();
             worst(ratings.iter()).0

@@ -345,7 +345,7 @@ fn band(score: u32) -> &'static str {
 fn risk(model: &Assessment<'_>, told: &Told<'_>, id: &str, of: (Degree, Degree, &Instance)) -> Value {
     let (likely, bad, worst) = of;
     let score = likely.0 * bad.0;
-    let terms = worst.likelihood.terms.iter().chain(&worst.impact.terms).map(|t| one_line(&t.text));
+    let terms = worst.likelihood.terms.iter().chain(worst.impact.terms.iter()).map(|t| one_line(&t.text));
     let subject = name(&model.subject_name(worst));
     json!({
         "symbolic_name": format!("risk-{id}"),

@@ -253,7 +253,7 @@ fn group(assessment: &Assessment<'_>, members: &[usize], room: &mut Room) -> Gro
         }
     }
     verdicts.truncate(12);
-    let terms = first.likelihood.terms.iter().chain(&first.impact.terms);
+    let terms = first.likelihood.terms.iter().chain(first.impact.terms.iter());
     for row in facts::rows(assessment, first.facts.iter().chain(terms.flat_map(|t| &t.facts))) {
         facts::push(&mut rows, row);
     }

@@ -74,7 +74,9 @@ impl Bed {
 
     /// The command of it.
     pub fn command_under(&self, fault: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new("strace");
+        // Whoever runs the tests in the background may have signals ignored.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT,TERM,HUP", "strace"]);
         let call = fault.split(':').next().unwrap();
         command.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={call}"), "-e", &format!("inject={fault}")]);
         command.arg(env!("CARGO_BIN_EXE_seaworthy")).arg("harden").args(arguments).arg("--state").arg(&self.state);
