@@ -89,7 +89,7 @@ impl Count {
 
     /// Takes one line of cargo's or a test binary's output; `binary` is the one that runs.
     fn take(&mut self, line: &str, binary: &mut String) {
-        self.listen(line.trim_end(), binary);
+        self.listen(line.trim_end());
         let line = line.trim();
         if let Some(running) = line.strip_prefix("Running ").or_else(|| line.strip_prefix("Doc-tests ")) {
             *binary = running.to_owned();
@@ -105,11 +105,11 @@ impl Count {
     }
 
     /// Keeps what a failed test said.
-    fn listen(&mut self, line: &str, binary: &str) {
+    fn listen(&mut self, line: &str) {
         let begins = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----"));
         self.reading = match (self.reading, begins) {
             (_, Some(test)) => {
-                self.said.push(format!("---- {test}, of {binary}"));
+                self.said.push(format!("---- {test}"));
                 Reading::Failed
             }
             (Reading::Results, None) => Reading::Results,
@@ -188,14 +188,11 @@ mod tests {
             note: Some details are omitted\nafter\n\n---- two stdout ----\nelse\n\n\nfailures:\n    one\n    two\n\n\
             test result: FAILED. 1 passed; 2 failed; 0 ignored\n     Running tests/c.rs (target/debug/deps/c-1)\n";
         output.lines().for_each(|line| count.take(line, &mut binary));
-        let of = "of tests/b.rs (target/debug/deps/b-1)";
         assert_eq!(
             count.said,
             [
-                format!(
-                    "---- one, {of}\nbefore\nthread 'one' (7) panicked at tests/b.rs:3:5:\nnot ready\n  after 120 s\nafter"
-                ),
-                format!("---- two, {of}\nelse")
+                "---- one\nbefore\nthread 'one' (7) panicked at tests/b.rs:3:5:\nnot ready\n  after 120 s\nafter",
+                "---- two\nelse"
             ]
         );
         let many: String = (0..40).map(|line| format!("\n{line}")).collect();

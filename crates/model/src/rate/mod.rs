@@ -184,12 +184,14 @@ impl<'a> Rater<'a> {
         let unused = traits.and_then(|t| t.unused.as_ref());
         for term in rootless.or(unrooted).into_iter().chain(unused) {
             level = lower(level);
-            Arc::make_mut(&mut terms).push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            Arc::make_mut(&mut terms)
+                .push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
         let gains = threat.stride.contains(&Stride::ElevationOfPrivilege) && !host;
         if let Some(term) = traits.and_then(|t| t.equal_to_root.as_ref()).filter(|_| gains) {
             level = Severity::Critical;
-            Arc::make_mut(&mut terms).push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            Arc::make_mut(&mut terms)
+                .push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
         Rating { level: Some(level), terms }
     }
@@ -222,7 +224,8 @@ impl<'a> Rater<'a> {
         let mut rating = cheaper.map(|e| self.reached(e).clone()).unwrap_or_default();
         if let (Certainty::Possible(why), Some(level)) = (&flow.certainty, rating.level) {
             rating.level = Some(lower(level));
-            Arc::make_mut(&mut rating.terms).push(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
+            Arc::make_mut(&mut rating.terms)
+                .push(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
         }
         rating
     }
