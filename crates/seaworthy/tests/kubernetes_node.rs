@@ -98,6 +98,9 @@ const BOTH: &[&str] = &[
     "controller-manager/own-credentials",
     "controller-manager/profiling-off",
     "etcd/own-authority",
+    // Where this node's containerd reads them, which is not where they are by default.
+    "file/cni-config-mode",
+    "file/cni-config-owner",
     "file/pki-key-mode",
     "file/kubelet-conf-mode",
     "file/kubelet-conf-owner",
@@ -194,6 +197,12 @@ fn a_cluster_that_is_set_up_well_passes() {
     all_are(&found, Verdict::Manual, &["apiserver/users-without-certificates", "kubelet/own-hostname"]);
     all_are(&found, Verdict::NotApplicable, &["etcd/peer-certificate", "kubelet/serving-certificate-rotated"]);
     starts_nothing(&cluster);
+    // Where the runtime reads the networks cannot be told: other files may be theirs.
+    let runtime = cluster.dir().join("etc/containerd/config.toml");
+    let settings = fs::read(&runtime).unwrap();
+    fs::write(&runtime, "[").unwrap();
+    all_are(&judged(&cluster, &catalog), Verdict::Unknown, &["file/cni-config-mode", "file/cni-config-owner"]);
+    fs::write(&runtime, settings).unwrap();
     // What changed since the start is not in effect for certain.
     let touch = |path: &str| {
         let path = cluster.dir().join(path);
@@ -276,6 +285,8 @@ fn a_cluster_that_is_set_up_badly_fails() {
     mode("etc/kubernetes/kubelet.conf", 0o640);
     mode("etc/kubernetes/scheduler.conf", 0o604);
     mode("var/lib/etcd", 0o755);
+    mode("etc/cni/net.d/10-bed.conflist", 0o644);
+    std::os::unix::fs::chown(at("etc/cni/net.d/10-bed.conflist"), Some(65534), None).unwrap();
     std::os::unix::fs::chown(at("etc/kubernetes/pki/ca.key"), Some(65534), None).unwrap();
     std::os::unix::fs::chown(at("etc/kubernetes/kubelet.conf"), None, Some(65534)).unwrap();
     let catalog = Catalog::embedded();
