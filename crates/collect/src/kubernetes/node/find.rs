@@ -116,7 +116,7 @@ pub(super) fn runtime(process: &Process) -> Option<&'static str> {
 }
 
 /// Whether a program tells where container networks are configured.
-fn tells_networks(process: &Process) -> bool {
+pub(super) fn tells_networks(process: &Process) -> bool {
     matches!(process.program(), Some("containerd" | "crio" | "cri-dockerd"))
 }
 

@@ -69,7 +69,7 @@ pub fn collect_of(root: &Path, redactor: &Redactor, collected_at: i64, wanted: &
     let Ok(host) = Root::open(root) else { return Vec::new() };
     let Ok(proc) = Proc::open(&host) else { return Vec::new() };
     let mut processes = proc.list();
-    processes.all.retain(|p| wanted(p.pid) || find::program(p).is_none());
+    processes.all.retain(|p| wanted(p.pid) || (find::program(p).is_none() && !find::tells_networks(p)));
     let hidden = find::hidden(&proc, &processes.all);
     let seen = seen(&proc, &processes);
     let mut targets = Vec::new();

@@ -41,8 +41,12 @@ pub(super) fn around(
             known.extend(c.flags.as_ref().ok().and_then(|f| f.last("cni-conf-dir")).map(str::to_owned));
         }
     }
+    let root = |pid: u32| rustix::fs::stat(machine.proc.entry(pid, "root")).ok().map(|at| (at.st_dev, at.st_ino));
+    let kubelets = running.iter().filter(|r| r.parts.components.iter().any(|c| c.which == Which::Kubelet));
+    let roots: Vec<_> = kubelets.map(|r| root(r.process.pid)).collect();
     let kubelet = decided.iter().find(|d| d.which == Which::Kubelet).map(|d| user(d, &running[d.running]));
-    for process in &group.networks {
+    // One inside a container serves whatever runs there, and its files are that container's.
+    for process in group.networks.iter().filter(|process| roots.contains(&root(process.pid))) {
         let view = View::of(machine.host, machine.proc, process, process.program().unwrap_or("it"));
         match directory(machine, process, &view) {
             Ok(directory) if view.is_host => known.push(directory),
