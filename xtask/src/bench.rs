@@ -153,7 +153,8 @@ fn parse(args: &[String]) -> Result<Options> {
                     other => bail!("--engine {}: 20 or 29", other.unwrap_or_default()),
                 };
             }
-            ("--binary", 1..) => options.binary = args.next().unwrap_or_default().into(),
+            // What is measured is also run from folders of the beds.
+            ("--binary", 1..) => options.binary = std::path::absolute(args.next().unwrap_or_default())?,
             _ => bail!(
                 "bench does not take {arg}; it takes --quick, --model, --kubernetes, --harden, --engine 20|29, --binary PATH"
             ),
