@@ -383,6 +383,13 @@ pub struct Rating {
     pub terms: Arc<Vec<Term>>,
 }
 
+impl Rating {
+    /// Adds what it follows from as well; others that followed from the same stay as they are.
+    pub fn add(&mut self, term: Term) {
+        Arc::make_mut(&mut self.terms).push(term);
+    }
+}
+
 /// What an instance is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Subject {

@@ -175,7 +175,7 @@ impl<'a> Rater<'a> {
 
     /// `lost` is what the threat weighs before anything raises or lowers it.
     fn impact(&self, instance: &Instance, threat: &Threat, lost: &Rating) -> Rating {
-        let (mut level, mut terms) = (base(threat), lost.terms.clone());
+        let (mut level, mut rating) = (base(threat), lost.clone());
         let bearer = self.bearer(instance, threat);
         let traits = bearer.map(|e| self.traits(e));
         let host = matches!(threat.loses, Loss::Host | Loss::Engine);
@@ -184,16 +184,15 @@ impl<'a> Rater<'a> {
         let unused = traits.and_then(|t| t.unused.as_ref());
         for term in rootless.or(unrooted).into_iter().chain(unused) {
             level = lower(level);
-            Arc::make_mut(&mut terms)
-                .push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            rating.add(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
         let gains = threat.stride.contains(&Stride::ElevationOfPrivilege) && !host;
         if let Some(term) = traits.and_then(|t| t.equal_to_root.as_ref()).filter(|_| gains) {
             level = Severity::Critical;
-            Arc::make_mut(&mut terms)
-                .push(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
+            rating.add(Term { text: format!("{}: {}", term.text, level.word()), facts: term.facts.clone() });
         }
-        Rating { level: Some(level), terms }
+        rating.level = Some(level);
+        rating
     }
 
     fn likelihood(&self, instance: &Instance) -> Rating {
@@ -224,8 +223,7 @@ impl<'a> Rater<'a> {
         let mut rating = cheaper.map(|e| self.reached(e).clone()).unwrap_or_default();
         if let (Certainty::Possible(why), Some(level)) = (&flow.certainty, rating.level) {
             rating.level = Some(lower(level));
-            Arc::make_mut(&mut rating.terms)
-                .push(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
+            rating.add(Term { text: format!("it only may be there: {why}"), facts: flow.facts.clone() });
         }
         rating
     }
@@ -259,7 +257,7 @@ impl<'a> Rater<'a> {
         };
         if let (Some(term), Some(level)) = (&self.traits(e).stopped, rating.level) {
             rating.level = Some(lower(level));
-            Arc::make_mut(&mut rating.terms).push(term.clone());
+            rating.add(term.clone());
         }
         rating
     }

@@ -7,7 +7,7 @@ use super::audit::{Wanted, run_wanted};
 use crate::arguments::PathsArguments;
 use crate::exit::Exit;
 
-/// Whether it can only mean a file, even if none is there: no entry and no component is called so.
+/// Whether it reads as a file's name, even if none is there.
 fn is_named_as_file(path: &std::path::Path) -> bool {
     let text = path.to_string_lossy();
     ["/", "./", "../"].iter().any(|begin| text.starts_with(begin))

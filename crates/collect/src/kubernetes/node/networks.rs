@@ -8,6 +8,7 @@ use toml::{Table, Value};
 
 use super::files::{Files, User};
 use super::find::{Group, Which};
+use super::flags::{Flags, Style};
 use super::machine::{Decided, Machine, Running, user};
 use super::view::View;
 use crate::host::containerd::{self, Containerd, Stated};
@@ -79,7 +80,7 @@ fn directory(machine: &Machine<'_>, process: &Process, view: &View) -> Result<St
     let found = match process.program() {
         Some("containerd") => of_containerd(&arguments, root)?,
         Some("crio") => of_crio(&arguments, root)?,
-        _ => flag(&arguments, "cni-conf-dir").unwrap_or_else(|| containerd::NETWORKS.to_owned()),
+        _ => flag(&flags(&arguments, Style::Pflag), "cni-conf-dir").unwrap_or_else(|| containerd::NETWORKS.to_owned()),
     };
     if found.starts_with('/') { Ok(found) } else { Err(format!("{found} is relative to where it was started")) }
 }
@@ -95,11 +96,13 @@ fn of_containerd(arguments: &[String], root: &Root) -> Result<String, String> {
 
 /// CRI-O's arguments win over its files, and of these the later.
 fn of_crio(arguments: &[String], root: &Root) -> Result<String, String> {
-    if let Some(given) = flag(arguments, "cni-config-dir") {
+    let flags = flags(arguments, Style::Go);
+    let flag = |name| flag(&flags, name);
+    if let Some(given) = flag("cni-config-dir") {
         return Ok(given);
     }
-    let main = flag(arguments, "config").or_else(|| flag(arguments, "c"));
-    let more = flag(arguments, "config-dir").or_else(|| flag(arguments, "d"));
+    let main = flag("config").or_else(|| flag("c"));
+    let more = flag("config-dir").or_else(|| flag("d"));
     let (main, more) = (
         main.unwrap_or_else(|| "/etc/crio/crio.conf".to_owned()),
         more.unwrap_or_else(|| "/etc/crio/crio.conf.d".to_owned()),
@@ -133,19 +136,14 @@ fn of_crio(arguments: &[String], root: &Root) -> Result<String, String> {
     Ok(found)
 }
 
-/// The last value of a flag.
-fn flag(arguments: &[String], name: &str) -> Option<String> {
-    let mut found = None;
-    let mut words = arguments.iter().skip(1);
-    while let Some(word) = words.next() {
-        let Some(word) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
-        match word.split_once('=') {
-            Some((flag, value)) if flag == name => found = Some(value.to_owned()),
-            None if word == name => found = words.next().cloned(),
-            _ => {}
-        }
-    }
-    found.filter(|value| !value.is_empty())
+/// The last value of a flag, where it is none that is empty.
+fn flag(flags: &Flags, name: &str) -> Option<String> {
+    flags.last(name).filter(|value| !value.is_empty()).map(str::to_owned)
+}
+
+/// A process' flags, without the program's name.
+fn flags(arguments: &[String], style: Style) -> Flags {
+    Flags::parse(arguments.get(1..).unwrap_or_default(), style)
 }
 
 /// A directory and what lies in it, where it is there: the host's own, or as somebody sees it.
