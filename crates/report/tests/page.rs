@@ -140,7 +140,7 @@ fn the_keyboard_is_enough() {
     // The skip link shows when it has the focus.
     shown.until("document.activeElement.getBoundingClientRect().left >= 0");
     shown.browser.press("Enter").unwrap();
-    shown.until("document.activeElement.id === 'harden'");
+    shown.until("location.hash === '#harden' && document.activeElement.id === 'harden'");
     shown.browser.press("Tab").unwrap();
     shown.until("document.activeElement.tagName === 'SUMMARY'");
     // The focus is visible.

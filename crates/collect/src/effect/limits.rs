@@ -1,6 +1,7 @@
 //! The limits in effect of a container's cgroups, with those that it inherits, and what it uses now.
 
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -149,6 +150,8 @@ struct Group<'a> {
     gap: Option<Unread>,
     version: Version,
     directory: Arc<str>,
+    /// The directory, opened: several files are read below it. Where it could not be, each says why by its path.
+    open: Option<OwnedFd>,
 }
 
 impl<'a> Group<'a> {
@@ -160,6 +163,7 @@ impl<'a> Group<'a> {
             gap: Some(gap),
             version,
             directory: directory.into(),
+            open: None,
         };
         let Some(member) = for_controller(memberships, controller, version) else {
             let gap = Unread::Other(format!("the cgroup controller {controller} is not in use"));
@@ -177,6 +181,7 @@ impl<'a> Group<'a> {
             gap: None,
             version,
             directory: directory.to_string_lossy().into(),
+            open: open_dir(directory).ok(),
         }
     }
 
@@ -185,18 +190,28 @@ impl<'a> Group<'a> {
         Datum::new(Err(Unread::Absent), &self.directory, file)
     }
 
-    /// Every cgroup's name is its container's, or it is one that lasts: by its path it is the same one at each reading.
+    /// A file of the cgroup itself.
     fn own_text<'b>(&self, file: &str, buffer: &'b mut Buffer) -> Result<&'b str, Unread> {
         if let Some(gap) = &self.gap {
             return Err(gap.clone());
         }
-        match buffer.record_text(CWD, &format!("{}/{file}", self.directory)) {
+        let read = match &self.open {
+            Some(open) => buffer.record_text(open, file),
+            None => buffer.record_text(CWD, &format!("{}/{file}", self.directory)),
+        };
+        match read {
             // The cgroup is there without this file, or it is gone with all of them.
-            Err(Unread::Absent) => {
-                let gone = open_dir(Path::new(&*self.directory)).is_err_and(|gap| gap == Unread::Absent);
-                Err(if gone { super::read::vanished() } else { Unread::Absent })
-            }
+            Err(Unread::Absent) => Err(if self.is_gone() { super::read::vanished() } else { Unread::Absent }),
             read => read,
+        }
+    }
+
+    /// Whether the cgroup is there no more, or another one under its name.
+    fn is_gone(&self) -> bool {
+        let number = |dir: &OwnedFd| rustix::fs::fstat(dir).map(|stat| stat.st_ino).ok();
+        match (open_dir(Path::new(&*self.directory)), &self.open) {
+            (Ok(now), Some(then)) => number(&now) != number(then),
+            (now, _) => now.is_err_and(|gap| gap == Unread::Absent),
         }
     }
 

@@ -30,9 +30,8 @@
   all('.tools').forEach(filter);
 
   // A link to something folded or filtered away unfolds and shows it.
-  function reveal() {
-    var id = decodeURIComponent(location.hash.slice(1)), target = id && document.getElementById(id);
-    if (!target) { return; }
+  function named(hash) { var id = decodeURIComponent(hash.slice(1)); return id && document.getElementById(id); }
+  function reveal(target) {
     for (var at = target; at; at = at.parentElement) {
       if (at.tagName === 'DETAILS') { at.open = true; }
       if (at.hidden) { all('.tools').forEach(function (tools) { if (document.getElementById(tools.dataset.for).contains(target)) { tools.clear(); } }); }
@@ -40,11 +39,22 @@
     target.scrollIntoView({ block: 'start' });
     target.focus({ preventScroll: true });
   }
-  addEventListener('hashchange', reveal);
-  // The same link again changes no hash.
+  // A link is followed at once: its hash changes a moment later, and by then the reader may be elsewhere.
+  var followed = null;
+  addEventListener('hashchange', function () {
+    var target = named(location.hash), done = target && target === followed;
+    followed = null;
+    if (target && !done) { reveal(target); }
+  });
   document.addEventListener('click', function (event) {
     var link = event.target.closest && event.target.closest('a[href^="#"], a[*|href^="#"]');
-    if (link && link.getAttribute('href') === location.hash) { event.preventDefault(); reveal(); }
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) { return; }
+    var hash = link.getAttribute('href'), target = named(hash);
+    if (!target) { return; }
+    // The same link again changes no hash.
+    if (hash === location.hash) { event.preventDefault(); } else { followed = target; }
+    reveal(target);
   });
-  reveal();
+  var first = named(location.hash);
+  if (first) { reveal(first); }
 }());

@@ -1,6 +1,7 @@
 //! `audit`, `assess`, `threats` and `paths`: collect or read, judge, model, tell.
 
 use std::collections::HashSet;
+use std::mem::ManuallyDrop;
 
 use anyhow::{Context as _, Result, bail};
 use seaworthy_catalog::Catalog;
@@ -53,18 +54,29 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         let name = format.name();
         bail!("-f {name} tells the threat model, which audit does not make: seaworthy assess -f {name}");
     }
-    let (catalog, config) = super::settings(&arguments.common)?;
-    // A wrong name is said before anything is read.
+    let (catalog, config) = super::begin_settings(&arguments.common)?;
+    // A wrong name is said before anything is read; where there is none to be wrong, the engine is asked at once.
+    let is_named = [&arguments.check, &arguments.skip, &config.skip].iter().any(|names| !names.is_empty())
+        || arguments.benchmark.is_some()
+        || config.benchmark.is_some();
+    let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
+    let read = || input::snapshot(&arguments.target, arguments.common.quiet);
+    let early = if is_named { None } else { Some(read()?) };
+    // What is this large goes with the process, and is not taken apart before.
+    let catalog = ManuallyDrop::new(catalog.wait());
     let asked = asked(&catalog, &config, arguments.benchmark.as_deref())?;
     let chosen = chosen(&catalog, &arguments.check)?;
     let skipped = chosen_or_none(&catalog, arguments.skip.iter().chain(&config.skip))?;
-    let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
     let wanted = |id: &str| chosen.as_ref().is_none_or(|c| c.contains(id)) && !skipped.contains(id);
     let mut judge = Judge { catalog: &catalog, config: &config, shown: Vec::new() };
 
-    let snapshot = judge.derived(input::snapshot(&arguments.target, arguments.common.quiet)?)?;
+    let snapshot = match early {
+        Some(snapshot) => snapshot,
+        None => read()?,
+    };
+    let snapshot = ManuallyDrop::new(judge.derived(snapshot)?);
     judge.shown = shown(&catalog, asked, arguments.benchmark.is_some(), &snapshot)?;
-    let mut audit = judge.audit(&snapshot, wanted);
+    let mut audit = ManuallyDrop::new(judge.audit(&snapshot, wanted));
     if let (View::Audit, Some(known)) = (view, &known) {
         audit.retain(|audit, finding| !known.covers(&audit.fingerprint(finding), finding.judgement.verdict));
     }

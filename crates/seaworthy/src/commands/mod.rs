@@ -18,18 +18,50 @@ use crate::config::Config;
 
 /// The catalogue with the user's own checks, and the configuration.
 pub(crate) fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
+    let (catalog, config) = begin_settings(common)?;
+    Ok((catalog.wait(), config))
+}
+
+/// The same with a catalogue that is still being unpacked, so that an engine can be asked meanwhile. What the user wrote
+/// wrongly is said at once.
+pub(crate) fn begin_settings(common: &CommonArguments) -> Result<(Unpacking, Config)> {
     let config = Config::find(common.config.as_deref())?;
+    let Some(dir) = common.catalog.as_ref().or(config.catalog.as_ref()) else {
+        return Ok((Unpacking::start(), config));
+    };
     let mut catalog = Catalog::embedded();
-    if let Some(dir) = common.catalog.as_ref().or(config.catalog.as_ref()) {
-        std::fs::read_dir(dir).with_context(|| format!("catalogue {}", dir.display()))?;
-        catalog.extend(dir).map_err(|errors| {
-            let lines: Vec<String> = errors.iter().take(20).map(ToString::to_string).collect();
-            let more = errors.len().saturating_sub(20);
-            let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-            anyhow::anyhow!("catalogue {}: {}{more}", dir.display(), lines.join("; "))
-        })?;
+    std::fs::read_dir(dir).with_context(|| format!("catalogue {}", dir.display()))?;
+    catalog.extend(dir).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().take(20).map(ToString::to_string).collect();
+        let more = errors.len().saturating_sub(20);
+        let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+        anyhow::anyhow!("catalogue {}: {}{more}", dir.display(), lines.join("; "))
+    })?;
+    Ok((Unpacking::Done(catalog), config))
+}
+
+/// A catalogue that is there, or will be in a moment.
+pub(crate) enum Unpacking {
+    Done(Catalog),
+    Begun(std::thread::JoinHandle<Catalog>),
+}
+
+impl Unpacking {
+    fn start() -> Self {
+        match std::thread::Builder::new().spawn(Catalog::embedded) {
+            Ok(thread) => Self::Begun(thread),
+            // There may be no thread to be had.
+            Err(_) => Self::Done(Catalog::embedded()),
+        }
     }
-    Ok((catalog, config))
+
+    /// The catalogue, once it is there.
+    pub(crate) fn wait(self) -> Catalog {
+        match self {
+            Self::Done(catalog) => catalog,
+            Self::Begun(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        }
+    }
 }
 
 /// The most targets whose reasons are told where none could be read.
