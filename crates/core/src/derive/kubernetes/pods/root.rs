@@ -132,8 +132,12 @@ fn privileges(c: &Component, out: &mut Reasons) {
     if !taking.is_empty() {
         out.when(c.value("root_user"), || format!("capability {}", taking.join(", ")));
     }
-    if holds("SYS_PTRACE") && c.value("root_user") != &Value::Bool(false) {
-        out.when(c.value("host_pid"), || "SYS_PTRACE among the node's processes".into());
+    if holds("SYS_PTRACE") && c.value("host_pid") != &Value::Bool(false) {
+        match c.value("root_user") {
+            Value::Bool(false) => {}
+            Value::Unknown(reason) => out.note(reason),
+            _ => out.when(c.value("host_pid"), || "SYS_PTRACE among the node's processes".into()),
+        }
     }
 }
 
@@ -162,6 +166,9 @@ fn paths(c: &Component, sandboxed: &Value, manifests: &[String], out: &mut Reaso
             _ => continue,
         };
         for one in found {
+            if let (Some(reason), "host_paths") = (one.reason(), fact) {
+                out.note(reason);
+            }
             let path = one.field("path").and_then(Value::as_str).unwrap_or_default();
             let around = |d: &str| path_is_under(path, d) || path_is_under(d, path);
             let of_node = DECISIVE.iter().any(|d| around(d)) || manifests.iter().any(|d| around(d));
