@@ -26,6 +26,7 @@ const WORST: &[(&str, &str)] = &[
         runtime_sockets = [{ volume = "run", path = "/run", class = "runtime-socket", reaches = "/run/docker.sock", rw = true }]
         token_mounted = true
         seccomp = "Unconfined"
+        volume_devices = ["disk"]
         null = ["memory_limit", "runtime_class"]
         sensitive_host_paths = [
             { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
@@ -34,6 +35,18 @@ const WORST: &[(&str, &str)] = &[
             { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
             { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
             { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
+            { volume = "etcd-keys", path = "/etc/kubernetes/pki/etcd", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "rancher", path = "/var/lib/rancher", class = "credentials", reaches = "/var/lib/rancher", rw = false },
+        ]
+        claim_paths = [
+            { volume = "disk", path = "/dev/sda", class = "dev", reaches = "/dev", rw = true },
+            { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
+            { volume = "kubelet", path = "/var/lib/kubelet", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
+            { volume = "etcd-keys", path = "/etc/kubernetes/pki/etcd", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "rancher", path = "/var/lib/rancher", class = "credentials", reaches = "/var/lib/rancher", rw = false },
         ]
         "#,
     ),
@@ -46,13 +59,17 @@ const WORST: &[(&str, &str)] = &[
         runtime_sockets = []
         "#,
     ),
-    ("kubernetes.node", "control_plane = true\nprovider = \"aws\"\nready = true"),
+    ("kubernetes.node", "control_plane = true\nprovider = \"aws\"\nready = true\nkubelet_version = \"1.35.4\""),
+    ("kubernetes.node", "control_plane = true\nprovider = \"k3s\"\nready = true\nkubelet_version = \"1.35.4+k3s1\""),
     (
         "kubernetes.namespace",
-        "guarded_by = []\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true",
+        "guarded_by = []\ntakes_pods = true\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true",
     ),
     ("kubernetes.namespace", "guarded_by = [\"kyverno\"]\njudged_by_others = true\ntakes_root_pods = true"),
-    ("kubernetes.cluster", "anonymous_requests = true\nallows_everything = true\nnew_namespaces_open = true"),
+    (
+        "kubernetes.cluster",
+        "anonymous_requests = true\nsigns_no_clients = false\nallows_everything = true\nnew_namespaces_open = true",
+    ),
     (
         "kubernetes.kubelet",
         r#"

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use seaworthy_bed::{Cluster, ClusterSpec, Kubernetes, NodeSpec};
-use seaworthy_collect::kubernetes::node::{self, MirrorPod, Which};
+use seaworthy_collect::kubernetes::node::{self, ToldPod, Which};
 use seaworthy_collect::redact::Redactor;
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::kubernetes::FILE;
@@ -254,13 +254,16 @@ fn mirror_pods_tell_the_same(cluster: &Cluster) {
         .split(|b| *b == 0)
         .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect();
-    let pod = MirrorPod {
+    let pod = ToldPod {
         node: cluster.node_name(),
+        nth: 1,
+        found_by: "mirror-pod",
         argv: &argv,
         image: "registry.k8s.io/kube-apiserver:v1.35.4",
         variables: &[],
         place: "pod kube-system/kube-apiserver-node-1",
         uid: None,
+        files: &[],
     };
     let told = node::from_argv(&pod, &Redactor::new()).unwrap();
     assert_eq!(told.id, api.id);

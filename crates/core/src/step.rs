@@ -125,6 +125,8 @@ pub const CAPABILITIES: &[Capability] = &[
     way("pods-enter-anywhere", "kubernetes.cluster", "commands in any pod"),
     way("pods-attach-anywhere", "kubernetes.cluster", "the input of any pod"),
     way("pods-attach", "kubernetes.namespace", "the input of the pods of {}"),
+    way("pods-change-anywhere", "kubernetes.cluster", "changes of any pod"),
+    way("pods-change", "kubernetes.namespace", "changes of the pods of {}"),
     way("pods-debug-anywhere", "kubernetes.cluster", "containers of his in any pod"),
     way("pods-debug", "kubernetes.namespace", "containers of his in the pods of {}"),
     way("pod-beside", "kubernetes.container", "a privileged container beside {}"),
@@ -145,6 +147,7 @@ pub const CAPABILITIES: &[Capability] = &[
     jewel("cluster-admin", "kubernetes.cluster", "every right in the cluster", 0),
     jewel("node-root", "kubernetes.node", "root on {}", 0),
     jewel("secrets", "kubernetes.namespace", "the secrets of {}", 2),
+    jewel("named-secrets", "kubernetes.namespace", "some of the secrets of {}", 2).within("secrets"),
     jewel("cloud-credentials", "kubernetes.cluster", "the cloud's credentials for a node or pod", 2),
     jewel("node-availability", "kubernetes.node", "the availability of {}", 4),
 ];

@@ -80,5 +80,6 @@ pub fn gatherers() -> Vec<Box<dyn Gather>> {
         Box::<super::storage::Storage>::default(),
         Box::<super::extension::Extension>::default(),
         Box::<super::mirror::Mirrors>::default(),
+        Box::<super::proxies::Proxies>::default(),
     ]
 }

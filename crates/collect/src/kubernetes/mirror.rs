@@ -6,13 +6,14 @@
 
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::Kind;
-use seaworthy_core::schema::kubernetes::{APISERVER, CLUSTER, CONTROLLER_MANAGER, ETCD, FILE, PROXY, SCHEDULER};
+use seaworthy_core::schema::kubernetes::{APISERVER, CLUSTER, CONTROLLER_MANAGER, ETCD, FILE, SCHEDULER};
 use seaworthy_core::snapshot::Target;
 use serde_json::Value as Json;
 
+use super::command;
 use super::field::{list, text};
 use super::gather::{Gather, Resource};
-use super::node::{MirrorPod, from_argv};
+use super::node::{ToldPod, from_argv};
 use super::object::Object;
 use crate::redact::Redactor;
 
@@ -21,8 +22,6 @@ const PODS: Resource =
 
 /// The mark of a static pod's copy.
 const MIRROR: &str = "kubernetes.io/config.mirror";
-/// The most arguments of one container that are read.
-const MOST_ARGUMENTS: usize = 512;
 
 /// Gathers what runs the control plane.
 #[derive(Default)]
@@ -80,7 +79,6 @@ impl Gather for Mirrors {
             };
             target.incomplete(kind, why);
         }
-        target.incomplete(&PROXY, "only a node tells of its kube-proxy: run `seaworthy collect` on it and join it");
         target.incomplete(&FILE, "only a node tells of its files: run `seaworthy collect` on it and join it");
         target.components.append(&mut self.components);
     }
@@ -106,25 +104,18 @@ fn component(object: &Object<'_>, node: &str, container: &Json, redactor: &Redac
     let name = text(container, "name").ok().flatten()?;
     let statuses = list(object.json, "status.containerStatuses").ok()?;
     statuses.iter().find(|s| s["name"] == name && s["state"]["running"].is_object())?;
-    let part = |field: &str| -> Option<Vec<String>> {
-        let words = list(container, field).ok()?;
-        words.iter().take(MOST_ARGUMENTS).map(|word| word.as_str().map(str::to_owned)).collect()
-    };
-    let argv = [part("command")?, part("args")?].concat();
-    let variables: Vec<(String, String)> = list(container, "env")
-        .ok()?
-        .iter()
-        .take(MOST_ARGUMENTS)
-        .filter_map(|v| Some((v["name"].as_str()?.to_owned(), v["value"].as_str().unwrap_or_default().to_owned())))
-        .collect();
+    let command = command::of(object.json, container)?;
     let uid = [container, &object.json["spec"]].into_iter().find_map(|of| of["securityContext"]["runAsUser"].as_i64());
-    let pod = MirrorPod {
+    let pod = ToldPod {
         node,
-        argv: &argv,
+        nth: 1,
+        found_by: "mirror-pod",
+        argv: &command.argv,
         image: text(container, "image").ok().flatten().unwrap_or_default(),
-        variables: &variables,
+        variables: &command.variables,
         place: &object.place.name,
         uid,
+        files: &[],
     };
     from_argv(&pod, redactor)
 }

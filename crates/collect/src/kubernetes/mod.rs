@@ -2,6 +2,7 @@
 
 mod admission;
 pub mod api;
+mod command;
 mod extension;
 mod field;
 pub mod files;
@@ -13,6 +14,7 @@ pub mod node;
 mod nodes;
 pub mod object;
 pub mod pods;
+mod proxies;
 mod rbac;
 mod storage;
 mod whole;

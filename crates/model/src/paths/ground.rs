@@ -124,7 +124,11 @@ impl<'a> Ground<'a> {
     /// Whether somebody asks for paths that begin at a capability of an element, or that end there.
     pub(super) fn is_asked(&self, entry: bool, capability: usize, element: usize) -> bool {
         let names = if entry { self.asked.from } else { self.asked.to };
-        let is = |name: &&str| *name == CAPABILITIES[capability].name || *name == self.diagram.elements[element].name;
+        let this = &CAPABILITIES[capability];
+        // A part is asked for with the whole.
+        let is = |name: &&str| {
+            *name == this.name || this.within == Some(*name) || *name == self.diagram.elements[element].name
+        };
         names.is_empty() || names.iter().any(is)
     }
 

@@ -6,6 +6,7 @@ use super::ground::{Case, Ground, idle, level, local, miss, named, pod, rooted, 
 
 const ROOT: &str = "node-root";
 const ENTER: &[&str] = &["user-credential", "may-enter-pods", "namespace-enter-pods", "pod-privileged"];
+const CHANGE: &[&str] = &["user-credential", "may-change-pods", "namespace-change-pods", "pod-privileged"];
 const BY_NAME: &[&str] = &["user-credential", "may-enter-pod", "pod-privileged"];
 const DEBUG: &[&str] = &["user-credential", "may-debug-pods", "namespace-debug", "beside-node-root"];
 
@@ -170,7 +171,7 @@ fn images() -> Vec<Case> {
         ground.kubectl(me, &["patch", "pod", "tool", "-n", me, "-p", &patch], &Value::Null)
     };
     vec![
-        way("image", ROOT, rights("image", rule(&[""], &["pods"], &["patch", "get"])), ENTER, move |ground, me| {
+        way("image", ROOT, rights("image", rule(&[""], &["pods"], &["patch", "get"])), CHANGE, move |ground, me| {
             assert_eq!(change(ground, me).status, 0);
             let path = format!("/api/v1/namespaces/{me}/pods/tool");
             let runs = || {

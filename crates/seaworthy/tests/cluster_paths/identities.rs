@@ -144,6 +144,23 @@ fn tokens() -> Vec<Case> {
         json!({"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": {"namespace": me,
             "name": "taken", "annotations": {"kubernetes.io/service-account.name": "boss"}}})
     };
+    // An account whose token lies in a secret, beside another secret.
+    let kept = move |me: &str, name: &str| {
+        let mut objects = boss_account(me);
+        objects[0]["secrets"] = json!([{"name": "taken"}]);
+        objects.push(json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": me, "name": "gold"}}));
+        objects.push(secret(me));
+        objects.extend(local(me, &[named(&[""], &["secrets"], &["get"], &[name])]));
+        objects
+    };
+    let read = |ground: &Ground, me: &str| {
+        let out = ground.kubectl(
+            me,
+            &["get", "secret", "taken", "-n", me, "-o", "go-template={{.data.token|base64decode}}"],
+            &Value::Null,
+        );
+        (out.status == 0).then_some(out.stdout)
+    };
     const MINT: &[&str] = &["user-credential", "may-mint-tokens", "tokens-accounts", "may-everything"];
     let mint = |names: &[&str]| named(&[""], &["serviceaccounts/token"], &["create"], names);
     vec![
@@ -165,6 +182,25 @@ fn tokens() -> Vec<Case> {
             ),
             cannot,
         ),
+        way(
+            "tokens-kept",
+            ADMIN,
+            kept("tokens-kept", "taken"),
+            &["user-credential", "may-read-named-token", "may-everything"],
+            move |ground, me| {
+                let mut held = None;
+                assert!(until(60, || {
+                    held = read(ground, me).filter(|token| token.starts_with("ey"));
+                    held.is_some()
+                }));
+                let client = ground.cluster.client_with_token(held.unwrap().trim());
+                assert_eq!(client.get("/api/v1/namespaces/kube-system/secrets").0, 200);
+            },
+        ),
+        // Whoever may read one secret has no other of the namespace.
+        miss("tokens-beside", ADMIN, kept("tokens-beside", "gold"), move |ground, me| {
+            assert!(read(ground, me).is_none());
+        }),
         way(
             "tokens-secret",
             ADMIN,

@@ -22,6 +22,25 @@ fn path(path: &str, mount: &Value) -> (Value, Value) {
     )
 }
 
+/// The objects of a pod `web` that mounts a claim, which is bound to a volume of a path of the node.
+fn by_claim(me: &str, path: &str, mount: &Value) -> Vec<Value> {
+    let size = json!({"storage": "1Gi"});
+    let modes = json!(["ReadWriteMany"]);
+    let mut mount = mount.clone();
+    mount["name"] = json!("node");
+    mount["mountPath"] = json!("/node");
+    let over = json!({"volumeMounts": [mount], "securityContext": {"runAsUser": 0}});
+    let volumes = json!([{"name": "node", "persistentVolumeClaim": {"claimName": "node"}}]);
+    let more = json!({"volumes": volumes, "automountServiceAccountToken": false});
+    vec![
+        json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": me}, "spec": {"capacity": size,
+            "accessModes": modes, "hostPath": {"path": path}, "claimRef": {"namespace": me, "name": "node"}}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": me, "name": "node"},
+            "spec": {"accessModes": modes, "storageClassName": "", "volumeName": me, "resources": {"requests": size}}}),
+        pod(me, "web", &spec(&container(&over), &more)),
+    ]
+}
+
 fn in_web(ground: &Ground, me: &str, script: &str) -> seaworthy_bed::Output {
     ground.cluster.exec(me, "web", "app", &["sh", "-c", script])
 }
@@ -99,6 +118,15 @@ pub fn cases() -> Vec<Case> {
         )
         .out_of_pod("web"),
         way("path-root", ROOT, files("/", &json!({}), "path-root"), &["pod-decisive-path"], shadow).out_of_pod("web"),
+        way("claim-root", ROOT, by_claim("claim-root", "/", &json!({})), &["pod-decisive-claim"], shadow)
+            .out_of_pod("web"),
+        miss(
+            "claim-read-alone",
+            ROOT,
+            by_claim("claim-read-alone", "/etc", &json!({"readOnly": true})),
+            |ground, me| assert_ne!(in_web(ground, me, "touch /node/seaworthy").status, 0),
+        )
+        .out_of_pod("web"),
         // Read alone it is no root; what lies there is another matter.
         miss("path-read", ROOT, files("/etc", &json!({"readOnly": true}), "path-read"), |ground, me| {
             assert_ne!(in_web(ground, me, "touch /node/seaworthy").status, 0)

@@ -64,7 +64,7 @@ fn with(first: Value, mut rest: Vec<Value>) -> Vec<Value> {
     rest
 }
 
-fn quota(namespace: &str) -> Value {
+pub fn quota(namespace: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": namespace, "name": "none"},
         "spec": {"hard": {"pods": "0"}}})
 }

@@ -71,6 +71,24 @@ pub fn cases() -> Vec<Case> {
             READS,
             list,
         ),
+        miss(
+            "secrets-by-no-pod",
+            "secrets-by-no-pod",
+            [
+                vec![super::pods::quota("secrets-by-no-pod")],
+                rights("secrets-by-no-pod", rule(&[""], &["pods"], &["create"])),
+            ]
+            .concat(),
+            |ground, me| {
+                let there = || {
+                    let path = format!("/api/v1/namespaces/{me}/resourcequotas/none");
+                    ground.cluster.get(&path).1["status"]["hard"].is_object()
+                };
+                assert!(super::ground::until(60, there));
+                let idle = super::ground::idle();
+                ground.refused(me, &["create", "-f", "-"], &super::ground::pod(me, "taken", &idle));
+            },
+        ),
         way(
             "secrets-by-pod",
             "secrets-by-pod",

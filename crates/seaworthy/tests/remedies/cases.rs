@@ -135,6 +135,7 @@ fn pods() -> Vec<Case> {
         ),
         pod("pod/own-pid-namespace", json!({ "hostPID": true })),
         pod("pod/own-service-account", none()),
+        pod("pod/priority-not-critical", json!({ "priorityClassName": "system-node-critical" })),
         pod("pod/priority-set", none()),
         app(
             "pod/probes-ask-the-pod",

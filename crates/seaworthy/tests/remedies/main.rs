@@ -4,6 +4,7 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod order;
 mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -157,6 +157,28 @@ fn a_policy_without_a_binding_that_denies_enforces_nothing() {
     assert_eq!(denies.shows(id, "exempt_namespaces"), "[test]");
     assert!(denies.shows("Namespace/prod", "guarded_by").contains(id));
     assert!(!denies.shows("Namespace/test", "guarded_by").contains(id));
+    // What one namespace is refused says nothing of another, where the same policy only warns.
+    let mut warns = binding(json!(["Warn"]));
+    warns["metadata"]["name"] = json!("everywhere");
+    warns["spec"]["matchResources"] = Json::Null;
+    let both = with(&[binding(json!(["Deny"])), warns]);
+    assert!(both.shows("Namespace/prod", "guarded_by").contains(id));
+    assert!(!both.shows("Namespace/test", "guarded_by").contains(id));
+    // Where it chooses among objects, whoever makes one may be left out: that is no guard, and no hole for certain.
+    let but = |path: &str, value: Json| {
+        let (mut policy, mut binding) = (policy.clone(), binding(json!(["Deny"])));
+        match path.strip_prefix("/binding") {
+            Some(path) => binding["spec"]["matchResources"][path.trim_start_matches('/')] = value,
+            None => policy["spec"][path] = value,
+        }
+        let all = [&[policy, binding][..], &spaces].concat();
+        Bed::new(&all, vec![]).fact("Namespace/prod", "guarded_by").clone()
+    };
+    assert!(but("matchConditions", json!([{"name": "c", "expression": "true"}])).is_unknown());
+    assert!(but("paramKind", json!({"apiVersion": "v1", "kind": "ConfigMap"})).is_unknown());
+    assert!(but("/binding/objectSelector", json!({"matchLabels": {"guard": "yes"}})).is_unknown());
+    assert!(but("/binding/excludeResourceRules", json!([{"resourceNames": ["x"]}])).is_unknown());
+    assert!(!but("validations", json!([])).to_string().contains(id), "it only notes");
     let unread = Bed::of("kubernetes", std::slice::from_ref(&policy), vec![], &["validatingadmissionpolicybindings"]);
     assert!(unread.fact(id, "enforces").is_unknown());
 }

@@ -132,4 +132,22 @@ fn what_stands_over_a_namespace_is_its_label_or_the_servers_default() {
     assert_eq!(guarded(json!({}), vec![server(defaults("privileged", &[]))]).to_string(), "[]");
     assert_eq!(guarded(json!({}), vec![server(defaults("baseline", &[]))]).to_string(), "[pod-security:baseline]");
     assert_eq!(guarded(restricted(), vec![server(defaults("baseline", &["shop"]))]).to_string(), "[]", "it is exempt");
+    // Whoever makes a pod chooses its runtime class.
+    let past = |class: &str| match defaults("baseline", &[]) {
+        Value::Object(mut fields) => {
+            let exempt = fields.iter_mut().find(|(name, _)| *name == "exempt_runtime_classes").unwrap();
+            exempt.1 = Value::strings([class]);
+            server(Value::Object(fields))
+        }
+        other => server(other),
+    };
+    assert!(guarded(restricted(), vec![past("fast")]).is_unknown(), "pods of a class are exempt");
+    let classes = Value::List(vec![Value::Object(vec![("name", "kata".into()), ("handler", "kata".into())])]);
+    let cluster = || component(&k8s::CLUSTER, "cluster", &[("runtime_classes", classes.clone())]);
+    assert_eq!(
+        guarded(restricted(), vec![past("fast"), cluster()]).to_string(),
+        "[pod-security:restricted]",
+        "there is none"
+    );
+    assert!(guarded(restricted(), vec![past("kata"), cluster()]).is_unknown());
 }

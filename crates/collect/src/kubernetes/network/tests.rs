@@ -28,7 +28,9 @@ impl Bed {
     pub fn of(platform: &str, objects: &[Json], components: Vec<Component>, unread: &[&str]) -> Self {
         let redactor = Redactor::new();
         let mut target = Target::new("t", platform, "");
-        target.components.push(Component::new(&k8s::CLUSTER, "cluster", "cluster"));
+        if !components.iter().any(|component| std::ptr::eq(component.kind, &k8s::CLUSTER)) {
+            target.components.push(Component::new(&k8s::CLUSTER, "cluster", "cluster"));
+        }
         target.components.extend(components);
         let gatherers: Vec<Box<dyn Gather>> = vec![
             Box::<NamespaceGatherer>::default(),

@@ -49,6 +49,14 @@ fn authentication(part: &mut Part<'_>) {
     sheet.boolean("service_account_lookup", "service-account-lookup", "", true);
     sheet.each("service_account_key_files", "service-account-key-file", Value::List(Vec::new()));
     sheet.each("service_account_issuers", "service-account-issuer", Value::List(Vec::new()));
+    sheet.list("api_audiences", "api-audiences", "", Value::List(Vec::new()));
+    if sheet.c.value("api_audiences").as_list().is_some_and(<[_]>::is_empty) {
+        let issuers = sheet.c.fact("service_account_issuers").clone();
+        match issuers.value {
+            Value::Unknown(why) => sheet.c.set_unknown("api_audiences", why, issuers.source),
+            issued => sheet.c.set("api_audiences", issued, issuers.source),
+        }
+    }
     let extended = "service-account-extend-token-expiration";
     sheet.boolean("service_account_extended_expiration", extended, "", Otherwise::By(defaults::extended_tokens));
     sheet.seconds("service_account_max_token_expiration", "service-account-max-token-expiration", "", 0);

@@ -3,7 +3,7 @@
 use seaworthy_core::value::Value;
 
 use super::process::Part;
-use super::sheet::Otherwise;
+use super::sheet::{Found, Otherwise, Sheet};
 use super::{defaults, shared};
 
 /// Sets every fact of a controller manager.
@@ -29,8 +29,39 @@ pub(super) fn manager(part: &mut Part<'_>) {
     let flag = if old { "experimental-cluster-signing-duration" } else { "cluster-signing-duration" };
     sheet.seconds("cluster_signing_duration", flag, "", 8760 * 3600);
     sheet.list("controllers", "controllers", "", Value::strings(["*"]));
+    let signs = signs_clients(sheet);
+    sheet.put("signs_clients", signs);
     sheet.boolean("hostpath_provisioner", "enable-hostpath-provisioner", "", false);
     shared::tls(part, "", false);
+}
+
+/// The controller that signs what was approved, by its names.
+const SIGNING: [&str; 2] = ["csrsigning", "certificatesigningrequest-signing-controller"];
+
+/// Whether it signs certificates of clients once they are approved: it has an authority with its key for them, and the
+/// controller runs.
+fn signs_clients(sheet: &Sheet<'_>) -> Found<bool> {
+    let (controllers, source) = sheet.find("controllers", "", super::sheet::strings, |sheet| {
+        sheet.otherwise(Value::strings(["*"]).into()).map(|_| vec!["*".to_owned()])
+    })?;
+    let named =
+        |sign: &str| controllers.iter().any(|name| name.strip_prefix(sign).is_some_and(|n| SIGNING.contains(&n)));
+    if !named("") && (named("-") || !controllers.iter().any(|name| name == "*")) {
+        return Ok((false, source));
+    }
+    let given = |flag: &str| sheet.path_of(flag, "").map(|(path, source)| (path.is_some(), source));
+    let has = |part: &str| -> Found<bool> {
+        let own = given(&format!("cluster-signing-kube-apiserver-client-{part}-file"))?;
+        if own.0 { Ok(own) } else { given(&format!("cluster-signing-{part}-file")) }
+    };
+    let (key, source) = has("key")?;
+    let (certificate, _) = has("cert")?;
+    // Older ones looked in a place of their own.
+    match sheet.run.minor {
+        Some(22..) => Ok((key && certificate, source)),
+        _ if key && certificate => Ok((true, source)),
+        _ => Err(("what this version does without the two flags is not known here".to_owned(), source)),
+    }
 }
 
 /// Sets every fact of a scheduler. With a configuration file its flags for what the file says have no effect.

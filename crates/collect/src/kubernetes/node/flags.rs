@@ -144,6 +144,11 @@ impl Flags {
         self.given.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
+    /// The value given first by one of several names.
+    pub fn first_of(&self, names: &[&str]) -> Option<&str> {
+        self.given.iter().find(|(n, _)| names.contains(&n.as_str())).map(|(_, v)| v.as_str())
+    }
+
     /// Every value given, in order.
     pub fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f str> {
         self.given.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())

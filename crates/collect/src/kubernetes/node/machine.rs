@@ -117,6 +117,7 @@ impl Machine<'_> {
         let names: &[&str] = match program {
             Program::One(Which::Etcd) => &etcd::VARIABLES,
             Program::Kubelite => &parts::SNAP,
+            Program::K3s => &parts::K3S,
             _ => &[],
         };
         let variables = match names {

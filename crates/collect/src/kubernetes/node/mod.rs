@@ -41,7 +41,7 @@ use find::Program;
 
 pub use find::Which;
 
-pub use told::{MirrorPod, from_argv, from_configz};
+pub use told::{ToldFile, ToldPod, from_argv, from_configz};
 
 /// The pid namespace that the kernel began with.
 const FIRST_NAMESPACE: u64 = 0xEFFF_FFFC;

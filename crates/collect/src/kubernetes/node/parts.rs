@@ -59,7 +59,7 @@ pub(super) fn of(
             let which = Which::of_name(name).or_else(|| Which::of_name(&format!("kube-{name}")));
             which.map(|which| alone(which, &words[1..])).into_iter().collect()
         }
-        Program::K3s => return k3s(words, files),
+        Program::K3s => return k3s(arguments.as_ref().map_or(&[], Vec::as_slice), variables, files),
         Program::Kubelite => return kubelite(words, variables, files),
     };
     Parts { components, unsure: Vec::new() }
@@ -88,15 +88,47 @@ fn unread(program: Program, why: &str) -> Parts {
 /// The most files of configuration.
 const MOST: usize = 256;
 
-fn k3s(words: &[String], files: &dyn Files) -> Parts {
-    // Other commands (`k3s kubectl`) run no component.
-    let server = match words.first().map(String::as_str) {
-        Some("server") => true,
-        Some("agent") => false,
-        _ => return Parts { components: Vec::new(), unsure: Vec::new() },
+/// Variables of k3s that decide what it runs.
+pub(super) const K3S: [&str; 2] = ["K3S_CONFIG_FILE", "K3S_DATASTORE_ENDPOINT"];
+
+/// Why nothing is known of a k3s that called itself anew.
+const HIDDEN: &str = "k3s hides the command line that it was started with, which goes before its file: \
+                      what is in effect stands in its log and in the annotation k3s.io/node-args of its node";
+
+/// Which command it runs, by its arguments with its name; and whether it hides the others: a server and an agent call
+/// themselves anew, `/usr/local/bin/k3s server`, since there may be passwords among them (`gspt.SetProcTitle`).
+fn of_k3s(arguments: &[String]) -> Option<(bool, bool)> {
+    let title = arguments.first()?.trim_end();
+    match (title.rsplit_once(' ').map(|(_, command)| command), arguments.get(1).map(String::as_str)) {
+        (Some("server"), _) => Some((true, true)),
+        (Some("agent"), _) => Some((false, true)),
+        (_, Some("server")) => Some((true, false)),
+        (_, Some("agent")) => Some((false, false)),
+        // Other commands (`k3s kubectl`) run no component.
+        _ => None,
+    }
+}
+
+fn k3s(arguments: &[String], variables: &[(String, String)], files: &dyn Files) -> Parts {
+    let Some((server, hidden)) = of_k3s(arguments) else {
+        return Parts { components: Vec::new(), unsure: Vec::new() };
     };
-    let mut told = Flags::parse(&words[1..], Style::Pflag);
-    let path = told.last("config").unwrap_or("/etc/rancher/k3s/config.yaml").to_owned();
+    if hidden {
+        let runs = |which: &Which| match which {
+            Which::Etcd => false,
+            Which::Kubelet | Which::Proxy => true,
+            _ => server,
+        };
+        let component =
+            |which| Component { which, flags: Err(HIDDEN.to_owned()), within: Some("k3s"), files: Vec::new() };
+        let unsure = if server { vec![(Which::Etcd, HIDDEN.to_owned())] } else { Vec::new() };
+        return Parts { components: Which::ALL.into_iter().filter(runs).map(component).collect(), unsure };
+    }
+    // Its parser takes one dash for as good as two.
+    let mut told = Flags::parse(arguments.get(2..).unwrap_or_default(), Style::Go);
+    let variable = |name: &str| variables.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, v)| v.as_str());
+    let path = variable("K3S_CONFIG_FILE").or_else(|| told.first_of(&["config", "c"]));
+    let path = path.unwrap_or("/etc/rancher/k3s/config.yaml").to_owned();
     let (mut settings, mut read, mut failed) = (Vec::new(), Vec::new(), None);
     let absent = |why: &str| why == crate::host::root::Unread::Absent.to_string();
     let drop_ins = match files.walk(&format!("{path}.d")) {
@@ -172,7 +204,9 @@ fn k3s(words: &[String], files: &dyn Files) -> Parts {
             Which::Kubelet => !(server && off("disable-agent")),
             Which::Proxy => !(off("disable-kube-proxy") || server && off("disable-agent")),
             Which::Etcd => {
-                if server && !off("disable-etcd") && all.last("datastore-endpoint").is_none() {
+                let elsewhere =
+                    all.last("datastore-endpoint").is_some() || variable("K3S_DATASTORE_ENDPOINT").is_some();
+                if server && !off("disable-etcd") && !elsewhere {
                     unsure.push((which, "k3s keeps its store within itself and does not tell in what".to_owned()));
                 }
                 false
@@ -264,6 +298,47 @@ mod tests {
         let agent = of(Program::K3s, &words("k3s agent"), &[], &view);
         assert_eq!(agent.components.iter().map(|c| c.which).collect::<Vec<_>>(), [Which::Kubelet, Which::Proxy]);
         assert!(of(Program::K3s, &words("k3s kubectl get pods"), &[], &view).components.is_empty());
+    }
+
+    #[test]
+    fn k3s_is_there_although_it_hides_its_command_line() {
+        let (_dir, root) =
+            host(&[("/etc/rancher/k3s/config.yaml", "{\"kube-apiserver-arg\": [\"anonymous-auth=false\"]}")]);
+        let view = View::for_test(root, "/", later());
+        for title in ["/usr/local/bin/k3s server", "/usr/local/bin/k3s server "] {
+            let parts = of(Program::K3s, &Ok(vec![title.to_owned()]), &[], &view);
+            assert_eq!(parts.components.len(), 5, "{title:?}");
+            assert!(parts.components.iter().all(|c| c.flags.is_err()), "a flag may go before the file");
+            assert_eq!(parts.unsure.len(), 1);
+        }
+        let agent = of(Program::K3s, &Ok(vec!["/usr/local/bin/k3s agent".to_owned(), String::new()]), &[], &view);
+        assert_eq!(agent.components.iter().map(|c| c.which).collect::<Vec<_>>(), [Which::Kubelet, Which::Proxy]);
+        assert!(agent.unsure.is_empty());
+    }
+
+    #[test]
+    fn k3s_reads_the_file_that_it_is_told() {
+        let other = "{\"kube-apiserver-arg\": [\"anonymous-auth=true\"]}";
+        let (_dir, root) = host(&[
+            ("/etc/rancher/k3s/config.yaml", "{\"kube-apiserver-arg\": [\"anonymous-auth=false\"]}"),
+            ("/etc/other.yaml", other),
+        ]);
+        let view = View::for_test(root, "/", later());
+        let anonymous = |line: &str, variables: &[(String, String)]| {
+            let parts = of(Program::K3s, &words(line), variables, &view);
+            let api = parts.components.iter().find(|c| c.which == Which::Apiserver).unwrap();
+            api.flags.as_ref().unwrap().last("anonymous-auth").map(str::to_owned)
+        };
+        for line in [
+            "k3s server -c /etc/other.yaml",
+            "k3s server --config=/etc/other.yaml",
+            "k3s server -config /etc/other.yaml",
+        ] {
+            assert_eq!(anonymous(line, &[]).as_deref(), Some("true"), "{line}");
+        }
+        let variable = [("K3S_CONFIG_FILE".to_owned(), "/etc/other.yaml".to_owned())];
+        assert_eq!(anonymous("k3s server", &variable).as_deref(), Some("true"));
+        assert_eq!(anonymous("k3s server -kube-apiserver-arg=anonymous-auth=true", &[]).as_deref(), Some("true"));
     }
 
     #[test]

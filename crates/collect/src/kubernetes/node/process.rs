@@ -90,7 +90,8 @@ impl<'a> Part<'a> {
                 self.config_files.push(path.clone());
                 self.at_start.push(path.clone());
                 let json = shared::load_at_start(self.sheet.run, &path).map_err(|why| format!("{path}: {why}"));
-                self.sheet.config = Some(Config { json, place: path.as_str().into(), below_flags });
+                let place = self.sheet.run.files.place(&path);
+                self.sheet.config = Some(Config { json, place, below_flags });
             }
             Ok((None, _)) => {}
             Err((why, source)) => {

@@ -38,6 +38,11 @@ pub(super) trait Files {
     /// # Errors
     /// Why the working directory is not known.
     fn absolute(&self, path: &str) -> Result<String, String>;
+
+    /// Where a file is said to have been read.
+    fn place(&self, path: &str) -> Arc<str> {
+        path.into()
+    }
 }
 
 /// Files of a node that was not read: only the API told of its processes.

@@ -1,4 +1,6 @@
-//! Components of which only the API tells: by the copies that it keeps of static pods, and by the kubelet's own answer.
+//! Components of which only the API tells: by the pods that run them, and by the kubelet's own answer.
+
+use std::sync::Arc;
 
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
@@ -7,17 +9,66 @@ use serde_json::Value as Json;
 
 use super::find::{Program, Which};
 use super::process::Part;
-use super::sheet::{Elsewhere, Run, Sheet};
+use super::sheet::{Elsewhere, Files, Run, Sheet};
 use super::{kubelet, machine, parts, version};
 use crate::redact::Redactor;
 
 const NOT_READ: &str = "only the API told of it: run Seaworthy on the node";
 
-/// A static pod's copy at the API.
+/// A file of a container that the API tells.
+#[derive(Clone, Debug)]
+pub struct ToldFile<'a> {
+    /// Its path in the container.
+    pub path: &'a str,
+    /// What it held when the container began, or why that is not known.
+    pub content: Result<&'a str, String>,
+    /// Where the API has it: `configmap kube-system/kube-proxy`.
+    pub place: &'a str,
+}
+
+/// Files of which the API tells some.
+struct Told<'a>(&'a [ToldFile<'a>]);
+
+impl Told<'_> {
+    fn of(&self, path: &str) -> Option<&ToldFile<'_>> {
+        self.0.iter().find(|file| file.path == path)
+    }
+}
+
+impl Files for Told<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match self.of(path) {
+            Some(file) => file.content.as_ref().map(|text| text.as_bytes().to_vec()).map_err(Clone::clone),
+            None => Elsewhere.read(path),
+        }
+    }
+
+    fn walk(&self, path: &str) -> Result<Vec<String>, String> {
+        Elsewhere.walk(path)
+    }
+
+    fn changed(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn absolute(&self, path: &str) -> Result<String, String> {
+        Elsewhere.absolute(path)
+    }
+
+    fn place(&self, path: &str) -> Arc<str> {
+        self.of(path).map_or(path, |file| file.place).into()
+    }
+}
+
+/// A pod at the API that runs a component: a static pod's copy, or a pod of a DaemonSet.
 #[derive(Clone, Copy, Debug)]
-pub struct MirrorPod<'a> {
+pub struct ToldPod<'a> {
     /// The node that it runs on.
     pub node: &'a str,
+    /// Which one it is of those that run the same component on the node, from 1.
+    pub nth: usize,
+    /// What kind of pod: `mirror-pod` or `pod`.
+    pub found_by: &'a str,
     /// The container's command and arguments, the program first.
     pub argv: &'a [String],
     /// The container's image.
@@ -28,11 +79,13 @@ pub struct MirrorPod<'a> {
     pub place: &'a str,
     /// The user that the pod says that it runs as.
     pub uid: Option<i64>,
+    /// Files of the container that the API tells.
+    pub files: &'a [ToldFile<'a>],
 }
 
-/// The component that a mirror pod's container runs, with what its arguments decide; what files decide is unknown. None
+/// The component that a pod's container runs, with what its arguments decide; what files decide is unknown. None
 /// for a container that runs no component.
-pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor) -> Option<Component> {
+pub fn from_argv(pod: &ToldPod<'_>, redactor: &Redactor) -> Option<Component> {
     let name = pod.argv.first()?.rsplit('/').next()?;
     let program = match name {
         "hyperkube" => Program::Hyperkube,
@@ -41,21 +94,22 @@ pub fn from_argv(pod: &MirrorPod<'_>, redactor: &Redactor) -> Option<Component> 
     let arguments = Ok(pod.argv.to_vec());
     let found = parts::of(program, &arguments, pod.variables, &Elsewhere).components.into_iter().next()?;
     let version = version::of_image(pod.image);
+    let files = Told(pod.files);
     let run = Run {
         flags: found.flags,
         place: pod.place.into(),
         minor: version.as_deref().and_then(version::minor),
         within: found.within,
-        files: &Elsewhere,
+        files: &files,
         redactor,
     };
-    let (id, shown) = machine::names(pod.node, found.which, 1);
+    let (id, shown) = machine::names(pod.node, found.which, pod.nth);
     let mut part = Part::new(Sheet::new(found.which.kind(), id, shown, &run));
     machine::settings(found.which, &mut part);
     part.finish(false);
     let mut c = part.sheet.c;
     let source = |field: &'static str| Source::new(&pod.place.into(), field);
-    identity(&mut c, pod.node, "mirror-pod", &source(""));
+    identity(&mut c, pod.node, pod.found_by, &source(""));
     c.set("program", redactor.text(name).into_owned(), source("spec.containers[0].command"));
     c.set("embedded", false, source("spec.containers[0].command"));
     c.set("in_container", true, source(""));

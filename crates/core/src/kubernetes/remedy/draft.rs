@@ -191,6 +191,7 @@ pub(super) fn lay(base: &mut Json, over: &Json) {
         (Json::Object(base), Json::Object(over)) => {
             for (key, value) in over {
                 match base.get_mut(key) {
+                    Some(known) if key.starts_with("$deleteFromPrimitiveList/") => join(known, value),
                     Some(known) => lay(known, value),
                     None => {
                         base.insert(key.clone(), value.clone());
@@ -202,5 +203,12 @@ pub(super) fn lay(base: &mut Json, over: &Json) {
             base.extend(over.iter().filter(|item| !base.contains(item)).cloned().collect::<Vec<_>>());
         }
         (base, over) => *base = over.clone(),
+    }
+}
+
+/// Puts the elements of a list behind those of another.
+fn join(base: &mut Json, over: &Json) {
+    if let (Json::Array(base), Json::Array(over)) = (base, over) {
+        base.extend(over.iter().filter(|item| !base.contains(item)).cloned().collect::<Vec<_>>());
     }
 }

@@ -139,7 +139,7 @@ fn no_metadata<'a>(of: &'a Component, draft: Option<&mut Draft<'a>>, out: &mut V
     if of.value("host_network").as_bool() == Some(true) {
         each(draft, pod::own_network);
     }
-    let v4 = json!({ "ipBlock": { "cidr": "0.0.0.0/0", "except": ["169.254.169.254/32"] } });
+    let v4 = json!({ "ipBlock": { "cidr": "0.0.0.0/0", "except": ["169.254.169.254/32", "100.100.100.200/32"] } });
     let v6 = json!({ "ipBlock": { "cidr": "::/0", "except": ["fd00:ec2::254/128"] } });
     policy(of, "no-metadata", &json!({ "egress": [{ "to": [v4, v6] }] }), out);
 }
@@ -207,23 +207,32 @@ fn requests<'a>(container: &'a Component, draft: &mut Draft<'a>) {
 
 /// By the digest of what runs, where all instances run the same and a registry has it.
 fn pin_image<'a>(container: &'a Component, draft: &mut Draft<'a>) {
-    let [Value::Str(id)] = list(container, "image_ids") else { return };
-    let Some((repository, digest)) = id.rsplit_once('@') else { return };
-    let Some(image) = text(container, "image").filter(|image| !image.is_empty() && !image.contains('@')) else {
-        return;
-    };
-    let is_digest = digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64);
-    if is_digest && !repository.is_empty() {
+    if let (moved, Some(digest)) = (moved(container), digest(container)) {
+        let image = moved.as_deref().or_else(|| text(container, "image")).unwrap_or_default();
         draft.container(container, &json!({ "image": format!("{image}@{digest}") }));
     }
 }
 
+/// From the registry that took its place; with the digest, so that whoever pins the image besides has the same either way.
 fn registry<'a>(container: &'a Component, draft: &mut Draft<'a>) {
-    let Some(image) = text(container, "image") else { return };
-    let rest = image.strip_prefix("k8s.gcr.io/").or_else(|| image.strip_prefix("gcr.io/google_containers/"));
-    if let Some(rest) = rest {
-        draft.container(container, &json!({ "image": format!("registry.k8s.io/{rest}") }));
+    if let Some(image) = moved(container) {
+        let digest = digest(container).map_or_else(String::new, |digest| format!("@{digest}"));
+        draft.container(container, &json!({ "image": format!("{image}{digest}") }));
     }
+}
+
+fn digest(container: &Component) -> Option<&str> {
+    let [Value::Str(id)] = list(container, "image_ids") else { return None };
+    let (repository, digest) = id.rsplit_once('@')?;
+    text(container, "image").filter(|image| !image.is_empty() && !image.contains('@'))?;
+    let is_digest = digest.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64);
+    (is_digest && !repository.is_empty()).then_some(digest)
+}
+
+fn moved(container: &Component) -> Option<String> {
+    let image = text(container, "image")?;
+    let rest = image.strip_prefix("k8s.gcr.io/").or_else(|| image.strip_prefix("gcr.io/google_containers/"))?;
+    Some(format!("registry.k8s.io/{rest}"))
 }
 
 /// Whether its first port of TCP answers: little, and the same as nothing that the liveness probe asks.

@@ -79,21 +79,34 @@ fn context<'a>(draft: &mut Draft<'a>, container: Option<&'a Component>, over: Js
 }
 
 /// Leaves only some of the capabilities that a container adds, and drops others beside those that it drops.
+///
+/// Several checks change these two lists, and whoever follows one remedy after another must not lose the first by the second.
+/// What is added is therefore taken out element by element, whatever else was taken out by then. A list of what is dropped can
+/// only be written whole: where the level restricted asks for all to be dropped and they are not, each remedy does that.
 pub(super) fn keep_capabilities<'a>(draft: &mut Draft<'a>, container: &'a Component, kept: &[&str], drop: &[&str]) {
     let texts = |fact: &str| list(container, fact).iter().filter_map(Value::as_str).collect::<Vec<_>>();
-    let (added, mut dropped) = (texts("capabilities_added"), texts("capabilities_dropped"));
-    let left: Vec<&str> = added.iter().copied().filter(|capability| kept.contains(capability)).collect();
+    let (added, dropped) = (texts("capabilities_added"), texts("capabilities_dropped"));
+    let gone: Vec<&str> = added.iter().copied().filter(|capability| !kept.contains(capability)).collect();
     let mut capabilities = json!({});
-    if left.len() < added.len() {
-        capabilities["add"] = if left.is_empty() { Json::Null } else { json!(left) };
+    if !gone.is_empty() {
+        capabilities["$deleteFromPrimitiveList/add"] = json!(gone);
     }
-    if drop.iter().any(|capability| !dropped.contains(capability)) {
-        dropped.retain(|capability| !drop.contains(capability));
+    if drop.iter().any(|capability| !dropped.contains(capability)) && !dropped.contains(&"ALL") {
+        let all = drop.contains(&"ALL") || asks_for_all(draft, container);
         // Whoever drops all needs to name no other.
-        let all = if drop.contains(&"ALL") { drop.to_vec() } else { [&dropped[..], drop].concat() };
-        capabilities["drop"] = json!(all);
+        capabilities["drop"] = if all { json!(["ALL"]) } else { json!([&dropped[..], drop].concat()) };
     }
     draft.container(container, &json!({ "securityContext": { "capabilities": capabilities } }));
+}
+
+/// Whether the level restricted has something against the capabilities of a container.
+fn asks_for_all(draft: &Draft<'_>, container: &Component) -> bool {
+    let name = container.value("name").as_str().unwrap_or_default();
+    list(draft.of, "restricted_violations").iter().any(|violation| {
+        field(violation, "control") == "capabilities-restricted"
+            && field(violation, "container") == name
+            && violation.field("refused").and_then(Value::as_bool) != Some(false)
+    })
 }
 
 /// The API server takes no ban on escalation beside what is escalated already.

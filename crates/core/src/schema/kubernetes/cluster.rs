@@ -50,6 +50,7 @@ kind! {
     fact("anonymous_requests", BOOL, "whether requests without a credential are let in as system:anonymous, for whatever is granted to that", "a request without a credential; the API server's arguments", "nobody asked"),
     fact("pod_security_default", OPT_STR, "the level of Pod Security that holds where a namespace names none: privileged, baseline or restricted; null where the counts do not tell", "the API server's own counts (GET /metrics)", "they could not be read"),
     fact("allows_everything", BOOL, "whether an API server was seen to have the mode AlwaysAllow, so that nobody is asked", "the API servers' arguments", "never: what was not read was not seen").derived(),
+    fact("signs_no_clients", BOOL, "whether it was seen that nobody signs certificates of clients, whoever approves them: EKS, or controller managers without the key", "the server's version; the controller managers' arguments", "never: what was not read was not seen").derived(),
     fact("new_namespaces_open", BOOL, "whether nothing can refuse pods in a namespace that somebody makes, with labels of his choice", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
     fact("own_namespaces", STRINGS, "namespaces that hold workloads and are not Kubernetes' own, at most 64", POLICIES, NO_POLICIES).derived(),
     fact("exposed_services", STRINGS, "services that the outside reaches, with how: shop/web (load-balancer), at most 64", "services and ingresses", "services or ingresses are not all known").derived(),

@@ -62,6 +62,7 @@ kind! {
     fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
     fact("would_refuse_baseline", STRINGS, "pods, by id, that the level baseline of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
     fact("would_refuse_restricted", STRINGS, "pods, by id, that the level restricted of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
+    fact("takes_pods", BOOL, "whether pods can be made in it at all: it is not going away, and no quota lets none in", "its phase and quotas", "these could not be read").derived(),
     fact("takes_root_pods", BOOL, "whether a pod that is root on its node can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("takes_root_pods_unlabelled", BOOL, "the same once its label lets Pod Security take every pod", ADMITS, NOT_ADMITS).derived(),
     fact("takes_commands", BOOL, "whether nothing is asked about commands in its pods (pods/exec) that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),

@@ -18,6 +18,9 @@ const WORKLOADS: [(&str, &str); 6] = [
     ("CronJob", "cronjobs.batch"),
 ];
 
+/// The type of a secret that holds the token of an account.
+pub(super) const TOKEN: &str = "kubernetes.io/service-account-token";
+
 /// Namespaced objects: namespace, name, element.
 type Placed<'a> = Vec<(&'a str, &'a str, usize)>;
 
@@ -101,6 +104,30 @@ impl<'a> Objects<'a> {
     /// Namespaces, with their elements, in which there is a secret of one of the names.
     pub(super) fn namespaces_with_secrets(&self, names: &[&str]) -> BTreeMap<&'a str, usize> {
         self.spaces(self.secrets.iter().filter(|(_, name)| names.contains(name)).map(|(namespace, _)| *namespace))
+    }
+
+    /// The accounts whose tokens lie in secrets of these names, and whether that is told: else of each of the namespace.
+    pub(super) fn accounts_of_tokens(&self, names: &[&str], here: impl Fn(&str) -> bool) -> Vec<(usize, bool)> {
+        let text = |at: usize, fact: &str| self.scope.value(at, fact).as_str().unwrap_or_default();
+        let is_token = |at: &usize| text(*at, "type") == TOKEN && names.contains(&text(*at, "name"));
+        let mut out = Vec::new();
+        for secret in self.scope.all_of(&k8s::SECRET).iter().copied().filter(is_token) {
+            let (namespace, name) = (text(secret, "namespace"), text(secret, "name"));
+            if !here(namespace) {
+                continue;
+            }
+            let own = |account: &usize| {
+                let secrets = self.scope.value(*account, "secrets").as_list().unwrap_or_default();
+                secrets.iter().any(|own| own.as_str() == Some(name))
+            };
+            let of_space = |account: &usize| text(*account, "namespace") == namespace;
+            let all: Vec<usize> = self.scope.all_of(&k8s::SERVICE_ACCOUNT).iter().copied().filter(of_space).collect();
+            match all.iter().copied().find(own) {
+                Some(account) => out.push((self.scope.element[account], true)),
+                None => out.extend(all.into_iter().map(|account| (self.scope.element[account], false))),
+            }
+        }
+        out
     }
 
     fn spaces(&self, names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {

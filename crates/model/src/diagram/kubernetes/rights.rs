@@ -9,7 +9,7 @@ use seaworthy_core::value::Value;
 use super::super::draft::{Draft, Drafts};
 use super::super::scope::{Scope, list, text};
 use super::cluster;
-use super::objects::Objects;
+use super::objects::{Objects, TOKEN};
 
 /// Draws the grants of a cluster, and which account lies in which namespace.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
@@ -28,9 +28,11 @@ pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
     }
 }
 
+/// Why it is not known whose a token in a secret is.
+const OF_WHOM: &str = "the namespace has a secret with a token, and of which account it is stands where values do";
+
 /// Draws which accounts have a token in a secret of their namespace, for whoever reads the secrets.
 fn tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
-    const TOKEN: &str = "kubernetes.io/service-account-token";
     let name = |at: usize| scope.value(at, "name").as_str().unwrap_or_default();
     let space = |at: usize| scope.value(at, "namespace").as_str().unwrap_or_default();
     let is_token = |at: &usize| scope.value(*at, "type").as_str() == Some(TOKEN);
@@ -52,11 +54,9 @@ fn tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
         match here.find(|secret| refers(*secret)) {
             Some(secret) => drafts.add(draft.facts([scope.cite(account, "secrets"), scope.cite(secret, "type")])),
             None => {
-                let reason =
-                    "the namespace has a secret with a token, and of which account it is stands where values do";
                 let facts = secrets.iter().filter(|secret| space(**secret) == space(account)).take(1);
                 let facts: Vec<_> = facts.map(|secret| scope.cite(*secret, "type")).collect();
-                drafts.add(draft.facts(facts).maybe(&reason.into()));
+                drafts.add(draft.facts(facts).maybe(&OF_WHOM.into()));
             }
         }
     }
@@ -227,6 +227,11 @@ impl<'a> Work<'_, 'a> {
             if wide || of == namespace {
                 self.draw(at, "read-secrets/named");
             }
+        }
+        for (account, sure) in self.objects.accounts_of_tokens(names, |of| wide || of == namespace) {
+            let draft = Draft::new(FlowKind::Grant, self.from, account, "read-secrets/named").key("token");
+            let draft = draft.facts(self.cite);
+            self.drafts.add(if sure { draft } else { draft.maybe(&OF_WHOM.into()) });
         }
         if let (Some(reason), Some(to)) = (&self.objects.more_secrets, self.place(power)) {
             let draft =

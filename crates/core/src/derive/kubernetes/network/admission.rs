@@ -120,11 +120,33 @@ pub(super) fn covers_namespace(admission: &Component, labels: &Labels) -> Option
     match admission.value("type").as_str() {
         Some("ValidatingAdmissionPolicy" | "MutatingAdmissionPolicy") => {
             let bindings = admission.value("bindings").as_list()?;
-            let bound = bindings.iter().map(|b| b.field("namespace_selector").and_then(matches));
+            let enforced: Vec<&Value> = bindings.iter().filter(|b| denies(admission, b) != Some(false)).collect();
+            // Where none of them refuses anything, it is about those that only tell.
+            let all: Vec<&Value> = if enforced.is_empty() { bindings.iter().collect() } else { enforced };
+            let bound = all.iter().map(|b| b.field("namespace_selector").and_then(matches));
             and(own, any(bound))
         }
         _ => own,
     }
+}
+
+/// Whether a binding refuses what its policy is against; one of a policy that changes objects has no choice.
+fn denies(admission: &Component, binding: &Value) -> Option<bool> {
+    if admission.value("type").as_str() == Some("MutatingAdmissionPolicy") {
+        return Some(true);
+    }
+    let actions = binding.field("actions")?.as_list()?;
+    any(actions.iter().map(|action| action.as_str().map(|action| action.eq_ignore_ascii_case("Deny"))))
+}
+
+/// Whether each binding that refuses is about every object of its namespaces.
+pub(super) fn is_whole(admission: &Component) -> bool {
+    let whole = |binding: &Value| {
+        let objects = binding.field("object_selector").and_then(Value::as_str).is_some_and(str::is_empty);
+        objects && binding.field("narrowed").and_then(Value::as_bool) == Some(false)
+    };
+    let bindings = admission.value("bindings").as_list().unwrap_or_default();
+    bindings.iter().filter(|binding| denies(admission, binding) != Some(false)).all(whole)
 }
 
 fn exempt(view: &View<'_>, admission: &Component) -> Value {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::admission::covers_namespace;
+use super::admission::{covers_namespace, is_whole};
 use super::{MOST, View};
 use crate::component::Component;
 use crate::kubernetes::selector::{Labels, and, any};
@@ -14,6 +14,8 @@ use crate::value::Value;
 pub(super) struct ServerDefault {
     level: Result<String, Arc<str>>,
     exempt: Vec<String>,
+    /// A runtime class of the cluster whose pods no level holds for: whoever makes a pod chooses its class.
+    past: Option<String>,
     /// Whether an API server has Pod Security turned off.
     off: bool,
 }
@@ -21,7 +23,8 @@ pub(super) struct ServerDefault {
 impl ServerDefault {
     pub(super) fn of(view: &View<'_>) -> Self {
         let mut level: Result<String, Arc<str>> = Err("what the API server enforces by default was not read".into());
-        let (mut exempt, mut off) = (Vec::new(), false);
+        let (mut exempt, mut past, mut off) = (Vec::new(), None, false);
+        let classes = classes(view);
         for (i, server) in view.target.of(&k8s::APISERVER).enumerate() {
             let defaults = server.value("pod_security_defaults");
             let this = match defaults.field("enforce").unwrap_or(defaults) {
@@ -36,6 +39,11 @@ impl ServerDefault {
             };
             let names = defaults.field("exempt_namespaces").and_then(Value::as_list).unwrap_or_default();
             exempt.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+            let names = defaults.field("exempt_runtime_classes").and_then(Value::as_list).unwrap_or_default();
+            let mut names = names.iter().filter_map(Value::as_str);
+            past = past.or_else(|| {
+                names.find(|name| classes.as_ref().is_none_or(|all| all.contains(name))).map(str::to_owned)
+            });
             if let Some(plugins) = server.value("admission_plugins").as_list() {
                 off |= plugins.iter().all(|p| p.as_str().is_some_and(|p| p != "PodSecurity"));
             }
@@ -45,7 +53,7 @@ impl ServerDefault {
         if let (Err(_), Some(Value::Str(counted))) = (&level, counted) {
             level = Ok(counted.to_string());
         }
-        Self { level, exempt, off }
+        Self { level, exempt, past, off }
     }
 
     /// The level that holds in a namespace; privileged where nothing is enforced there.
@@ -53,16 +61,29 @@ impl ServerDefault {
         if self.off || self.exempt.iter().any(|name| **name == *namespace.name) {
             return Ok("privileged".to_owned());
         }
-        match namespace.value("enforce") {
+        let level = match namespace.value("enforce") {
             Value::Str(level) => Ok(level.to_string()),
             Value::Null => self.level.clone(),
             other => Err(other.reason().cloned().unwrap_or_else(|| "its label is no text".into())),
+        };
+        match (&self.past, &level) {
+            (Some(class), Ok(level)) if level != "privileged" => {
+                Err(format!("the API server holds pods of the runtime class {class} to no level of Pod Security")
+                    .into())
+            }
+            _ => level,
         }
     }
 }
 
+/// The names of the cluster's runtime classes; none where they are not all known.
+fn classes<'a>(view: &View<'a>) -> Option<Vec<&'a str>> {
+    let all = view.target.of(&k8s::CLUSTER).next()?.value("runtime_classes").as_list()?;
+    all.iter().map(|class| class.field("name").and_then(Value::as_str)).collect()
+}
+
 /// Which pods can be made in a namespace, as far as that is known.
-pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 5] {
+pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 6] {
     let others = match namespace.value("terminating").as_bool() {
         Some(true) => Value::Bool(false),
         _ if no_room(namespace) => Value::Bool(false),
@@ -76,6 +97,7 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
         Err(reason) => Value::Unknown(Arc::clone(reason)),
     };
     [
+        ("takes_pods", room(namespace)),
         ("takes_root_pods", unless(&["baseline", "restricted"])),
         ("takes_commands", unasked(view, Some(namespace), ("exec", "commands in pods"))),
         ("judged_by_others", Value::Bool(judged(view, namespace))),
@@ -88,6 +110,18 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
 fn judged(view: &View<'_>, namespace: &Component) -> bool {
     let labels = Labels::of(namespace.value("labels"));
     view.target.of(&k8s::ADMISSION).any(|a| and(stands(a, "pods"), covers_namespace(a, &labels)) == Some(true))
+}
+
+/// Whether pods can be made at all, whatever they are.
+fn room(namespace: &Component) -> Value {
+    let terminating = namespace.value("terminating");
+    if terminating.as_bool() == Some(true) || no_room(namespace) {
+        return Value::Bool(false);
+    }
+    let quotas = namespace.value("quotas");
+    let unknown =
+        terminating.reason().or_else(|| quotas.reason()).or_else(|| quotas.as_list()?.iter().find_map(Value::reason));
+    unknown.map_or(Value::Bool(true), |why| Value::Unknown(Arc::clone(why)))
 }
 
 /// Whether a quota lets no pod be made.
@@ -132,7 +166,26 @@ fn stands(admission: &Component, seen: &str) -> Option<bool> {
     let sees = admission.value("sees").as_list();
     let sees = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == seen))));
     let validates = admission.value("mutating").as_bool().map(|m| !m);
-    and(sees, and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates)))
+    let stands =
+        and(sees, and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates)));
+    and(stands, and(says_something(admission), for_all(admission)))
+}
+
+/// Whether it has something to refuse by: a policy without a validation only notes.
+fn says_something(admission: &Component) -> Option<bool> {
+    match admission.value("type").as_str()? {
+        "ValidatingAdmissionPolicy" => admission.value("validations").as_int().map(|count| count > 0),
+        _ => Some(true),
+    }
+}
+
+/// True where it judges whatever it is shown. Labels are chosen by whoever makes an object, and what conditions and parameters
+/// leave out nobody knows here, so that otherwise it may be got around.
+fn for_all(admission: &Component) -> Option<bool> {
+    let is_empty = |fact: &str| admission.value(fact).as_str().is_some_and(str::is_empty);
+    let conditions = admission.value("match_conditions").as_list().is_some_and(<[_]>::is_empty);
+    let plain = is_empty("object_selector") && conditions && admission.value("param_kind") == &Value::Null;
+    (plain && is_whole(admission)).then_some(true)
 }
 
 pub(super) fn guarded_by(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> Value {

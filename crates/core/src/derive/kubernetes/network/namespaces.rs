@@ -67,12 +67,22 @@ fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
     };
     let unread = "an argument of an API server that decides could not be read";
     let seen = servers.iter().any(|server| authorizers(server) == Some(true));
-    let mut out = vec![("allows_everything", Value::Bool(seen))];
     let cluster = view.target.of(&k8s::CLUSTER).next();
+    let mut out =
+        vec![("allows_everything", Value::Bool(seen)), ("signs_no_clients", signs_none(view, cluster).into())];
     if !servers.is_empty() && cluster.is_some_and(|cluster| cluster.value("anonymous_requests").is_unknown()) {
         out.push(("anonymous_requests", truth(any(servers.iter().map(anonymous)), unread)));
     }
     out
+}
+
+/// Whether nobody signs certificates of clients for certain: EKS takes none, or every controller manager is without the key.
+fn signs_none(view: &View<'_>, cluster: Option<&Component>) -> bool {
+    let told = |fact| cluster.and_then(|cluster| cluster.value(fact).as_str());
+    let eks = told("distribution") == Some("eks") || told("version").is_some_and(|version| version.contains("-eks-"));
+    let mut managers = view.target.of(&k8s::CONTROLLER_MANAGER).peekable();
+    let seen = managers.peek().is_some() && view.partial(&k8s::CONTROLLER_MANAGER).is_none();
+    eks || seen && managers.all(|manager| manager.value("signs_clients").as_bool() == Some(false))
 }
 
 fn by_namespace<'a>(

@@ -13,6 +13,8 @@ use crate::value::Value;
 
 /// Where clouds tell a machine who it is.
 const METADATA: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
+/// Where one of them does so instead, by the provider of its nodes.
+const ELSEWHERE: (&str, &str) = ("alicloud", "100.100.100.200");
 
 const UNENFORCED: &str = "the network plugin is not known to enforce policies, or one of them is not understood";
 
@@ -33,8 +35,12 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
 }
 
 fn reaches_metadata(view: &View<'_>, class: ClassId) -> Option<bool> {
+    let mut providers = view.target.of(&k8s::NODE).filter_map(|node| node.value("provider").as_str());
+    let elsewhere = providers.any(|provider| provider == ELSEWHERE.0).then_some(ELSEWHERE.1);
     any(METADATA
         .iter()
+        .copied()
+        .chain(elsewhere)
         .filter_map(|text| Endpoint::address(text))
         .map(|metadata| view.network.reaches(&Endpoint::Pod(class), &metadata, Protocol::Tcp, 80).truth))
 }

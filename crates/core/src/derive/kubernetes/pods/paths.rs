@@ -60,7 +60,7 @@ fn text<'a>(value: &'a Value, field: &str) -> Result<&'a str, Arc<str>> {
 
 /// Paths of the node by claim, `namespace/name`; or why they are not all known.
 struct Claims<'a> {
-    paths: HashMap<&'a str, &'a str>,
+    paths: HashMap<&'a str, Vec<&'a str>>,
     unknown: Option<Arc<str>>,
 }
 
@@ -69,14 +69,22 @@ impl<'a> Claims<'a> {
         let kind = &kubernetes::VOLUME;
         let mut out =
             Self { paths: HashMap::new(), unknown: target.incomplete.get(kind.name).map(|r| r.as_str().into()) };
-        if target.platform == "files" {
+        let files = target.platform == "files";
+        if files {
             out.unknown = Some("which volume a claim is bound to, only the cluster knows".into());
         }
         for volume in target.of(kind) {
-            match (volume.value("claim"), volume.value("path")) {
-                (Value::Str(claim), Value::Str(path)) => {
-                    out.paths.insert(claim, path);
+            // A volume that was released keeps the name of a claim that is gone; another of that name has another volume.
+            match volume.value("phase") {
+                Value::Str(phase) if &**phase != "Bound" => continue,
+                Value::Unknown(reason) if !files && volume.value("path") != &Value::Null => {
+                    out.unknown.get_or_insert_with(|| Arc::clone(reason));
+                    continue;
                 }
+                _ => {}
+            }
+            match (volume.value("claim"), volume.value("path")) {
+                (Value::Str(claim), Value::Str(path)) => out.paths.entry(claim).or_default().push(path),
                 (Value::Unknown(reason), _) | (Value::Str(_), Value::Unknown(reason)) => {
                     out.unknown.get_or_insert_with(|| Arc::clone(reason));
                 }
@@ -149,6 +157,7 @@ fn of_container(container: &Component, pod: &Component, claims: &Claims<'_>) -> 
         own.note(reason);
         by_claim.note(reason);
     }
+    devices(container, pod, volumes, claims, &mut by_claim);
     let namespace = pod.value("namespace").as_str().unwrap_or_default();
     for mount in mounts.iter().filter(|mount| !mount.is_unknown()) {
         let (Ok(name), Ok(sub_path)) = (text(mount, "volume"), text(mount, "sub_path")) else {
@@ -173,13 +182,39 @@ fn of_container(container: &Component, pod: &Component, claims: &Claims<'_>) -> 
     (own, by_claim)
 }
 
+/// Claims that it has as devices: of a local volume that is the node's own disk or partition, read and written past files.
+fn devices(container: &Component, pod: &Component, volumes: &[Value], claims: &Claims<'_>, by_claim: &mut Reach) {
+    let names = match container.value("volume_devices") {
+        Value::List(names) => names,
+        Value::Unknown(reason) => return by_claim.note(reason),
+        _ => return,
+    };
+    let namespace = pod.value("namespace").as_str().unwrap_or_default();
+    for name in names.iter().filter_map(Value::as_str) {
+        for volume in volumes.iter().filter(|volume| text(volume, "name").is_ok_and(|of| of == name)) {
+            let rw = match volume.field("read_only") {
+                Some(Value::Bool(read_only)) => Value::Bool(!read_only),
+                Some(Value::Unknown(reason)) => Value::Unknown(Arc::clone(reason)),
+                _ => Value::Bool(true),
+            };
+            match (text(volume, "type"), text(volume, "source")) {
+                (Ok("persistentVolumeClaim"), Ok(claim)) => {
+                    through_claim(by_claim, name, &format!("{namespace}/{claim}"), "", &rw, claims);
+                }
+                (Ok("persistentVolumeClaim"), Err(reason)) => by_claim.note(&reason),
+                _ => {}
+            }
+        }
+    }
+}
+
 fn through_claim(reach: &mut Reach, volume: &str, claim: &str, sub_path: &str, rw: &Value, claims: &Claims<'_>) {
     // A claim that a set makes for each of its pods stands for all of them.
     let matches = |known: &&str| match claim.strip_suffix('*') {
         Some(stem) => known.strip_prefix(stem).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())),
         None => *known == claim,
     };
-    for (_, path) in claims.paths.iter().filter(|(known, _)| matches(known)) {
+    for path in claims.paths.iter().filter(|(known, _)| matches(known)).flat_map(|(_, paths)| paths) {
         reach.add(volume, path, sub_path, rw.clone());
     }
     reach.found.sort_by_key(Value::to_string);

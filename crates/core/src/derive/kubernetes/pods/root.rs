@@ -1,5 +1,6 @@
 //! What makes a container's code root of its node.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Pods;
@@ -8,7 +9,7 @@ use crate::derive::only;
 use crate::derive::root::is_decisive;
 use crate::fact::Source;
 use crate::predicate::path_is_under;
-use crate::schema::kubernetes::CLUSTER;
+use crate::schema::kubernetes::{CLUSTER, KUBELET};
 use crate::snapshot::Target;
 use crate::value::Value;
 
@@ -44,10 +45,12 @@ impl Reasons {
 
 pub(super) fn derive(target: &mut Target, pods: &Pods) {
     let classes = only(target, &CLUSTER, "runtime_classes").clone();
+    let manifests = manifests(target, pods);
     let source = Source::place("its other facts");
     for &i in pods.containers.values().flatten() {
         let container = &mut target.components[i];
-        let Reasons { found, unknown } = reasons(container, &classes);
+        let own = container.value("pod").as_str().and_then(|pod| manifests.get(pod));
+        let Reasons { found, unknown } = reasons(container, &classes, own.map_or(&[], Vec::as_slice));
         match unknown {
             Some(reason) if found.is_empty() => container.set_unknown("equal_to_root", reason, source.clone()),
             _ => container.set("equal_to_root", Value::strings(found), source.clone()),
@@ -55,11 +58,33 @@ pub(super) fn derive(target: &mut Target, pods: &Pods) {
     }
 }
 
-fn reasons(c: &Component, classes: &Value) -> Reasons {
+/// Where the kubelets of the nodes that pods run on take static pods from, by the id of the pod: what is written there runs.
+fn manifests(target: &Target, pods: &Pods) -> HashMap<Box<str>, Vec<String>> {
+    let of_node: HashMap<&str, &str> = target
+        .of(&KUBELET)
+        .filter_map(|kubelet| Some((kubelet.value("node").as_str()?, kubelet.value("static_pod_path").as_str()?)))
+        .collect();
+    let mut out = HashMap::new();
+    if of_node.is_empty() {
+        return out;
+    }
+    for pod in pods.all.iter().map(|at| &target.components[*at]) {
+        let nodes = pod.value("nodes").as_list().unwrap_or_default().iter().filter_map(Value::as_str);
+        let mut paths: Vec<String> = nodes.filter_map(|node| of_node.get(node)).map(|p| (*p).to_owned()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        if !paths.is_empty() {
+            out.insert(Box::from(&*pod.id), paths);
+        }
+    }
+    out
+}
+
+fn reasons(c: &Component, classes: &Value, manifests: &[String]) -> Reasons {
     let mut out = Reasons::default();
     out.when(c.value("windows_host_process"), || "a process of the Windows node itself".into());
-    paths(c, &mut out);
     let (sandboxed, mapped) = (sandboxed(c, classes), c.value("user_namespace"));
+    paths(c, &sandboxed, manifests, &mut out);
     if sandboxed == Value::Bool(true) || mapped == &Value::Bool(true) {
         return out;
     }
@@ -107,35 +132,46 @@ fn privileges(c: &Component, out: &mut Reasons) {
     if !taking.is_empty() {
         out.when(c.value("root_user"), || format!("capability {}", taking.join(", ")));
     }
-    if holds("SYS_PTRACE") && c.value("root_user") != &Value::Bool(false) {
-        out.when(c.value("host_pid"), || "SYS_PTRACE among the node's processes".into());
+    if holds("SYS_PTRACE") && c.value("host_pid") != &Value::Bool(false) {
+        match c.value("root_user") {
+            Value::Bool(false) => {}
+            Value::Unknown(reason) => out.note(reason),
+            _ => out.when(c.value("host_pid"), || "SYS_PTRACE among the node's processes".into()),
+        }
     }
 }
 
-fn paths(c: &Component, out: &mut Reasons) {
+fn paths(c: &Component, sandboxed: &Value, manifests: &[String], out: &mut Reasons) {
     let root = c.value("root_user");
     match c.value("runtime_sockets") {
         Value::List(sockets) => {
             let paths: Vec<&str> = sockets.iter().filter_map(|s| s.field("reaches").and_then(Value::as_str)).collect();
-            if !paths.is_empty() {
-                out.when(root, || format!("holds {}", paths.join(", ")));
+            match sandboxed {
+                _ if paths.is_empty() => {}
+                Value::Bool(false) => out.when(root, || format!("holds {}", paths.join(", "))),
+                Value::Unknown(reason) => out.note(reason),
+                _ => out.note(&"whether its sandbox connects it with a socket of the node is not known".into()),
             }
         }
         Value::Unknown(reason) => out.note(reason),
         _ => {}
     }
-    for fact in ["sensitive_host_paths", "claim_paths"] {
+    for fact in ["host_paths", "claim_paths"] {
         let found = match c.value(fact) {
             Value::List(found) => found,
-            Value::Unknown(reason) if fact == "sensitive_host_paths" => {
+            Value::Unknown(reason) if fact == "host_paths" => {
                 out.note(reason);
                 continue;
             }
             _ => continue,
         };
         for one in found {
+            if let (Some(reason), "host_paths") = (one.reason(), fact) {
+                out.note(reason);
+            }
             let path = one.field("path").and_then(Value::as_str).unwrap_or_default();
-            let of_node = DECISIVE.iter().any(|d| path_is_under(path, d) || path_is_under(d, path));
+            let around = |d: &str| path_is_under(path, d) || path_is_under(d, path);
+            let of_node = DECISIVE.iter().any(|d| around(d)) || manifests.iter().any(|d| around(d));
             if !path.is_empty() && (of_node || is_decisive(path)) {
                 match one.field("rw") {
                     Some(Value::Bool(true)) => out.when(root, || format!("writes to {path}")),

@@ -66,6 +66,7 @@ fn container(facts: &[(&'static str, Value)]) -> Component {
         ("name", "app".into()),
         ("kind", "regular".into()),
         ("mounts", none()),
+        ("volume_devices", none()),
         ("privileged", false.into()),
         ("capabilities", Value::strings(["CHOWN"])),
         ("root_user", true.into()),
@@ -111,8 +112,21 @@ fn paths_are_those_that_mounts_reach() {
                 mount("data", "persistentVolumeClaim", true, ""),
             ]),
         )]),
-        part(&kubernetes::VOLUME, "pv", &[("claim", "shop/data-web-0".into()), ("path", "/etc".into())]),
-        part(&kubernetes::VOLUME, "other", &[("claim", "shop/data-web-x".into()), ("path", "/root".into())]),
+        part(
+            &kubernetes::VOLUME,
+            "pv",
+            &[("phase", "Bound".into()), ("claim", "shop/data-web-0".into()), ("path", "/etc".into())],
+        ),
+        part(
+            &kubernetes::VOLUME,
+            "other",
+            &[("phase", "Bound".into()), ("claim", "shop/data-web-x".into()), ("path", "/root".into())],
+        ),
+        part(
+            &kubernetes::VOLUME,
+            "old",
+            &[("phase", "Released".into()), ("claim", "shop/data-web-0".into()), ("path", "/".into())],
+        ),
     ]);
     let text = |fact: &str| shown(&target, &CONTAINER, fact);
     assert_eq!(text("host_paths").matches("volume:").count(), 2);
@@ -156,6 +170,17 @@ fn tokens_are_told_by_mounts_of_what_lives_and_by_defaults_of_templates() {
     assert_eq!(token_of(with(Value::Null), mounted(), None), "true");
     assert_eq!(token_of(with("vault".into()), mounted(), Some(true.into())), "false", "for another");
     assert_eq!(token_of(with(Value::Null), container(&[]), Some(true.into())), "false", "not mounted");
+    // By name it may be the API server that it is meant for.
+    let own = "https://kubernetes.default.svc.cluster.local";
+    assert!(token_of(with(own.into()), mounted(), None).starts_with("unknown"));
+    let by_server = |audience: &str, taken: &str| {
+        let server = part(&kubernetes::APISERVER, "k", &[("api_audiences", Value::strings([taken]))]);
+        shown(&derived(vec![with(audience.into()), mounted(), server]), &CONTAINER, "token_mounted")
+    };
+    assert_eq!(
+        (by_server(own, own), by_server(own, "api"), by_server("api", "api")),
+        ("true".into(), "false".into(), "true".into())
+    );
     let template = |automount: Value| pod(&[("live", false.into()), ("automount", automount)]);
     assert_eq!(token_of(template(false.into()), container(&[]), Some(true.into())), "false");
     assert_eq!(token_of(template(true.into()), container(&[]), None), "true");
@@ -235,4 +260,60 @@ fn levels_are_judged_by_the_version_and_what_the_namespace_enforces() {
     derive(&mut files);
     assert!(shown(&files, &POD, "baseline_violations").contains(host_pid));
     assert_eq!(shown(&files, &POD, "policy_version"), "none");
+}
+
+#[test]
+fn a_disk_of_the_node_as_a_device_is_a_path_of_it() {
+    let target = derived(vec![
+        pod(&[("volumes", Value::List(vec![volume("disk", "persistentVolumeClaim", "disk".into())]))]),
+        container(&[("volume_devices", Value::strings(["disk"]))]),
+        part(
+            &kubernetes::VOLUME,
+            "pv",
+            &[("phase", "Bound".into()), ("claim", "shop/disk".into()), ("path", "/dev/sda".into())],
+        ),
+    ]);
+    assert_eq!(
+        shown(&target, &CONTAINER, "claim_paths"),
+        "[{volume: disk, path: /dev/sda, class: dev, reaches: /dev, rw: true}]"
+    );
+}
+
+#[test]
+fn where_a_kubelet_takes_static_pods_from_decides() {
+    let by = |directory: &str, node: &str| {
+        let target = derived(vec![
+            pod(&[("volumes", Value::List(vec![volume("m", "hostPath", "/opt/pods".into())]))]),
+            container(&[("mounts", Value::List(vec![mount("m", "hostPath", true, "")]))]),
+            part(&kubernetes::KUBELET, "k", &[("node", node.into()), ("static_pod_path", directory.into())]),
+        ]);
+        shown(&target, &CONTAINER, "equal_to_root")
+    };
+    assert_eq!(by("/opt/pods", "n1"), "[writes to /opt/pods]");
+    assert_eq!(by("/opt/pods", "n2"), "[]", "it runs on another node");
+    assert_eq!(by("/etc/kubernetes/manifests", "n1"), "[]");
+}
+
+#[test]
+fn a_sandbox_may_not_reach_a_socket_of_the_node() {
+    let of = |handler: &str| {
+        let mut target = Target::new("t", "kubernetes", "t");
+        target.components = vec![
+            pod(&[("volumes", Value::List(vec![volume("run", "hostPath", "/run/containerd/containerd.sock".into())]))]),
+            container(&[
+                ("mounts", Value::List(vec![mount("run", "hostPath", false, "")])),
+                ("runtime_class", "apart".into()),
+            ]),
+        ];
+        let classes = Value::List(vec![Value::Object(vec![("name", "apart".into()), ("handler", handler.into())])]);
+        target.components.push(part(
+            &kubernetes::CLUSTER,
+            "cluster",
+            &[("minor", 35.into()), ("runtime_classes", classes)],
+        ));
+        derive(&mut target);
+        shown(&target, &CONTAINER, "equal_to_root")
+    };
+    assert!(of("runc").contains("holds /run/containerd"), "{}", of("runc"));
+    assert!(of("kata-qemu").starts_with("unknown"), "{}", of("kata-qemu"));
 }

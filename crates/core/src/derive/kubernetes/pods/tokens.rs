@@ -17,13 +17,14 @@ const PLACE: &str = "/run/secrets/kubernetes.io/serviceaccount";
 pub(super) fn derive(target: &mut Target, pods: &Pods) {
     let mut facts: Vec<(usize, Value, &'static str)> = Vec::new();
     let accounts = accounts(target);
+    let audiences = audiences(target);
     for &at in &pods.all {
         let pod = &target.components[at];
         let (of_pod, by) = by_default(pod, &accounts);
         let mut any = more_containers(pod).map_or(Value::Bool(false), Value::Unknown);
         for &i in pods.containers_of(pod) {
             let container = &target.components[i];
-            let (value, source) = match mounted(container, pod) {
+            let (value, source) = match mounted(container, pod, audiences.as_deref()) {
                 // Admission gives none to what is added later, and what runs shows what it was given.
                 Value::Bool(false) if pod.value("live") == &Value::Bool(false) && !is_ephemeral(container) => {
                     (of_pod.clone(), by)
@@ -76,16 +77,53 @@ fn by_default(pod: &Component, accounts: &HashMap<(String, String), Value>) -> (
     (value, by)
 }
 
+/// What the API server's own issuer is called where nobody gave it another name.
+const USUAL: &str = "https://kubernetes.default.svc";
+
+/// Whom tokens must be meant for to be taken by an API server; none where that is not known of each.
+fn audiences(target: &Target) -> Option<Vec<String>> {
+    let mut out = Vec::new();
+    let mut servers = target.of(&kubernetes::APISERVER).peekable();
+    servers.peek()?;
+    for server in servers {
+        for audience in server.value("api_audiences").as_list()? {
+            out.push(audience.as_str()?.to_owned());
+        }
+    }
+    Some(out)
+}
+
+/// Whether a token that is meant for somebody by name is one for the API server.
+fn is_for_server(audience: &str, audiences: Option<&[String]>) -> Value {
+    match audiences {
+        Some(all) => Value::Bool(all.iter().any(|one| one == audience)),
+        None if audience.starts_with(USUAL) => {
+            Value::unknown("whom the API server takes tokens for is not known, and one is meant for its usual name")
+        }
+        None => Value::Bool(false),
+    }
+}
+
 /// Whether a volume with a token for the API server is mounted into a container.
-fn mounted(container: &Component, pod: &Component) -> Value {
+fn mounted(container: &Component, pod: &Component, audiences: Option<&[String]>) -> Value {
     let (mounts, tokens) = match (container.value("mounts"), pod.value("tokens")) {
         (Value::List(mounts), Value::List(tokens)) => (mounts, tokens),
         (Value::Unknown(reason), _) | (_, Value::Unknown(reason)) => return Value::Unknown(Arc::clone(reason)),
         _ => return Value::Bool(false),
     };
     let text = |value: &Value, field: &str| value.field(field).and_then(Value::as_str).map(str::to_owned);
-    let for_server = |token: &&Value| matches!(token.field("audience"), Some(Value::Null | Value::Unknown(_)));
+    let named = |token: &Value| match token.field("audience") {
+        Some(Value::Str(audience)) => is_for_server(audience, audiences),
+        Some(Value::Null | Value::Unknown(_)) => Value::Bool(true),
+        _ => Value::Bool(false),
+    };
+    let for_server = |token: &&Value| named(token) == Value::Bool(true);
     let of_server: Vec<String> = tokens.iter().filter(for_server).filter_map(|token| text(token, "volume")).collect();
+    let perhaps = tokens.iter().find_map(|token| {
+        let Value::Unknown(why) = named(token) else { return None };
+        let volume = text(token, "volume")?;
+        mounts.iter().any(|mount| text(mount, "volume").as_ref() == Some(&volume)).then_some(why)
+    });
     let has = |mount: &Value| {
         let volume = text(mount, "volume").unwrap_or_default();
         let at = text(mount, "path").unwrap_or_default();
@@ -93,7 +131,7 @@ fn mounted(container: &Component, pod: &Component) -> Value {
         let of_old = normalise(&at) == PLACE && text(mount, "type").as_deref() == Some("secret");
         of_server.contains(&volume) || of_old
     };
-    let unknown = mounts.iter().chain(tokens).find_map(Value::reason);
+    let unknown = mounts.iter().chain(tokens).find_map(Value::reason).or(perhaps.as_ref());
     match (mounts.iter().any(has), unknown) {
         (true, _) => Value::Bool(true),
         (false, Some(reason)) => Value::Unknown(Arc::clone(reason)),

@@ -67,6 +67,7 @@ process! {
         fact("service_account_lookup", BOOL, "whether a token counts only as long as its service account and object are there", FLAGS, EFFECT),
         fact("service_account_key_files", STRINGS, "the keys by which tokens of service accounts are verified", FLAGS, EFFECT),
         fact("service_account_signing_key_file", OPT_STR, "the key that signs them; null where there is none", FLAGS, EFFECT),
+        fact("api_audiences", STRINGS, "whom tokens must be meant for to be taken: what was given, else the issuers", FLAGS, EFFECT),
         fact("service_account_issuers", STRINGS, "the issuers that such tokens may name", FLAGS, EFFECT),
         fact("service_account_extended_expiration", BOOL, "whether tokens that are put into pods live a year although they are meant for an hour", FLAGS, EFFECT),
         fact("service_account_max_token_expiration", INT, "the longest that a token may be asked for; 0 where there is no limit", FLAGS, EFFECT).unit("seconds"),

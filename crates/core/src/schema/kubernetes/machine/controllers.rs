@@ -18,6 +18,7 @@ process! {
         fact("rotate_kubelet_server_certificate", BOOL, "whether the feature gate RotateKubeletServerCertificate is on", FLAGS, EFFECT),
         fact("cluster_signing_cert_file", OPT_STR, "the authority that signs certificates for whoever was approved; null where none does", FLAGS, EFFECT),
         fact("cluster_signing_key_file", OPT_STR, "the key of that authority; null where there is none", FLAGS, EFFECT),
+        fact("signs_clients", BOOL, "whether it signs certificates of clients of the API server once they are approved", FLAGS, EFFECT),
         fact("cluster_signing_duration", INT, "the longest validity of such certificates", FLAGS, EFFECT).unit("seconds"),
         fact("controllers", STRINGS, "the controllers that were asked for: *, -nodeipam, bootstrapsigner", FLAGS, EFFECT),
         fact("hostpath_provisioner", BOOL, "whether claims of volumes are served with directories of the node", FLAGS, EFFECT),

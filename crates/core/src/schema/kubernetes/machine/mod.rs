@@ -49,7 +49,7 @@ macro_rules! process {
             $ident = $name, $means, &[
                 fact("name", STR, "the node and what it is: cp-1/kube-apiserver", "the node", "never"),
                 fact("node", STR, "the node that it runs on", "--hostname-override of the kubelet, the host's name, the pod's spec.nodeName", "never"),
-                fact("found_by", STR, "how its settings were read: process (its arguments and files on the node), mirror-pod (the API's copy of its static pod), configz (its own answer) or joined (more than one of these)", "the collector", "never"),
+                fact("found_by", STR, "how its settings were read: process (its arguments and files on the node), mirror-pod (the API's copy of its static pod), pod (the API's word of the pod that runs it, and the ConfigMap that is its file), configz (its own answer) or joined (more than one of these)", "the collector", "never"),
                 fact("program", STR, "the program that it runs in: its own, or one that holds several components (k3s, rke2, kubelite, hyperkube)", "the name of its executable, the command of its container", "its executable may not be read"),
                 fact("embedded", BOOL, "whether it runs inside a process with other components", "the name of its executable", "its executable may not be read"),
                 fact("executable", OPT_STR, "the path of its executable as its own file system has it; null where only the API told of it", "/proc/PID/exe", "its executable may not be read"),
