@@ -158,6 +158,33 @@ fn accounts_sudo_and_ssh() {
     }
 }
 
+/// Audits the machine with accounts of a fixture in the place of its own, in a mount namespace.
+fn audit_with_accounts(daemon: &Daemon, accounts: &Path) -> support::Report {
+    const BIND: &str = "for file in passwd group nsswitch.conf; do mount --bind \"$0/etc/$file\" /etc/$file || exit 1; done; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-c", BIND]);
+    command.arg(accounts).arg(env!("CARGO_BIN_EXE_seaworthy"));
+    audit_by(command, &daemon.host(), &[])
+}
+
+#[test]
+fn every_socket_has_a_group_of_its_own() {
+    let other = "unix://{dir}/other.sock".to_owned();
+    let spec = Spec { bridge: seaworthy_bed::Bridge::None, hosts: vec![other], ..Spec::default() };
+    let Some(daemon) = Daemon::require(Version::V20, spec) else { return };
+    let group = "root:x:0:\ndocker:x:990:\nbuilders:x:991:alice\n";
+    let accounts = host(&[("etc/group", group, 0o644)]);
+    let second = daemon.dir().join("other.sock");
+    chown(daemon.socket(), Some(0), Some(990)).expect("chown");
+    chown(&second, Some(0), Some(0)).expect("chown");
+    let trusted = "host/socket-group-trusted";
+    audit_with_accounts(&daemon, accounts.path()).expect("nobody", &[(trusted, "host", "pass")]);
+    chown(&second, Some(0), Some(991)).expect("chown");
+    audit_with_accounts(&daemon, accounts.path()).expect("builders", &[(trusted, "host", "manual")]);
+    // Whose processes cannot be seen may listen elsewhere too.
+    audit_root(&daemon.host(), accounts.path()).expect("no processes", &[(trusted, "host", "unknown")]);
+}
+
 #[test]
 fn files_of_the_host() {
     let Some(daemon) = engine(Version::V20) else { return };

@@ -235,11 +235,18 @@ impl Work<'_> {
             match (&on, known(name)) {
                 (Ok(false), _) => self.push(role, "TLS is off", Err(Unread::Absent)),
                 (Err(why), _) => self.push(role, name, Err(Unread::Other(why.clone()))),
-                (Ok(true), Ok(path)) => {
-                    let path = path.as_str().unwrap_or_default().to_owned();
-                    self.add_of_daemon(role, &path);
-                    continue;
+                (Ok(true), Ok(path)) if path.as_str().is_none_or(str::is_empty) => {
+                    self.push(role, "none is named", Err(Unread::Absent))
                 }
+                (Ok(true), Ok(path)) => match self.inputs.daemon.map(|d| d.absolute(path.as_str().unwrap_or_default()))
+                {
+                    Ok(Ok(path)) => {
+                        self.add_of_daemon(role, &path);
+                        continue;
+                    }
+                    Ok(Err(why)) => self.push(role, name, Err(Unread::Other(why))),
+                    Err(why) => self.push(role, name, Err(Unread::Other(why.to_owned()))),
+                },
                 (Ok(true), Err(why)) => self.push(role, name, Err(Unread::Other(why))),
             };
         }

@@ -212,18 +212,7 @@ impl<'a> Work<'a> {
 
     pub(super) fn tls(&mut self) {
         for name in ["tlscacert", "tlscert", "tlskey"] {
-            let file = match name {
-                "tlscacert" => "ca.pem",
-                "tlscert" => "cert.pem",
-                _ => "key.pem",
-            };
-            let directory = self.stated.environment().map(|e| e.cert_dir.clone());
-            let default = || match directory {
-                Ok(Some(directory)) => Ok(json!(format!("{directory}/{file}"))),
-                Ok(None) => Ok(Value::Null),
-                Err(why) => Err(why),
-            };
-            let value = if self.podman { self.sources(name) } else { self.stated.in_effect(name, default) };
+            let value = if self.podman { self.sources(name) } else { self.tls_file(name) };
             self.add(name, value, None);
         }
         let resolved = self.resolve_tls();
@@ -231,6 +220,25 @@ impl<'a> Work<'a> {
             let value = resolved.clone().map(|(tls, source)| (json!(pick(&tls)), source));
             self.add(name, value, None);
         }
+    }
+
+    /// Where a file of TLS lies; null where none is named. The flags for them, and their defaults, count only where TLS
+    /// is asked for by a flag or the environment: with `tls` or `tlsverify` in the file alone, the file names them all.
+    fn tls_file(&self, name: &str) -> Result<Sourced, String> {
+        let flags = &self.inputs.daemon.map_err(str::to_owned)?.flags;
+        let environment = self.stated.environment();
+        let asked = flags.given("tlsverify") || flags.boolean("tls") == Some(Some(true));
+        if !asked && !environment.clone()?.tls_verify {
+            return self.stated.in_file(name, || Ok(Value::Null));
+        }
+        let file = match name {
+            "tlscacert" => "ca.pem",
+            "tlscert" => "cert.pem",
+            _ => "key.pem",
+        };
+        self.stated.in_effect(name, || {
+            Ok(environment?.cert_dir.as_ref().map_or(Value::Null, |d| json!(format!("{d}/{file}"))))
+        })
     }
 
     fn resolve_tls(&self) -> Result<(stated::Tls, String), String> {
