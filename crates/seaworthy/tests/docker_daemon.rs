@@ -186,7 +186,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     // Logs to a socket of the host.
     let spec = Spec {
         daemon_json: json(
-            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#,
+            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true,
+               "insecure-registries": ["127.0.0.1:5000", "localhost:5001", "[::1]:5002"]}"#,
         ),
         ..Spec::default()
     };
@@ -196,6 +197,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         spec,
         nothing,
         vec![
+            ("2.5", "daemon", "pass"),
+            ("daemon/settings-active", "daemon", "pass"),
             ("2.14", "daemon", "fail"),
             ("2.3", "daemon", "fail"),
             ("daemon/debug-off", "daemon", "fail"),

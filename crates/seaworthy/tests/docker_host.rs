@@ -193,6 +193,7 @@ fn files_of_the_host() {
     let good = host(&[
         ("lib/systemd/system/docker.service", unit, 0o644),
         ("lib/systemd/system/docker.socket", "[Socket]\n", 0o600),
+        ("etc/systemd/system/docker.service.d/proxy.conf", "[Service]\n", 0o644),
         ("etc/default/docker", "", 0o640),
         ("etc/docker/key.json", "{}", 0o600),
         ("etc/docker/certs.d/reg.example.com/ca.crt", "x", 0o444),
@@ -249,6 +250,17 @@ fn files_of_the_host() {
             ("file/sysconfig-docker-mode", "", "fail"),
         ],
     );
+    // Who writes to a drop-in decides over the unit.
+    let open = host(&[
+        ("lib/systemd/system/docker.service", unit, 0o644),
+        ("lib/systemd/system/docker.socket", "[Socket]\n", 0o644),
+        ("etc/systemd/system/docker.service.d/proxy.conf", "[Service]\n", 0o664),
+        ("etc/systemd/system/docker.socket.d/mode.conf", "[Socket]\n", 0o644),
+    ]);
+    symlink("/dev/null", open.path().join("etc/systemd/system/docker.service.d/gone.conf")).expect("link");
+    chown(open.path().join("etc/systemd/system/docker.socket.d/mode.conf"), Some(1000), None).expect("chown");
+    let expected = [("3.1", "", "pass"), ("3.2", "", "fail"), ("3.3", "", "fail"), ("3.4", "", "pass")];
+    audit_root(&daemon.host(), open.path()).expect("drop-ins", &expected);
     // An access list grants what the mode does not show; nothing of all this is on a bare host.
     let listed = host(&[("etc/default/docker", "", 0o640)]);
     grant(&listed.path().join("etc/default/docker"), 1000, 6);

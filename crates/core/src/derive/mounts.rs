@@ -43,6 +43,9 @@ const SENSITIVE: &[&str] = &[
     "/opt/cni",
 ];
 
+/// How directories of the engine's own are named that lie elsewhere than usual; steps know them by it.
+const OF_ENGINE: &str = "data of the engine in ";
+
 /// Beneath these lie ordinary things too: there only the directory itself counts.
 const ONLY_ITSELF: [&str; 4] = ["/", "/home", "/run", "/var/log"];
 
@@ -214,7 +217,7 @@ fn sensitive_path(path: &str, mount: &Value, kept: &[String]) -> Option<String> 
         .into_iter()
         .filter(reaches)
         .max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len())
-        .map(str::to_owned)
+        .map(|d| if SENSITIVE.contains(&d) || of_home.as_deref() == Some(d) { d.to_owned() } else { format!("{OF_ENGINE}{d}") })
 }
 
 /// Whether a path of a host is one of the directories that decide over it, or lies in one: by such a name a directory
@@ -386,6 +389,8 @@ mod tests {
         }
         assert!(!is_sensitive("volume", "/data/docker/volumes/v/_data", true));
         assert!(is_sensitive("volume", "/etc", true), "a volume whose options bind /etc");
+        let found = sensitive(&[mount("bind", "/data", false)], &["/data/docker".into()]);
+        assert_eq!(text(&found.as_list().unwrap()[0], "reaches"), Some("data of the engine in /data/docker"));
     }
 
     #[test]
