@@ -213,11 +213,15 @@ fn sensitive_path(path: &str, mount: &Value, kept: &[String]) -> Option<String> 
     let of_home = home(path);
     let directories = SENSITIVE.iter().copied().chain(kept.iter().map(String::as_str)).chain(of_home.as_deref());
     let reaches = |d: &&str| path_is_under(d, path) || (!ONLY_ITSELF.contains(d) && path_is_under(path, d));
-    directories
-        .into_iter()
-        .filter(reaches)
-        .max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len())
-        .map(|d| if SENSITIVE.contains(&d) || of_home.as_deref() == Some(d) { d.to_owned() } else { format!("{OF_ENGINE}{d}") })
+    directories.into_iter().filter(reaches).max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len()).map(
+        |d| {
+            if SENSITIVE.contains(&d) || of_home.as_deref() == Some(d) {
+                d.to_owned()
+            } else {
+                format!("{OF_ENGINE}{d}")
+            }
+        },
+    )
 }
 
 /// Whether a path of a host is one of the directories that decide over it, or lies in one: by such a name a directory

@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn found(facts: &[(&str, Value)]) -> Vec<String> {
-        reasons(&container(facts)).found
+        reasons(&container(facts), &[]).found
     }
 
     #[test]
@@ -232,9 +232,9 @@ mod tests {
 
     #[test]
     fn an_unknown_never_answers() {
-        let mut out = reasons(&container(&[("all_devices", Value::unknown("not read"))]));
+        let mut out = reasons(&container(&[("all_devices", Value::unknown("not read"))]), &[]);
         assert!(out.found.is_empty() && out.unknown.take().is_some());
-        let out = reasons(&container(&[("privileged", true.into()), ("root_on_host", Value::unknown("denied"))]));
+        let out = reasons(&container(&[("privileged", true.into()), ("root_on_host", Value::unknown("denied"))]), &[]);
         assert!(out.found.is_empty() && out.unknown.is_some());
     }
 }
