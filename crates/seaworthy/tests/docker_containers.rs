@@ -149,6 +149,11 @@ fn prepare(daemon: &Daemon) -> String {
         std::os::unix::fs::symlink(target, at(name)).unwrap();
     }
     std::fs::create_dir_all(at("plain-data/under")).unwrap();
+    std::fs::create_dir(at("etc-again")).unwrap();
+    let bound = Command::new("mount").args(["--bind", "/etc"]).arg(at("etc-again")).status();
+    assert!(bound.is_ok_and(|status| status.success()));
+    let node = Command::new("mknod").arg(at("backup")).args(["b", "8", "1"]).status();
+    assert!(node.is_ok_and(|status| status.success()));
     // The bed takes away what is mounted beneath it.
     std::fs::create_dir(at("shared")).unwrap();
     for arguments in [["-t", "tmpfs", "none"].as_slice(), &["--make-shared"]] {
@@ -222,6 +227,10 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
         ("mount-link-run", bind("{dir}/to-run:/h:ro"), SOCKET),
         ("mount-link-data", bind("{dir}/to-data:/h"), &[]),
         ("mount-etc-ro", bind("/etc:/h:ro"), READS),
+        ("mount-etc-again", bind("{dir}/etc-again:/h:ro"), READS),
+        ("mount-etc-again-rw", bind("{dir}/etc-again/cron.d:/h"), WRITES),
+        ("mount-engine-data", bind("{dir}/data:/h:ro"), READS),
+        ("mount-engine-data-rw", bind("{dir}/data:/h"), WRITES),
         ("mount-etc", bind("/etc:/h"), WRITES),
         ("mount-proc", bind("/proc:/h:ro"), READS),
         ("mount-dev", bind("/dev:/h"), WRITES),
@@ -316,6 +325,11 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
         ("gains-false", only("no-new-privileges:false"), GAINS),
         ("gains-equals", only("no-new-privileges=false"), GAINS),
         ("gains-not", only("no-new-privileges:true"), &[]),
+        (
+            "gains-itself",
+            json!({ "Cmd": ["setpriv", "--nnp", "sleep", "3600"], "HostConfig": { "SecurityOpt": null } }),
+            GAINS,
+        ),
         ("gains-not-equals", only("no-new-privileges=true"), &[]),
         ("paths-open", host(json!({ "MaskedPaths": [], "ReadonlyPaths": [] })), &[("masked-paths", "fail")]),
         // Users.
@@ -431,7 +445,8 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
 }
 
 /// Containers that this machine cannot start.
-fn idle_cases(_daemon: &Daemon) -> Vec<Case<'static>> {
+fn idle_cases(daemon: &Daemon) -> Vec<Case<'static>> {
+    let node = daemon.dir().join("backup").display().to_string();
     let host = |config: Value| json!({ "HostConfig": config });
     const ALL: &[(&str, &str)] = &[
         ("no-added-capabilities", "fail"),
@@ -471,6 +486,11 @@ fn idle_cases(_daemon: &Daemon) -> Vec<Case<'static>> {
             host(
                 json!({ "Devices": [{ "PathOnHost": "/dev/vda", "PathInContainer": "/dev/x", "CgroupPermissions": "r" }] }),
             ),
+            DISK,
+        ),
+        (
+            "device-named",
+            host(json!({ "Devices": [{ "PathOnHost": node, "PathInContainer": "/dev/x", "CgroupPermissions": "r" }] })),
             DISK,
         ),
         ("rule-all", host(json!({ "DeviceCgroupRules": ["a *:* rwm"] })), EVERY),

@@ -156,6 +156,17 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
             ("daemon/metrics-local", "daemon", "unknown"),
         ],
     ));
+    // The profile was edited after the start, when it let everything through.
+    let loosened = |daemon: &mut Daemon| {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        std::fs::write(daemon.dir().join("edited.json"), SOME).unwrap();
+    };
+    let spec = Spec {
+        args: args("--seccomp-profile {dir}/edited.json"),
+        files: vec![("edited.json".into(), ALLOW_ALL.into())],
+        ..Spec::default()
+    };
+    all.push(case("seccomp profile changed", version, spec, loosened, vec![("2.18", "daemon", "unknown")]));
     // Nested settings count, a duplicate's last value does, an unknown key would stop the engine.
     let file = r#"{"icc": true, "icc": false, "x": {"live-restore": true, "userland-proxy": "F"}, "log-level": ""}"#;
     let file = file.replace("\"x\":", "\"features-of-ours\":");
@@ -175,7 +186,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     // Logs to a socket of the host.
     let spec = Spec {
         daemon_json: json(
-            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true}"#,
+            r#"{"log-driver": "syslog", "log-opts": {"syslog-address": "unix://{dir}/daemon.json"}, "debug": true,
+               "insecure-registries": ["127.0.0.1:5000", "localhost:5001", "[::1]:5002"]}"#,
         ),
         ..Spec::default()
     };
@@ -185,6 +197,8 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         spec,
         nothing,
         vec![
+            ("2.5", "daemon", "pass"),
+            ("daemon/settings-active", "daemon", "pass"),
             ("2.14", "daemon", "fail"),
             ("2.3", "daemon", "fail"),
             ("daemon/debug-off", "daemon", "fail"),
@@ -280,6 +294,30 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
     all.push(case("mutual TLS by the file", version, by_file("tlsverify"), nothing, vec![("2.8", "daemon", "pass")]));
     let implied = if old { "fail" } else { "pass" };
     all.push(case("tls in the file", version, by_file("tls"), nothing, vec![("2.8", "daemon", implied)]));
+    // Without an authority of its own it takes the certificates of all that the system trusts.
+    let anybody = Spec {
+        daemon_json: json(r#"{"tlsverify": true, "tlscert": "{dir}/cert.pem", "tlskey": "{dir}/key.pem"}"#),
+        files: files(),
+        hosts: tcp(),
+        ..Spec::default()
+    };
+    all.push(case(
+        "no authority in the file",
+        version,
+        anybody,
+        nothing,
+        vec![("2.8", "daemon", "fail"), ("3.9", "", "not-applicable"), ("3.11", "", "pass"), ("3.13", "", "pass")],
+    ));
+    // What the environment says counted until 23.0.
+    let mut spec = Spec {
+        env: vec![("DOCKER_TLS_VERIFY".into(), "1".into()), ("DOCKER_CERT_PATH".into(), "{dir}".into())],
+        files: files(),
+        hosts: tcp(),
+        ..Spec::default()
+    };
+    spec.files.push(("ca.pem".into(), certificate.clone().into()));
+    let counts = if old { "pass" } else { "fail" };
+    all.push(case("TLS by the environment", version, spec, nothing, vec![("2.8", "daemon", counts)]));
     // A byte order mark, which 20.10 would not start with.
     if !old {
         let spec = Spec { daemon_json: json("\u{feff}{\"icc\": false}"), ..Spec::default() };

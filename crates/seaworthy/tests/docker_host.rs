@@ -158,6 +158,33 @@ fn accounts_sudo_and_ssh() {
     }
 }
 
+/// Audits the machine with accounts of a fixture in the place of its own, in a mount namespace.
+fn audit_with_accounts(daemon: &Daemon, accounts: &Path) -> support::Report {
+    const BIND: &str = "for file in passwd group nsswitch.conf; do mount --bind \"$0/etc/$file\" /etc/$file || exit 1; done; exec \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-c", BIND]);
+    command.arg(accounts).arg(env!("CARGO_BIN_EXE_seaworthy"));
+    audit_by(command, &daemon.host(), &[])
+}
+
+#[test]
+fn every_socket_has_a_group_of_its_own() {
+    let other = "unix://{dir}/other.sock".to_owned();
+    let spec = Spec { bridge: seaworthy_bed::Bridge::None, hosts: vec![other], ..Spec::default() };
+    let Some(daemon) = Daemon::require(Version::V20, spec) else { return };
+    let group = "root:x:0:\ndocker:x:990:\nbuilders:x:991:alice\n";
+    let accounts = host(&[("etc/group", group, 0o644)]);
+    let second = daemon.dir().join("other.sock");
+    chown(daemon.socket(), Some(0), Some(990)).expect("chown");
+    chown(&second, Some(0), Some(0)).expect("chown");
+    let trusted = "host/socket-group-trusted";
+    audit_with_accounts(&daemon, accounts.path()).expect("nobody", &[(trusted, "host", "pass")]);
+    chown(&second, Some(0), Some(991)).expect("chown");
+    audit_with_accounts(&daemon, accounts.path()).expect("builders", &[(trusted, "host", "manual")]);
+    // Whose processes cannot be seen may listen elsewhere too.
+    audit_root(&daemon.host(), accounts.path()).expect("no processes", &[(trusted, "host", "unknown")]);
+}
+
 #[test]
 fn files_of_the_host() {
     let Some(daemon) = engine(Version::V20) else { return };
@@ -166,6 +193,7 @@ fn files_of_the_host() {
     let good = host(&[
         ("lib/systemd/system/docker.service", unit, 0o644),
         ("lib/systemd/system/docker.socket", "[Socket]\n", 0o600),
+        ("etc/systemd/system/docker.service.d/proxy.conf", "[Service]\n", 0o644),
         ("etc/default/docker", "", 0o640),
         ("etc/docker/key.json", "{}", 0o600),
         ("etc/docker/certs.d/reg.example.com/ca.crt", "x", 0o444),
@@ -222,6 +250,17 @@ fn files_of_the_host() {
             ("file/sysconfig-docker-mode", "", "fail"),
         ],
     );
+    // Who writes to a drop-in decides over the unit.
+    let open = host(&[
+        ("lib/systemd/system/docker.service", unit, 0o644),
+        ("lib/systemd/system/docker.socket", "[Socket]\n", 0o644),
+        ("etc/systemd/system/docker.service.d/proxy.conf", "[Service]\n", 0o664),
+        ("etc/systemd/system/docker.socket.d/mode.conf", "[Socket]\n", 0o644),
+    ]);
+    symlink("/dev/null", open.path().join("etc/systemd/system/docker.service.d/gone.conf")).expect("link");
+    chown(open.path().join("etc/systemd/system/docker.socket.d/mode.conf"), Some(1000), None).expect("chown");
+    let expected = [("3.1", "", "pass"), ("3.2", "", "fail"), ("3.3", "", "fail"), ("3.4", "", "pass")];
+    audit_root(&daemon.host(), open.path()).expect("drop-ins", &expected);
     // An access list grants what the mode does not show; nothing of all this is on a bare host.
     let listed = host(&[("etc/default/docker", "", 0o640)]);
     grant(&listed.path().join("etc/default/docker"), 1000, 6);

@@ -14,7 +14,6 @@ use serde_json::Value as Json;
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::file::{ConfigFile, State};
 use crate::daemon::find::Daemon;
-use crate::effect;
 use crate::redact::Redactor;
 
 /// What is known of the engine when its component is put together.
@@ -289,15 +288,7 @@ impl<'i> Sheet<'_, 'i> {
         let allows = match (profile.as_str(), self.inputs.daemon) {
             (Some("builtin"), _) => Ok(false.into()),
             (Some("unconfined"), _) => Ok(true.into()),
-            (Some(path), Ok(daemon)) => {
-                daemon.view().and_then(|root| root.read_text(path)).map_err(|why| format!("{path}: {why}")).and_then(
-                    |text| {
-                        effect::security::allows_all(&text)
-                            .map(Value::from)
-                            .ok_or_else(|| format!("{path}: not a seccomp profile"))
-                    },
-                )
-            }
+            (Some(path), Ok(daemon)) => super::seccomp::allows_all(daemon, path).map(Value::from),
             (Some(_), Err(why)) => Err(why.to_owned()),
             (None, _) => Err("the profile is not known".to_owned()),
         };

@@ -187,7 +187,9 @@ impl Work<'_> {
                 (Fragment::File(path), _) => {
                     let path = path.display().to_string();
                     let c = self.add(role, &path);
-                    c.set("drop_ins", Value::strings(drop_ins), Source::place("systemd's unit directories"));
+                    let listed = Value::strings(drop_ins.iter().map(String::as_str));
+                    c.set("drop_ins", listed, Source::place("systemd's unit directories"));
+                    self.drop_ins(role, &drop_ins);
                 }
                 (Fragment::Masked(_) | Fragment::Absent, None) => {
                     self.push(role, &format!("/etc/systemd/system/{name}"), Err(Unread::Absent));
@@ -196,6 +198,22 @@ impl Work<'_> {
                     self.push(role, &format!("/etc/systemd/system/{name}"), Err(Unread::Other(why)));
                 }
             }
+        }
+    }
+
+    /// Whoever may write to a drop-in decides over the unit as well as its file does.
+    fn drop_ins(&mut self, role: &str, paths: &[String]) {
+        let role = match role {
+            "docker-service" => "docker-service-drop-in",
+            "docker-socket-unit" => "docker-socket-drop-in",
+            _ => return,
+        };
+        for path in paths {
+            // A link to /dev/null takes one away.
+            if self.inputs.host.root.canonical(path).is_ok_and(|real| real == Path::new("/dev/null")) {
+                continue;
+            }
+            self.add(role, path);
         }
     }
 
@@ -235,11 +253,18 @@ impl Work<'_> {
             match (&on, known(name)) {
                 (Ok(false), _) => self.push(role, "TLS is off", Err(Unread::Absent)),
                 (Err(why), _) => self.push(role, name, Err(Unread::Other(why.clone()))),
-                (Ok(true), Ok(path)) => {
-                    let path = path.as_str().unwrap_or_default().to_owned();
-                    self.add_of_daemon(role, &path);
-                    continue;
+                (Ok(true), Ok(path)) if path.as_str().is_none_or(str::is_empty) => {
+                    self.push(role, "none is named", Err(Unread::Absent))
                 }
+                (Ok(true), Ok(path)) => match self.inputs.daemon.map(|d| d.absolute(path.as_str().unwrap_or_default()))
+                {
+                    Ok(Ok(path)) => {
+                        self.add_of_daemon(role, &path);
+                        continue;
+                    }
+                    Ok(Err(why)) => self.push(role, name, Err(Unread::Other(why))),
+                    Err(why) => self.push(role, name, Err(Unread::Other(why.to_owned()))),
+                },
                 (Ok(true), Err(why)) => self.push(role, name, Err(Unread::Other(why))),
             };
         }

@@ -190,17 +190,20 @@ fn engine_view<'a>(
     daemon: Result<&Daemon, &str>,
     rest: &Result<&Rest, String>,
 ) -> EngineView<'a> {
-    let socket_group = rest.as_ref().ok().and_then(|rest| {
-        let path = sockets.first()?;
-        crate::host::paths::access(&rest.host.root, path).ok().map(|a| a.gid)
-    });
+    // Where its listeners are not known, there may be more sockets than these.
+    let unlisted = component.value("listeners").reason().map(|why| Err(why.to_string()));
+    let group = |path: &String| {
+        let host = &rest.as_ref().map_err(Clone::clone)?.host;
+        let access = crate::host::paths::access(&host.root, path).map_err(|why| format!("{path}: {why}"))?;
+        Ok(access.gid)
+    };
     EngineView {
         info,
         containerd_store: match component.value("containerd_store") {
             Value::Bool(b) => Ok(*b),
             other => Err(other.reason().map_or_else(String::new, ToString::to_string)),
         },
-        socket_group,
+        socket_groups: sockets.iter().map(group).chain(unlisted).collect(),
         view: daemon.ok().filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok()),
         containerd_root: match rest {
             Ok(rest) => containerd::root(&rest.host, settings, daemon),
@@ -259,11 +262,9 @@ fn certificates(
     let Some(Effective::Known(Json::String(path))) = known("tlscert") else {
         return Err("which certificate it serves is not known".to_owned());
     };
-    let bytes = daemon
-        .map_err(str::to_owned)?
-        .view()
-        .and_then(|r| r.read(&path, 1 << 20))
-        .map_err(|why| format!("{path}: {why}"))?;
+    let daemon = daemon.map_err(str::to_owned)?;
+    let path = daemon.absolute(&path)?;
+    let bytes = daemon.view().and_then(|r| r.read(&path, 1 << 20)).map_err(|why| format!("{path}: {why}"))?;
     let end = x509_parser::pem::parse_x509_pem(&bytes)
         .ok()
         .and_then(|(_, pem)| pem.parse_x509().ok().map(|c| c.validity().not_after.timestamp()))

@@ -152,8 +152,8 @@ pub(super) struct EngineView<'a> {
     pub containerd_root: Result<String, String>,
     /// The file system as the daemon sees it, where that is another than the host's.
     pub view: Option<Root>,
-    /// The group that owns the engine's socket.
-    pub socket_group: Option<u32>,
+    /// The group of each of the engine's sockets, or why it is not known.
+    pub socket_groups: Vec<Result<u32, String>>,
 }
 
 /// The host's component, from its own files; `host` is the reason where they cannot be read.
@@ -163,7 +163,7 @@ pub(super) fn component(host: Result<&Host, &str>, engine: &EngineView<'_>) -> C
     match host {
         Ok(host) => {
             sheet.system(host);
-            sheet.accounts(host, engine.socket_group);
+            sheet.accounts(host, &engine.socket_groups);
             sheet.ssh(host);
             sheet.audit(host);
             sheet.storage(host, engine);
@@ -259,7 +259,7 @@ impl Sheet<'_> {
         self.put("packages", packages, "package database");
     }
 
-    fn accounts(&mut self, host: &Host, socket_group: Option<u32>) {
+    fn accounts(&mut self, host: &Host, socket_groups: &[Result<u32, String>]) {
         let docker = host.accounts.members("docker");
         let place = docker.at.as_ref().map_or_else(|| "/etc/group".to_owned(), |at| format!("{}:{}", at.path, at.line));
         let exists = docker.group_exists.ok_or_else(|| incomplete(&docker));
@@ -269,11 +269,7 @@ impl Sheet<'_> {
         self.put("docker_group_members", members(&docker, host), place);
         let sources: Vec<String> = docker.beyond_files.clone();
         self.put("account_sources", Ok(Value::strings(sources)), "/etc/nsswitch.conf");
-        let socket = match socket_group {
-            Some(0) => Ok(Value::List(Vec::new())),
-            Some(gid) => members(&host.accounts.members(&host.group(gid)), host),
-            None => Err("the engine's socket could not be looked at".to_owned()),
-        };
+        let socket = of_groups(host, socket_groups);
         self.put("socket_group_members", socket, "the socket's group, /etc/group, /etc/passwd");
         let grants = host.sudo.grants.iter().map(|g| {
             let password = g.password != Password::None;
@@ -498,6 +494,37 @@ fn members(members: &Members, host: &Host) -> Result<Value, String> {
         return Err(incomplete(members));
     }
     Ok(Value::strings(names))
+}
+
+/// The members of the groups of the engine's sockets together: each may have another one.
+fn of_groups(host: &Host, groups: &[Result<u32, String>]) -> Result<Value, String> {
+    let mut found: Vec<Value> = Vec::new();
+    let mut unknown = groups.is_empty().then(|| "the engine's socket could not be looked at".to_owned());
+    let mut seen = vec![0];
+    for group in groups {
+        let listed = match group {
+            Ok(gid) if seen.contains(gid) => continue,
+            Ok(gid) => {
+                seen.push(*gid);
+                members(&host.accounts.members(&host.group(*gid)), host)
+            }
+            Err(why) => Err(why.clone()),
+        };
+        match listed {
+            Ok(names) => found.extend(names.as_list().unwrap_or_default().iter().cloned()),
+            Err(why) => unknown = unknown.or(Some(why)),
+        }
+    }
+    found.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+    found.dedup();
+    match unknown {
+        Some(why) if found.is_empty() => Err(why),
+        Some(why) => {
+            found.push(Value::unknown(why));
+            Ok(Value::List(found))
+        }
+        None => Ok(Value::List(found)),
+    }
 }
 
 fn who(who: &Who) -> String {

@@ -10,11 +10,12 @@ use super::host::Host;
 use super::same;
 use crate::daemon::find::{self, Daemon};
 use crate::docker::Read;
-use crate::docker::context::{HostView, Running};
+use crate::docker::context::{DeviceNumber, HostView, Running};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::effect::{self, Lsms};
 use crate::host::gap::Gap;
+use crate::host::mounts;
 use crate::host::packages::Owner;
 use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
@@ -118,6 +119,14 @@ impl HostView for Reading {
         self.view().ok()?.resolve(path)
     }
 
+    fn known_as(&self, path: &str) -> Option<String> {
+        self.view().ok()?.known_as(path)
+    }
+
+    fn devices(&self, path: &str) -> Vec<DeviceNumber> {
+        self.view().map_or_else(|_| Vec::new(), |view| view.devices(path))
+    }
+
     fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
         self.view()?.user_number(layers, user)
     }
@@ -158,12 +167,12 @@ fn machine(root: &Path, endpoint: Option<find::Endpoint>) -> Result<Machine, Arc
     if opened.is_live() && !same && in_container() {
         return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
     }
-    let view = view(root, daemon.as_ref().ok());
+    let view = view(root, &opened, proc.as_ref(), daemon.as_ref().ok());
     Ok(Machine { daemon, view, rest: OnceLock::new() })
 }
 
 /// What containers need of the host: its processes, and files as the daemon sees them.
-fn view(root: &Path, daemon: Option<&Daemon>) -> Result<LocalHost, Arc<str>> {
+fn view(root: &Path, opened: &Root, own: Option<&Proc>, daemon: Option<&Daemon>) -> Result<LocalHost, Arc<str>> {
     // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
     let lsms = Lsms::read(root);
     let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
@@ -173,7 +182,10 @@ fn view(root: &Path, daemon: Option<&Daemon>) -> Result<LocalHost, Arc<str>> {
     };
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
     let proc = effect::Proc::open(root, lsms.clone()).map_err(failed)?;
-    let view = LocalHost::new(proc, files.map_err(failed)?, lsms);
+    // The mounts of whoever's files these are.
+    let whose = daemon.map(|d| d.pid).or_else(|| opened.is_live().then(std::process::id));
+    let mounts = own.zip(whose).and_then(|(own, pid)| mounts::read(own, pid).ok()).unwrap_or_default();
+    let view = LocalHost::new(proc, files.map_err(failed)?, lsms).with_mounts(mounts);
     Ok(match daemon {
         Some(daemon) => view.with_daemon(daemon.pid),
         None => view,

@@ -11,6 +11,7 @@ mod machine;
 mod remote;
 mod same;
 pub(crate) mod scrub;
+mod seccomp;
 mod settle;
 mod shield;
 mod swarm;

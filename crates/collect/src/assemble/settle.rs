@@ -55,13 +55,11 @@ pub(super) fn finish(settings: &Settings, daemon: Option<&Daemon>, facts: &mut E
         _ => {}
     }
     if let (Some(Effective::Known(Json::String(profile))), Some(daemon)) = (known("seccomp-profile"), daemon)
-        && profile.starts_with('/')
+        && !matches!(profile.as_str(), "" | "default" | "builtin" | "unconfined" | "not supported")
     {
-        let text = daemon.view().and_then(|root| root.read_text(profile)).map_err(|why| format!("{profile}: {why}"));
-        facts.seccomp = match text.map(|t| crate::effect::security::allows_all(&t)) {
-            Ok(Some(true)) => Ok(Seccomp::Unconfined),
-            Ok(Some(false)) => Ok(Seccomp::Custom),
-            Ok(None) => Err(format!("{profile}: not a seccomp profile").into()),
+        facts.seccomp = match super::seccomp::allows_all(daemon, profile) {
+            Ok(true) => Ok(Seccomp::Unconfined),
+            Ok(false) => Ok(Seccomp::Custom),
             Err(why) => Err(why.into()),
         };
     }

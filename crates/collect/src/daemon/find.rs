@@ -101,6 +101,18 @@ impl Daemon {
         Root::open(self.root.as_deref().ok_or(Unread::Denied)?)
     }
 
+    /// A path as the daemon takes it: a relative one from its working directory.
+    ///
+    /// # Errors
+    /// Why that is not known.
+    pub fn absolute(&self, path: &str) -> Result<String, String> {
+        match &self.cwd {
+            _ if path.starts_with('/') => Ok(path.to_owned()),
+            Some(cwd) => Ok(format!("{}/{path}", cwd.trim_end_matches('/'))),
+            None => Err(format!("{path} is relative, and the daemon's working directory may not be read")),
+        }
+    }
+
     /// A daemon of which only what decides settings is set.
     #[cfg(test)]
     pub(super) fn for_test(flags: Flags, environment: Option<Environment>, found: Found, owner: Owner) -> Self {

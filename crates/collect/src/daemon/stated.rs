@@ -59,9 +59,14 @@ impl Stated<'_> {
     /// What is in effect by the sources: a flag for ever, the file only while it has not changed
     /// since the daemon started, the built-in default only where neither says anything.
     pub fn in_effect(&self, name: &str, default: impl FnOnce() -> Result<Value, String>) -> Result<Sourced, String> {
-        if let Some(given) = self.flag_value(name)? {
-            return Ok(given);
+        match self.flag_value(name)? {
+            Some(given) => Ok(given),
+            None => self.in_file(name, default),
         }
+    }
+
+    /// The same where flags do not count.
+    pub fn in_file(&self, name: &str, default: impl FnOnce() -> Result<Value, String>) -> Result<Sourced, String> {
         let file = self.file.ok_or("its daemon.json could not be found")?;
         if let Some(change) = &file.changed_since_start {
             return Err(match file.state {
@@ -69,7 +74,9 @@ impl Stated<'_> {
                 _ => format!("what is in effect cannot be read: {change}"),
             });
         }
-        match self.configured(name)? {
+        let stated =
+            self.content()?.and_then(|(content, path)| Some((content.keys.get(name)?.clone(), path.to_owned())));
+        match stated {
             Some(stated) => Ok(stated),
             None => Ok((default()?, format!("built-in default of Engine {}", self.version))),
         }
@@ -95,6 +102,8 @@ pub struct Tls {
 pub fn tls(flags: (Option<bool>, Option<bool>), file: (Option<bool>, Option<bool>), env: bool, major: u32) -> Tls {
     let (flag_tls, flag_verify) = flags;
     let (file_tls, file_verify) = file;
+    // From 23.0 on only a flag that was given counts, not what the environment makes of its default.
+    let env = env && major < 23;
     // `tlsverify` at all, even as false, turns TLS on; on the command line `tls` implies verifying.
     let on = flag_verify.is_some() || file_verify.is_some() || env || flag_tls.or(file_tls) == Some(true);
     let by_flags = flag_verify.or_else(|| (flag_tls == Some(true) || env).then_some(true));
@@ -171,6 +180,8 @@ mod tests {
         assert_eq!(tls(none, (Some(true), Some(false)), false, 29), both(true, false));
         assert_eq!(tls(none, (None, Some(true)), false, 29), both(true, true));
         assert_eq!(tls((Some(false), None), none, false, 29), both(false, false));
-        assert_eq!(tls(none, none, true, 29), both(true, true));
+        assert_eq!(tls(none, none, true, 20), both(true, true));
+        assert_eq!(tls(none, none, true, 29), both(false, false));
+        assert_eq!(tls(none, (Some(true), None), true, 29), both(true, true));
     }
 }

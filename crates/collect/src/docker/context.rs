@@ -35,6 +35,17 @@ pub struct Running<'a> {
     pub started_at: Option<i64>,
 }
 
+/// A device by its numbers, which are what it is, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceNumber {
+    /// Whether it is a block device, and not a character device.
+    pub block: bool,
+    /// Its major number.
+    pub major: u32,
+    /// Its minor number.
+    pub minor: u32,
+}
+
 /// What the host that the engine runs on can add; [`NoHost`] where it is another machine.
 pub trait HostView: Sync {
     /// What is in effect for a container's process; the reason where it cannot be seen.
@@ -43,8 +54,15 @@ pub trait HostView: Sync {
     /// Why nothing of it can be seen.
     fn observe(&self, running: Running<'_>) -> Read<Observed>;
 
-    /// A path of the host with its links resolved; none where that could not be seen.
+    /// A path of the host with its links resolved; of several names of the same directory the one that everybody
+    /// knows. None where that could not be seen.
     fn resolve(&self, path: &str) -> Option<String>;
+
+    /// The name that everybody knows of what is mounted at a path, where it has one.
+    fn known_as(&self, path: &str) -> Option<String>;
+
+    /// The devices that a path of the host leads to: itself, or those in a directory; empty where none can be seen.
+    fn devices(&self, path: &str) -> Vec<DeviceNumber>;
 
     /// The number of a user of a container that does not run, from the layers of its root file system.
     ///
@@ -85,6 +103,14 @@ impl HostView for NoHost {
 
     fn resolve(&self, _path: &str) -> Option<String> {
         None
+    }
+
+    fn known_as(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    fn devices(&self, _path: &str) -> Vec<DeviceNumber> {
+        Vec::new()
     }
 
     fn user_number(&self, _layers: &[&str], _user: &str) -> Read<u32> {

@@ -1,12 +1,14 @@
 //! The host beneath a local engine, as far as its containers need it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FileType;
+use seaworthy_core::derive::is_known_place;
 use seaworthy_core::value::Value;
 
-use super::context::{HostView, Running};
+use super::context::{DeviceNumber, HostView, Running};
 use super::json::{Read, cut};
 use super::observed::Observed;
 use crate::effect::caps::caps_to_names;
@@ -16,6 +18,7 @@ use crate::effect::mounts::Mount;
 use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
+use crate::host::mounts;
 use crate::host::root::{Root, Unread};
 
 /// The most processes that one fact lists.
@@ -29,14 +32,56 @@ pub struct LocalHost {
     all: Read<Vec<String>>,
     /// The daemon's namespaces: what `--network host` and its kin give is those.
     daemon: Option<Namespaces>,
+    /// What is mounted where the engine sees its files.
+    mounts: Vec<mounts::Mount>,
+    /// Where directories that everybody knows really lie, where that is elsewhere.
+    moved: Vec<(PathBuf, &'static str)>,
 }
+
+/// Directories that systems keep at other places and link to.
+const LINKED: [&str; 10] = [
+    "/root",
+    "/home",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/var/lib/kubelet",
+    "/var/lib/rancher",
+    "/var/spool/cron",
+    "/var/log",
+    "/opt/cni",
+    "/etc",
+];
 
 impl LocalHost {
     /// Sees a host through its `proc` and its root directory.
     pub fn new(proc: Proc, root: Root, lsms: Lsms) -> Self {
         let all = proc.host_bounding();
         let all = read(&all).map(|set| sorted(caps_to_names(set)));
-        Self { proc, root, lsms, all, daemon: None }
+        let moved =
+            |name: &'static str| Some((root.canonical(name).ok().filter(|real| real != Path::new(name))?, name));
+        let moved = LINKED.into_iter().filter_map(moved).collect();
+        Self { proc, root, lsms, all, daemon: None, mounts: Vec::new(), moved }
+    }
+
+    /// With what is mounted where the engine sees its files.
+    #[must_use]
+    pub fn with_mounts(mut self, mounts: Vec<mounts::Mount>) -> Self {
+        self.mounts = mounts;
+        self
+    }
+
+    /// The other names of a path whose links are resolved: by links to a directory above it, and by mounts.
+    fn names(&self, path: &Path) -> impl Iterator<Item = String> {
+        let links: Vec<PathBuf> = self
+            .moved
+            .iter()
+            .filter_map(|(real, name)| {
+                let rest = path.strip_prefix(real).ok()?;
+                Some(if rest.as_os_str().is_empty() { PathBuf::from(name) } else { Path::new(name).join(rest) })
+            })
+            .collect();
+        let names = links.into_iter().chain(mounts::other_names(&self.mounts, path));
+        names.filter_map(|name| name.to_str().map(str::to_owned))
     }
 
     /// With the daemon's process, whose namespaces stand for the host's beside those of the machine's first process:
@@ -65,7 +110,21 @@ impl HostView for LocalHost {
     }
 
     fn resolve(&self, path: &str) -> Option<String> {
-        self.root.canonical(path).ok().and_then(|path| path.to_str().map(str::to_owned))
+        let real = self.root.canonical(path).ok()?;
+        let plain = real.to_str()?;
+        let known = if is_known_place(plain) { None } else { self.names(&real).find(|name| is_known_place(name)) };
+        Some(known.unwrap_or_else(|| plain.to_owned()))
+    }
+
+    fn known_as(&self, path: &str) -> Option<String> {
+        let real = self.root.canonical(path).ok()?;
+        self.names(&real).find(|name| is_known_place(name))
+    }
+
+    fn devices(&self, path: &str) -> Vec<DeviceNumber> {
+        let mut found = Vec::new();
+        devices_below(&self.root, Path::new(path), DEEPEST_DEVICE, &mut found);
+        found
     }
 
     fn user_number(&self, layers: &[&str], user: &str) -> Read<u32> {
@@ -93,6 +152,34 @@ impl HostView for LocalHost {
 
     fn all_capabilities(&self) -> Read<Vec<String>> {
         self.all.clone()
+    }
+}
+
+/// The directories beneath one that are looked into for devices, as an engine does that is given a directory.
+const DEEPEST_DEVICE: usize = 4;
+
+/// The most devices of one directory that are looked at.
+const MOST_DEVICES: usize = 1024;
+
+/// Adds the devices that a path leads to; links within a directory are passed over, as the engine does.
+fn devices_below(root: &Root, path: &Path, deeper: usize, found: &mut Vec<DeviceNumber>) {
+    let Ok(stat) = root.stat(path) else { return };
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    match kind {
+        FileType::BlockDevice | FileType::CharacterDevice if found.len() < MOST_DEVICES => {
+            let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+            found.push(DeviceNumber { block: kind == FileType::BlockDevice, major, minor });
+        }
+        FileType::Directory if deeper > 0 => {
+            for name in root.list(path, MOST_DEVICES).unwrap_or_default() {
+                let entry = path.join(name);
+                let link = |s: rustix::fs::Stat| FileType::from_raw_mode(s.st_mode) == FileType::Symlink;
+                if root.lstat(&entry).is_ok_and(|s| !link(s)) {
+                    devices_below(root, &entry, deeper - 1, found);
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -83,6 +83,29 @@ pub fn holding<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
     mounts.iter().filter(|m| path.starts_with(&m.point)).max_by_key(|m| m.point.components().count())
 }
 
+/// The other names under which the same directory or file can be reached: where its file system, or the part of it
+/// that holds it, is mounted at a second place. `path` must be free of links.
+pub fn other_names(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
+    let Some(held) = holding(mounts, path) else { return Vec::new() };
+    let within = |mount: &Mount| mount.device == held.device && mount.id != held.id;
+    if !mounts.iter().any(within) {
+        return Vec::new();
+    }
+    let Ok(rest) = path.strip_prefix(&held.point) else { return Vec::new() };
+    let inside = below(&held.root, rest);
+    let name = |mount: &Mount| {
+        let name = below(&mount.point, inside.strip_prefix(&mount.root).ok()?);
+        // What something else was mounted over is not to be seen there.
+        (name != path && holding(mounts, &name).is_some_and(|top| top.id == mount.id)).then_some(name)
+    };
+    mounts.iter().filter(|m| within(m)).filter_map(name).take(64).collect()
+}
+
+/// A path beneath another; the other itself where it is empty, without a slash behind it.
+fn below(path: &Path, rest: &Path) -> PathBuf {
+    if rest.as_os_str().is_empty() { path.to_owned() } else { path.join(rest) }
+}
+
 /// Whether a directory has a file system of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Separate {
@@ -153,6 +176,40 @@ mod tests {
         assert_eq!(holding(&mounts, Path::new("/var/lib/docker")).unwrap().id, 4);
         assert_eq!(holding(&mounts, Path::new("/var/log")).unwrap().id, 3);
         assert_eq!(holding(&mounts, Path::new("/etc")).unwrap().id, 1);
+    }
+
+    #[test]
+    fn a_directory_that_is_mounted_twice_has_both_names() {
+        let mount = |id, device, root: &str, point: &str| Mount {
+            id,
+            device: (8, device),
+            root: root.into(),
+            point: point.into(),
+            ..parse(LINE).unwrap()
+        };
+        let mounts = [
+            mount(1, 1, "/", "/"),
+            mount(2, 2, "/", "/data"),
+            mount(3, 1, "/etc", "/srv/conf"),
+            mount(4, 2, "/docker", "/var/lib/docker"),
+            mount(5, 3, "/", "/var/log"),
+            // A second mount of the disk of `/`, and one that hides what is beneath.
+            mount(6, 1, "/", "/mnt/root"),
+            mount(7, 4, "/", "/mnt/root/opt"),
+        ];
+        let names = |path: &str| {
+            other_names(&mounts, Path::new(path)).iter().map(|p| p.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names("/srv/conf"), ["/etc", "/mnt/root/etc"]);
+        assert_eq!(names("/srv/conf/ssh"), ["/etc/ssh", "/mnt/root/etc/ssh"]);
+        assert_eq!(names("/mnt/root/root/.ssh"), ["/root/.ssh"]);
+        assert_eq!(names("/mnt/root"), ["/"]);
+        assert_eq!(names("/data/docker/volumes"), ["/var/lib/docker/volumes"]);
+        assert_eq!(names("/data/other"), [""; 0]);
+        assert_eq!(names("/var/log"), [""; 0]);
+        // Neither what is beneath `/var/log` on the first disk, nor `/opt` by its second name, is to be seen there.
+        assert_eq!(names("/mnt/root/var/log"), [""; 0]);
+        assert_eq!(names("/opt"), [""; 0]);
     }
 
     #[test]

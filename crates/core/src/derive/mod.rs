@@ -25,6 +25,7 @@ use crate::snapshot::{Snapshot, Target};
 use crate::value::Value;
 
 pub use exposure::link_reaches_loopback;
+pub use mounts::is_known_place;
 pub use registries::registries;
 
 /// Computes every derived fact of a snapshot.
@@ -72,6 +73,15 @@ fn together(target: &mut Target) {
 fn only<'a>(target: &'a Target, kind: &'static crate::schema::Kind, fact: &str) -> &'a Value {
     static NONE: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| Value::unknown("it was not collected"));
     target.of(kind).next().map_or(&NONE, |c| c.value(fact))
+}
+
+/// Where the engine keeps its data, and where its layers lie: who writes there decides over every container.
+fn engine_directories(target: &Target) -> Vec<String> {
+    let host = |fact| only(target, &docker::HOST, fact).as_str().map(|path| normalise(path).into_owned());
+    let mut found: Vec<String> = ["data_root", "layers_dir"].into_iter().filter_map(host).collect();
+    found.retain(|path| path.len() > 1 && path.starts_with('/'));
+    found.dedup();
+    found
 }
 
 /// The unix sockets of the engine, or the reason why they are not all known.

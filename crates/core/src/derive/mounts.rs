@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{engine_sockets, only, open_list};
+use super::{engine_directories, engine_sockets, open_list};
 use crate::component::Component;
 use crate::fact::Source;
 use crate::kubernetes::host_path::{SOCKET_NAMES, SOCKETS};
@@ -43,6 +43,12 @@ const SENSITIVE: &[&str] = &[
     "/opt/cni",
 ];
 
+/// How directories of the engine's own are named that lie elsewhere than usual; steps know them by it.
+const OF_ENGINE: &str = "data of the engine in ";
+
+/// Beneath these lie ordinary things too: there only the directory itself counts.
+const ONLY_ITSELF: [&str; 4] = ["/", "/home", "/run", "/var/log"];
+
 /// What lies in a home directory and opens other doors: keys, credentials, settings that name them.
 const OF_HOMES: &[&str] = &[".ssh", ".docker", ".gnupg", ".kube", ".aws", ".azure", ".config"];
 
@@ -66,7 +72,7 @@ const HARMLESS_DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev
 
 pub(super) fn derive(target: &mut Target) {
     let (sockets, sockets_unknown) = engine_sockets(target);
-    let data_root = only(target, &docker::HOST, "data_root").as_str().map(|root| normalise(root).into_owned());
+    let kept = engine_directories(target);
     let mut by_volume: Vec<(String, String)> = Vec::new();
     let mut socket_holders: Vec<Box<str>> = Vec::new();
     let mut mounts_unknown: Option<Arc<str>> = target.incomplete.get(docker::CONTAINER.name).map(|r| r.as_str().into());
@@ -96,7 +102,7 @@ pub(super) fn derive(target: &mut Target) {
             _ => {}
         }
         component.set("runtime_sockets", reached, source.clone());
-        component.set("sensitive_mounts", sensitive(&mounts, data_root.as_deref()), source.clone());
+        component.set("sensitive_mounts", sensitive(&mounts, &kept), source.clone());
         component.set("shared_propagation", shared(&mounts), source);
         by_volume.extend(volumes_of(component, &mounts));
     }
@@ -164,13 +170,13 @@ fn runtime_sockets(mounts: &[Value], sockets: &[String], sockets_unknown: Option
     }
 }
 
-fn sensitive(mounts: &[Value], data_root: Option<&str>) -> Value {
+fn sensitive(mounts: &[Value], kept: &[String]) -> Value {
     let mut found = Vec::new();
     let mut unknown: Option<Arc<str>> = None;
     for mount in mounts {
         match host_path(mount) {
             Ok(Some(path)) => {
-                if let Some(directory) = sensitive_path(&path, mount, data_root) {
+                if let Some(directory) = sensitive_path(&path, mount, kept) {
                     found.push(reach(mount, &path, directory));
                 }
             }
@@ -187,10 +193,11 @@ fn sensitive(mounts: &[Value], data_root: Option<&str>) -> Value {
 }
 
 /// The sensitive directory that a mount reaches: it is one, lies in one, or holds one.
-fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<String> {
+fn sensitive_path(path: &str, mount: &Value, kept: &[String]) -> Option<String> {
     let volume = text(mount, "type") == Some("volume");
-    let volumes = data_root.map(|root| format!("{root}/volumes"));
-    if volume && volumes.as_deref().is_some_and(|v| path_is_under(path, v) && path != v) {
+    let in_volumes =
+        |root: &String| path.strip_prefix(&format!("{root}/volumes/")).is_some_and(|rest| !rest.is_empty());
+    if volume && kept.iter().any(in_volumes) {
         return None;
     }
     if volume && path.ends_with("/_data") && path.contains("/volumes/") {
@@ -204,15 +211,24 @@ fn sensitive_path(path: &str, mount: &Value, data_root: Option<&str>) -> Option<
         return None;
     }
     let of_home = home(path);
-    let directories = SENSITIVE.iter().copied().chain(data_root).chain(of_home.as_deref());
-    // Beneath `/home`, `/run`, `/var/log` and `/` lie ordinary things too: there only the directory itself counts.
-    let only_itself = ["/", "/home", "/run", "/var/log"];
-    let reaches = |d: &&str| path_is_under(d, path) || (!only_itself.contains(d) && path_is_under(path, d));
-    directories
-        .into_iter()
-        .filter(reaches)
-        .max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len())
-        .map(str::to_owned)
+    let directories = SENSITIVE.iter().copied().chain(kept.iter().map(String::as_str)).chain(of_home.as_deref());
+    let reaches = |d: &&str| path_is_under(d, path) || (!ONLY_ITSELF.contains(d) && path_is_under(path, d));
+    directories.into_iter().filter(reaches).max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len()).map(
+        |d| {
+            if SENSITIVE.contains(&d) || of_home.as_deref() == Some(d) {
+                d.to_owned()
+            } else {
+                format!("{OF_ENGINE}{d}")
+            }
+        },
+    )
+}
+
+/// Whether a path of a host is one of the directories that decide over it, or lies in one: by such a name a directory
+/// is told that has several.
+pub fn is_known_place(path: &str) -> bool {
+    let inside = |d: &&str| if ONLY_ITSELF.contains(d) { path == *d } else { path_is_under(path, d) };
+    SENSITIVE.iter().any(inside) || path_is_under(path, "/run") || home(path).is_some()
 }
 
 /// The home directory that a path is, or what opens doors in one: `/home/ann` is somebody's keys, `/home/ann/shop` is
@@ -303,7 +319,10 @@ mod tests {
     }
 
     fn is_sensitive(kind: &str, path: &str, rw: bool) -> bool {
-        !sensitive(&[mount(kind, path, rw)], Some("/data/docker")).as_list().unwrap().is_empty()
+        !sensitive(&[mount(kind, path, rw)], &["/data/docker".into(), "/data/containerd".into()])
+            .as_list()
+            .unwrap()
+            .is_empty()
     }
 
     #[test]
@@ -345,6 +364,7 @@ mod tests {
             ("/etc/localtime", true),
             ("/proc/1", false),
             ("/data/docker/overlay2", true),
+            ("/data/containerd/io.containerd.snapshotter.v1.overlayfs", false),
             ("/data", true),
             ("/var", true),
             ("/usr/bin", true),
@@ -373,5 +393,18 @@ mod tests {
         }
         assert!(!is_sensitive("volume", "/data/docker/volumes/v/_data", true));
         assert!(is_sensitive("volume", "/etc", true), "a volume whose options bind /etc");
+        let found = sensitive(&[mount("bind", "/data", false)], &["/data/docker".into()]);
+        assert_eq!(text(&found.as_list().unwrap()[0], "reaches"), Some("data of the engine in /data/docker"));
+    }
+
+    #[test]
+    fn a_directory_of_many_names_is_known_by_some() {
+        for path in ["/", "/etc/ssh", "/root", "/root/.ssh", "/home/ann", "/var/lib/docker/volumes", "/run/docker.sock"]
+        {
+            assert!(is_known_place(path), "{path}");
+        }
+        for path in ["/var/roothome", "/srv/conf", "/home/ann/shop", "/var/log/app", "/data/docker"] {
+            assert!(!is_known_place(path), "{path}");
+        }
     }
 }

@@ -87,8 +87,9 @@ impl Reasons {
 }
 
 pub(super) fn derive(target: &mut Target) {
+    let kept = super::engine_directories(target);
     for component in target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::CONTAINER)) {
-        let Reasons { found, unknown } = reasons(component);
+        let Reasons { found, unknown } = reasons(component, &kept);
         let source = Source::place("its other facts");
         match unknown {
             Some(reason) if found.is_empty() => component.set_unknown("equal_to_root", reason, source),
@@ -97,7 +98,7 @@ pub(super) fn derive(target: &mut Target) {
     }
 }
 
-fn reasons(c: &Component) -> Reasons {
+fn reasons(c: &Component, kept: &[String]) -> Reasons {
     let mut out = Reasons::default();
     match c.value("runtime_sockets") {
         Value::List(sockets) if !sockets.is_empty() => {
@@ -111,7 +112,7 @@ fn reasons(c: &Component) -> Reasons {
         Value::Bool(true) => {}
         _ => privileges(c, &mut out),
     }
-    mounts(c, &mut out);
+    mounts(c, kept, &mut out);
     out
 }
 
@@ -163,12 +164,13 @@ fn privileges(c: &Component, out: &mut Reasons) {
     }
 }
 
-fn mounts(c: &Component, out: &mut Reasons) {
+fn mounts(c: &Component, kept: &[String], out: &mut Reasons) {
+    let under = crate::predicate::path_is_under;
     match c.value("sensitive_mounts") {
         Value::List(mounts) => {
             for mount in mounts {
                 let path = mount.field("source").and_then(Value::as_str).unwrap_or_default();
-                let decisive = is_decisive(path);
+                let decisive = is_decisive(path) || kept.iter().any(|d| under(path, d) || under(d, path));
                 match mount.field("rw") {
                     Some(Value::Bool(true)) if decisive => out.add(format!("writes to {path}")),
                     Some(value) if decisive => out.note(value),
@@ -203,7 +205,7 @@ mod tests {
     }
 
     fn found(facts: &[(&str, Value)]) -> Vec<String> {
-        reasons(&container(facts)).found
+        reasons(&container(facts), &[]).found
     }
 
     #[test]
@@ -230,9 +232,9 @@ mod tests {
 
     #[test]
     fn an_unknown_never_answers() {
-        let mut out = reasons(&container(&[("all_devices", Value::unknown("not read"))]));
+        let mut out = reasons(&container(&[("all_devices", Value::unknown("not read"))]), &[]);
         assert!(out.found.is_empty() && out.unknown.take().is_some());
-        let out = reasons(&container(&[("privileged", true.into()), ("root_on_host", Value::unknown("denied"))]));
+        let out = reasons(&container(&[("privileged", true.into()), ("root_on_host", Value::unknown("denied"))]), &[]);
         assert!(out.found.is_empty() && out.unknown.is_some());
     }
 }

@@ -39,11 +39,12 @@ impl Sheet<'_, '_> {
             Some(Effective::Unknown(why)) => Err(why.clone()),
             _ => Err("its TLS settings are not known".to_owned()),
         };
-        Ok(match (known("tls")?, known("tlsverify")?) {
-            (_, true) => "mutual",
-            (true, false) => "tls",
-            (false, false) => "none",
-        })
+        if !known("tls")? {
+            return Ok("none");
+        }
+        // Without an authority of its own the engine takes certificates of those that the system trusts: of anybody.
+        let authority = known("tlsverify")? && self.known("tlscacert")?.as_str().is_some_and(|path| !path.is_empty());
+        Ok(if authority { "mutual" } else { "tls" })
     }
 
     fn unix_listener(&self, path: &str) -> Value {

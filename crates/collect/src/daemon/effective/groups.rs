@@ -129,6 +129,7 @@ impl<'a> Work<'a> {
                 networks.filter(|n| !matches!(*n, "127.0.0.0/8" | "::1/128")).map(str::to_owned).collect();
             let hosts = config.get("IndexConfigs").and_then(Value::as_object).into_iter().flatten();
             names.extend(hosts.filter(|(_, v)| v.get("Secure") == Some(&json!(false))).map(|(n, _)| n.clone()));
+            names.retain(|name| !is_loopback(name));
             names.sort();
             names.dedup();
             (json!(names), format!("{source}.InsecureRegistryCIDRs and .IndexConfigs, without loopback"))
@@ -212,18 +213,7 @@ impl<'a> Work<'a> {
 
     pub(super) fn tls(&mut self) {
         for name in ["tlscacert", "tlscert", "tlskey"] {
-            let file = match name {
-                "tlscacert" => "ca.pem",
-                "tlscert" => "cert.pem",
-                _ => "key.pem",
-            };
-            let directory = self.stated.environment().map(|e| e.cert_dir.clone());
-            let default = || match directory {
-                Ok(Some(directory)) => Ok(json!(format!("{directory}/{file}"))),
-                Ok(None) => Ok(Value::Null),
-                Err(why) => Err(why),
-            };
-            let value = if self.podman { self.sources(name) } else { self.stated.in_effect(name, default) };
+            let value = if self.podman { self.sources(name) } else { self.tls_file(name) };
             self.add(name, value, None);
         }
         let resolved = self.resolve_tls();
@@ -231,6 +221,25 @@ impl<'a> Work<'a> {
             let value = resolved.clone().map(|(tls, source)| (json!(pick(&tls)), source));
             self.add(name, value, None);
         }
+    }
+
+    /// Where a file of TLS lies; null where none is named. The flags for them, and their defaults, count only where TLS
+    /// is asked for by a flag or the environment: with `tls` or `tlsverify` in the file alone, the file names them all.
+    fn tls_file(&self, name: &str) -> Result<Sourced, String> {
+        let flags = &self.inputs.daemon.map_err(str::to_owned)?.flags;
+        let environment = self.stated.environment();
+        let asked = flags.given("tlsverify") || flags.boolean("tls") == Some(Some(true));
+        if !asked && !environment.clone()?.tls_verify {
+            return self.stated.in_file(name, || Ok(Value::Null));
+        }
+        let file = match name {
+            "tlscacert" => "ca.pem",
+            "tlscert" => "cert.pem",
+            _ => "key.pem",
+        };
+        self.stated.in_effect(name, || {
+            Ok(environment?.cert_dir.as_ref().map_or(Value::Null, |d| json!(format!("{d}/{file}"))))
+        })
     }
 
     fn resolve_tls(&self) -> Result<(stated::Tls, String), String> {
@@ -290,9 +299,19 @@ fn level_name(level: &Value) -> Value {
     }
 }
 
+/// Whether a registry is on this host itself, which no engine verifies, whatever is configured.
+fn is_loopback(registry: &str) -> bool {
+    let host = match registry.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => registry.rsplit_once(':').map_or(registry, |(host, _)| host),
+    };
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+}
+
 fn sorted(value: Value) -> Value {
     let Value::Array(mut items) = value else { return value };
-    items.retain(|i| !matches!(i.as_str(), Some("127.0.0.0/8" | "::1/128")));
+    items.retain(|i| !matches!(i.as_str(), Some("127.0.0.0/8" | "::1/128")) && !i.as_str().is_some_and(is_loopback));
     items.sort_by_key(Value::to_string);
     items.dedup();
     Value::Array(items)

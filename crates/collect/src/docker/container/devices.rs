@@ -3,6 +3,7 @@
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
+use super::super::context::DeviceNumber;
 use super::super::json::{Node, Read, cut, other_type};
 use super::super::sheet::Sheet;
 use super::Reading;
@@ -51,7 +52,8 @@ fn devices<'a>(c: &Reading<'a>) -> Read<Vec<Device<'a>>> {
     for item in c.host.get("Devices").list()? {
         let item = Node::of(item);
         let path = item.get("PathOnHost").text()?;
-        out.push(Device { path, permissions: item.get("CgroupPermissions").text()?, class: class_of_path(path) });
+        let class = class_on_host(path, &c.ctx.host.devices(path));
+        out.push(Device { path, permissions: item.get("CgroupPermissions").text()?, class });
     }
     for item in c.host.get("DeviceRequests").list_or_empty()? {
         let item = Node::of(item);
@@ -80,8 +82,11 @@ fn class_of_rule(rule: &str) -> &'static str {
     let usable = words.next().is_none_or(|permissions| permissions.contains(['r', 'w']));
     match (kind, major, minor) {
         ("a", ..) | (_, "*", _) if usable => "all",
+        // Nodes may be made, as by default, and not opened.
         ("a", ..) | (_, "*", _) => "other",
-        ("b", ..) => "disk",
+        ("b", ..) if !usable => "other",
+        // SCSI commands go around the block device.
+        ("b", ..) | (_, "21", _) => "disk",
         (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
         (_, "1", "4") => "port",
         (_, "1", _) => "memory",
@@ -93,6 +98,19 @@ fn class_of_rule(rule: &str) -> &'static str {
         (_, "13", _) => "input",
         _ => "other",
     }
+}
+
+/// What a device is: by its path, and by the numbers that it has on the host, since a volume of LVM, a link that udev
+/// makes and a node that somebody made may be called anything. The one that gives most counts.
+fn class_on_host(path: &str, numbers: &[DeviceNumber]) -> &'static str {
+    const MOST: [&str; 4] = ["all", "disk", "memory", "port"];
+    let named = class_of_path(path);
+    let by_number = numbers.iter().map(|device| {
+        let kind = if device.block { 'b' } else { 'c' };
+        class_of_rule(&format!("{kind} {}:{} rwm", device.major, device.minor))
+    });
+    let found: Vec<&'static str> = std::iter::once(named).chain(by_number).collect();
+    MOST.into_iter().find(|class| found.contains(class)).unwrap_or(named)
 }
 
 /// What a device is, by its path on the host.
@@ -116,11 +134,13 @@ mod tests {
             ("c *:* rwm", "all"),
             ("b *:* r", "all"),
             ("c *:* m", "other"),
+            ("b 8:* m", "other"),
             ("b 8:* rwm", "disk"),
             ("c 1:3 rwm", "harmless"),
             ("c 1:* rwm", "memory"),
             ("c 10:232 rwm", "kvm"),
             ("c 42:1 rwm", "other"),
+            ("c 21:* rwm", "disk"),
         ] {
             assert_eq!(class_of_rule(rule), class, "{rule}");
         }
@@ -135,6 +155,25 @@ mod tests {
             ("/dev/dri/card0", "gpu"),
         ] {
             assert_eq!(class_of_path(path), class, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_what_its_numbers_say() {
+        let block = |major, minor| DeviceNumber { block: true, major, minor };
+        let character = |major, minor| DeviceNumber { block: false, major, minor };
+        for (path, numbers, class) in [
+            ("/dev/vg0/data", vec![block(253, 3)], "disk"),
+            ("/dev/backup", vec![block(8, 17)], "disk"),
+            ("/dev/vg0", vec![character(1, 3), block(253, 0)], "disk"),
+            ("/srv/node", vec![character(1, 1)], "memory"),
+            ("/dev/null", vec![character(1, 3)], "harmless"),
+            ("/dev/ttyUSB0", vec![character(188, 0)], "other"),
+            ("/dev/dri", vec![character(226, 0), character(226, 128)], "gpu"),
+            ("/dev/vda", vec![], "disk"),
+            ("/dev/vg0/data", vec![], "other"),
+        ] {
+            assert_eq!(class_on_host(path, &numbers), class, "{path}");
         }
     }
 }

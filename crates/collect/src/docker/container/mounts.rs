@@ -130,11 +130,18 @@ fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
         Ok(volumes) => match volumes.get(mount.volume) {
             Some(volume) => match &volume.binds {
                 Some(path) => Ok(resolved(c, path)),
-                None => Ok(normalise(mount.source).into_owned()),
+                // A device or another part of the host may be mounted there, by whatever driver.
+                None => Ok(known_as(c, mount).unwrap_or_else(|| normalise(mount.source).into_owned())),
             },
             None => Err(Arc::from("its volume is not among the engine's volumes")),
         },
     }
+}
+
+/// What of the host a volume shows that is no directory of the engine's own.
+fn known_as(c: &Reading<'_>, mount: &Mount<'_>) -> Option<String> {
+    let own = format!("/volumes/{}/_data", mount.volume);
+    c.ctx.host.known_as(mount.source).filter(|name| !name.ends_with(&own))
 }
 
 fn resolved(c: &Reading<'_>, path: &str) -> String {

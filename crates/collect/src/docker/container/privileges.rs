@@ -80,27 +80,33 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
         ("uid_map", |o| &o.root_on_host),
         ("HostConfig.UsernsMode", || root_on_host(c, userns.clone()?)),
     );
-    let mut configured = None;
-    c.effect(
-        sheet,
-        "capabilities",
-        ("CapBnd", |o| &o.capabilities),
-        ("HostConfig.CapAdd, CapDrop", || configured.insert(capabilities(c)).clone()),
-    );
+    let configured = capabilities(c);
     let added = |set: &Vec<String>| -> Vec<String> {
         set.iter().filter(|cap| DEFAULTS.binary_search(&cap.as_str()).is_err()).cloned().collect()
     };
-    match (configured, c.seen()) {
-        (Some(read), _) => {
-            sheet.read("capabilities_added", "HostConfig.CapAdd, CapDrop", read.as_ref().map(added).map_err(Arc::clone))
+    match c.seen().and_then(|o| Some((&o.place, o.capabilities.as_ref().ok()?))) {
+        Some((place, shown)) => {
+            let all = also_given(c, shown, configured.as_ref().ok());
+            sheet.seen("capabilities_added", place, "CapBnd; HostConfig.CapAdd, CapDrop", Ok(added(&all)));
+            sheet.seen("capabilities", place, "CapBnd; HostConfig.CapAdd, CapDrop", Ok(all));
         }
-        (None, Some(observed)) => {
-            let read = observed.capabilities.as_ref().map(added).map_err(Arc::clone);
-            sheet.seen("capabilities_added", &observed.place, "CapBnd", read);
+        None => {
+            const FIELD: &str = "HostConfig.CapAdd, CapDrop";
+            sheet.read("capabilities_added", FIELD, configured.as_ref().map(added).map_err(Arc::clone));
+            sheet.read("capabilities", FIELD, configured);
         }
-        // One of the two always decided `capabilities`.
-        (None, None) => {}
     }
+}
+
+/// What its processes show, with what a program gave up for itself: the next process inside is given it again. What
+/// the host itself has not got nobody is given.
+fn also_given(c: &Reading<'_>, shown: &[String], configured: Option<&Vec<String>>) -> Vec<String> {
+    let host = c.ctx.host.all_capabilities().ok();
+    let given = configured.into_iter().flatten().filter(|cap| host.as_ref().is_some_and(|all| all.contains(cap)));
+    let mut all: Vec<String> = shown.iter().chain(given).cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Whether user 0 inside is user 0 of the host, by configuration.

@@ -49,12 +49,17 @@ impl<'a> SecurityOptions<'a> {
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     let texts = c.host.get("SecurityOpt").texts();
     let options = texts.map(SecurityOptions::parse);
-    c.effect(
-        sheet,
-        "no_new_privileges",
-        ("NoNewPrivs", |o| &o.no_new_privileges),
-        ("HostConfig.SecurityOpt", || no_new_privileges(c, options.as_ref().map_err(Arc::clone)?)),
-    );
+    // A program may have set it on itself (a filter of its own needs it), which the next process inside has not.
+    if certainly_may_gain(c, &options) {
+        sheet.read("no_new_privileges", "HostConfig.SecurityOpt", Ok(false));
+    } else {
+        c.effect(
+            sheet,
+            "no_new_privileges",
+            ("NoNewPrivs", |o| &o.no_new_privileges),
+            ("HostConfig.SecurityOpt", || no_new_privileges(c, options.as_ref().map_err(Arc::clone)?)),
+        );
+    }
     seccomp_fact(sheet, c, &options);
     let apparmor = apparmor(c, &options);
     let selinux = selinux(c, &options);
@@ -77,8 +82,12 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     sheet.read("masked_paths", "HostConfig.MaskedPaths, ReadonlyPaths", masked(c));
 }
 
-/// `docker-default (enforce)` is the profile; its mode stays where it is not `enforce`.
+/// `docker-default (enforce)` is the profile; its mode stays where it is not `enforce`. A profile with the flag
+/// `unconfined` is in force by its name only.
 fn mode_of(label: &str) -> &str {
+    if label.ends_with(" (unconfined)") {
+        return "unconfined";
+    }
     cut(label.strip_suffix(" (enforce)").unwrap_or(label))
 }
 
@@ -94,6 +103,17 @@ fn no_new_privileges(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<boo
         return Ok(default);
     }
     Err("the engine's default is on now, and may have been off when the container was created".into())
+}
+
+/// Whether its configuration leaves no doubt: it says no, or it says nothing and was created while the engine's default
+/// was what it is now.
+fn certainly_may_gain(c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) -> bool {
+    match options.as_ref().map(|options| options.no_new_privileges) {
+        Ok(Some(said)) => !said,
+        Ok(None) if c.podman() => false,
+        Ok(None) => c.ctx.engine.no_new_privileges == Ok(false) && created_since(c, c.ctx.engine.since),
+        Err(_) => false,
+    }
 }
 
 /// Whether a container was created after a moment; not, where either is unknown.
@@ -135,17 +155,19 @@ fn apparmor(c: &Reading<'_>, options: &Read<SecurityOptions<'_>>) -> Read<Option
         // An engine that does not use it although the kernel has it leaves its containers without.
         return if c.ctx.host.apparmor() == Some(true) { unconfined() } else { Ok(None) };
     }
+    // What the next start takes: a start sets it anew by the options, for a privileged container to none.
+    let kept = c.doc.get("AppArmorProfile").text()?;
+    if !kept.is_empty() {
+        return Ok(Some(cut(kept).into()));
+    }
     let options = options.as_ref().map_err(Arc::clone)?;
     if let Some(profile) = options.apparmor.filter(|profile| !profile.is_empty()) {
         return Ok(Some(cut(profile).into()));
     }
-    if c.privileged.clone()? {
-        return unconfined();
-    }
-    match c.doc.get("AppArmorProfile").text()? {
-        "" if c.podman() => Err(podman_hides()),
-        "" => Ok(Some("docker-default".into())),
-        profile => Ok(Some(cut(profile).into())),
+    match c.privileged.clone()? {
+        true => unconfined(),
+        false if c.podman() => Err(podman_hides()),
+        false => Ok(Some("docker-default".into())),
     }
 }
 

@@ -415,3 +415,137 @@ fn a_vanished_container_keeps_what_the_list_says() {
         assert_eq!(show(&mapped.component, fact), "unknown (it vanished)", "{fact}");
     }
 }
+
+/// A host that shows of each running container what a test says.
+struct Shown {
+    capabilities: Vec<&'static str>,
+    no_new_privileges: bool,
+    label: Option<&'static str>,
+}
+
+impl crate::docker::context::HostView for Shown {
+    fn observe(&self, _: Running<'_>) -> Read<Observed> {
+        let unseen = || Arc::<str>::from("not looked at");
+        Ok(Observed {
+            place: "/proc/7".into(),
+            root_user: Err(unseen()),
+            root_on_host: Err(unseen()),
+            capabilities: Ok(self.capabilities.iter().map(|cap| (*cap).to_owned()).collect()),
+            no_new_privileges: Ok(self.no_new_privileges),
+            seccomp_filter: Err(unseen()),
+            label: Ok(self.label.map(str::to_owned)),
+            host_network: Err(unseen()),
+            host_pid: Err(unseen()),
+            host_ipc: Err(unseen()),
+            host_uts: Err(unseen()),
+            host_cgroupns: Err(unseen()),
+            propagation: HashMap::new(),
+            readonly_rootfs: Err(unseen()),
+            memory_limit: Err(unseen()),
+            memory_swap_limit: Err(unseen()),
+            memory_used: Err(unseen()),
+            memory_peak: Err(unseen()),
+            cpuset: Err(unseen()),
+            cpu_quota: Err(unseen()),
+            cpu_weighted: Err(unseen()),
+            pids_limit: Err(unseen()),
+            pids_used: Err(unseen()),
+            pids_peak: Err(unseen()),
+            all_devices: None,
+            processes: Err(unseen()),
+            ssh_servers: Err(unseen()),
+        })
+    }
+
+    fn resolve(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn known_as(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn devices(&self, _: &str) -> Vec<crate::docker::context::DeviceNumber> {
+        Vec::new()
+    }
+
+    fn user_number(&self, _: &[&str], _: &str) -> Read<u32> {
+        Err("not looked at".into())
+    }
+
+    fn apparmor(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    fn selinux(&self) -> Option<bool> {
+        Some(false)
+    }
+
+    fn all_capabilities(&self) -> Read<Vec<String>> {
+        Ok(privileges::DEFAULTS.iter().chain(&["SYS_ADMIN", "SYS_PTRACE"]).map(|cap| (*cap).to_owned()).collect())
+    }
+}
+
+/// A running container of 20.10, on an engine that uses AppArmor, as a host shows it.
+fn running(host: &Shown, since: i64, change: impl FnOnce(&mut Json)) -> Component {
+    let mut inspect = fixtures("20.10").remove(0);
+    inspect["HostConfig"]["SecurityOpt"] = json!([]);
+    change(&mut inspect);
+    let engine = EngineFacts { apparmor: Ok(true), since: Some(since), ..engine() };
+    let (volumes, bindings) = (volumes(), HashMap::new());
+    let ctx = Context {
+        redactor: &REDACTOR,
+        engine: &engine,
+        volumes: Ok(&volumes),
+        bindings: &bindings,
+        host,
+        collected_at: 1_795_256_100,
+    };
+    container(&inspect, &ctx).component
+}
+
+#[test]
+fn what_a_program_took_from_itself_the_next_one_inside_has() {
+    let gave_up = Shown { capabilities: vec!["CHOWN"], no_new_privileges: true, label: None };
+    let add = |c: &mut Json| {
+        c["HostConfig"]["CapDrop"] = json!(["ALL"]);
+        // The host has no SYS_TIME to give.
+        c["HostConfig"]["CapAdd"] = json!(["CHOWN", "SYS_ADMIN", "SYS_TIME"]);
+    };
+    let web = running(&gave_up, 0, add);
+    assert_eq!(show(&web, "capabilities"), "[CHOWN, SYS_ADMIN]");
+    assert_eq!(show(&web, "capabilities_added"), "[SYS_ADMIN]");
+    assert_eq!(show(&web, "no_new_privileges"), "false");
+    // What the engine's default was when it was created is not known; its processes show it.
+    let older = running(&gave_up, 4_000_000_000, add);
+    assert_eq!(show(&older, "no_new_privileges"), "true");
+    let told = running(&gave_up, 0, |c| c["HostConfig"]["SecurityOpt"] = json!(["no-new-privileges"]));
+    assert_eq!(show(&told, "no_new_privileges"), "true");
+    let lost = Shown { no_new_privileges: false, ..gave_up };
+    let lost = running(&lost, 0, |c| c["HostConfig"]["SecurityOpt"] = json!(["no-new-privileges"]));
+    assert_eq!(show(&lost, "no_new_privileges"), "false");
+}
+
+#[test]
+fn a_profile_that_confines_nothing_is_none() {
+    for (label, expected) in [
+        ("docker-default (enforce)", "docker-default"),
+        ("docker-default (complain)", "docker-default (complain)"),
+        ("flatpak (unconfined)", "unconfined"),
+        ("unconfined", "unconfined"),
+    ] {
+        let host = Shown { capabilities: Vec::new(), no_new_privileges: false, label: Some(label) };
+        assert_eq!(show(&running(&host, 0, |_| {}), "apparmor"), expected, "{label}");
+    }
+    // A privileged container is started once with the profile that it names, and then without: the engine keeps which.
+    let privileged = |kept: &str| {
+        let mut inspect = fixtures("20.10").remove(3);
+        inspect["HostConfig"]["Privileged"] = json!(true);
+        inspect["HostConfig"]["SecurityOpt"] = json!(["apparmor=strict"]);
+        inspect["AppArmorProfile"] = json!(kept);
+        show(&read_with(&inspect, |engine| engine.apparmor = Ok(true)).component, "apparmor")
+    };
+    assert_eq!(privileged("unconfined"), "unconfined");
+    assert_eq!(privileged("strict"), "strict");
+    assert_eq!(privileged(""), "strict");
+}

@@ -9,7 +9,7 @@ const AUDIT: &str = "the kernel's rules could not be read: no right (CAP_AUDIT_C
 kind! {
     /// A path that the benchmark names, in its role.
     FILE = "docker.file", "A file, directory or socket that decides over the engine, by the role that it plays.", &[
-    fact("role", STR, "what it is: docker-service, docker-socket-unit, containerd-service, etc-docker, registry-certificate, tls-ca, tls-certificate, tls-key, docker-socket, daemon-json, default-docker, sysconfig-docker, containerd-socket, containerd-config, dockerd, containerd, containerd-shim, containerd-shim-runc-v1, containerd-shim-runc-v2, runc, data-root, run-containerd", "the engine's own settings; else the usual place", "never"),
+    fact("role", STR, "what it is: docker-service, docker-service-drop-in, docker-socket-unit, docker-socket-drop-in, containerd-service, etc-docker, registry-certificate, tls-ca, tls-certificate, tls-key, docker-socket, daemon-json, default-docker, sysconfig-docker, containerd-socket, containerd-config, dockerd, containerd, containerd-shim, containerd-shim-runc-v1, containerd-shim-runc-v2, runc, data-root, run-containerd", "the engine's own settings; else the usual place", "never"),
     fact("path", STR, "where it is, links resolved", "the engine's own settings; else the usual place", "never"),
     fact("exists", BOOL, "whether it is there", "the file system", UNREAD),
     fact("type", OPT_STR, "file, directory, socket, link or other; null when it is not there", "the file system", UNREAD),
