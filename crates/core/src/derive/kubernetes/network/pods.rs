@@ -41,7 +41,7 @@ fn reaches_metadata(view: &View<'_>, class: ClassId) -> Option<bool> {
         .iter()
         .copied()
         .chain(elsewhere)
-        .filter_map(|text| Endpoint::address(text))
+        .filter_map(Endpoint::address)
         .map(|metadata| view.network.reaches(&Endpoint::Pod(class), &metadata, Protocol::Tcp, 80).truth))
 }
 
