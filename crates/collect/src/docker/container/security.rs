@@ -50,7 +50,8 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     let texts = c.host.get("SecurityOpt").texts();
     let options = texts.map(SecurityOptions::parse);
     // A program may have set it on itself (a filter of its own needs it), which the next process inside has not.
-    if certainly_may_gain(c, &options) {
+    let shown = c.seen().is_some_and(|observed| observed.no_new_privileges == Ok(false));
+    if !shown && certainly_may_gain(c, &options) {
         sheet.read("no_new_privileges", "HostConfig.SecurityOpt", Ok(false));
     } else {
         c.effect(
