@@ -10,11 +10,27 @@ use seaworthy_core::schema::kind_named;
 use seaworthy_core::step::{CAPABILITIES, Step, Through, capability};
 use seaworthy_core::verdict::Verdict;
 
+/// Paths of a node that steps lead from, whether a pod has them by itself or by a claim.
+macro_rules! paths_of_node {
+    () => {
+        r#"
+            { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
+            { volume = "kubelet", path = "/var/lib/kubelet", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
+            { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
+            { volume = "etcd-keys", path = "/etc/kubernetes/pki/etcd", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
+            { volume = "rancher", path = "/var/lib/rancher", class = "credentials", reaches = "/var/lib/rancher", rw = false },
+        "#
+    };
+}
+
 /// Components on which steps can be taken, by kind: of each kind a few, since some steps rule others out.
 const WORST: &[(&str, &str)] = &[
     (
         "kubernetes.container",
-        r#"
+        concat!(
+            r#"
         running = true
         live = true
         static_pod = false
@@ -29,26 +45,19 @@ const WORST: &[(&str, &str)] = &[
         volume_devices = ["disk"]
         null = ["memory_limit", "runtime_class"]
         sensitive_host_paths = [
-            { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
             { volume = "logs", path = "/var/log", class = "logs", reaches = "/var/log", rw = true },
-            { volume = "kubelet", path = "/var/lib/kubelet", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
-            { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
-            { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
-            { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
-            { volume = "etcd-keys", path = "/etc/kubernetes/pki/etcd", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
-            { volume = "rancher", path = "/var/lib/rancher", class = "credentials", reaches = "/var/lib/rancher", rw = false },
+"#,
+            paths_of_node!(),
+            r#"
         ]
         claim_paths = [
             { volume = "disk", path = "/dev/sda", class = "dev", reaches = "/dev", rw = true },
-            { volume = "root", path = "/", class = "root", reaches = "/", rw = true },
-            { volume = "kubelet", path = "/var/lib/kubelet", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
-            { volume = "pods", path = "/var/lib/kubelet/pods", class = "kubelet", reaches = "/var/lib/kubelet", rw = false },
-            { volume = "pki", path = "/etc/kubernetes/pki", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
-            { volume = "etcd", path = "/var/lib/etcd", class = "etcd", reaches = "/var/lib/etcd", rw = false },
-            { volume = "etcd-keys", path = "/etc/kubernetes/pki/etcd", class = "pki", reaches = "/etc/kubernetes/pki", rw = false },
-            { volume = "rancher", path = "/var/lib/rancher", class = "credentials", reaches = "/var/lib/rancher", rw = false },
+"#,
+            paths_of_node!(),
+            r#"
         ]
-        "#,
+        "#
+        ),
     ),
     (
         "kubernetes.container",

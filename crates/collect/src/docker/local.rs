@@ -70,18 +70,13 @@ impl LocalHost {
         self
     }
 
-    /// The other names of a path whose links are resolved: by links to a directory above it, and by mounts.
-    fn names(&self, path: &Path) -> impl Iterator<Item = String> {
-        let links: Vec<PathBuf> = self
-            .moved
-            .iter()
-            .filter_map(|(real, name)| {
-                let rest = path.strip_prefix(real).ok()?;
-                Some(if rest.as_os_str().is_empty() { PathBuf::from(name) } else { Path::new(name).join(rest) })
-            })
-            .collect();
-        let names = links.into_iter().chain(mounts::other_names(&self.mounts, path));
-        names.filter_map(|name| name.to_str().map(str::to_owned))
+    /// The name that everybody knows of a path whose links are resolved, where it has another: by links to a directory
+    /// above it, or by mounts.
+    fn known(&self, path: &Path) -> Option<String> {
+        let by_link =
+            |(real, name): &(PathBuf, &str)| Some(mounts::below(Path::new(name), path.strip_prefix(real).ok()?));
+        let mut names = self.moved.iter().filter_map(by_link).chain(mounts::other_names(&self.mounts, path));
+        names.find_map(|name| name.to_str().filter(|name| is_known_place(name)).map(str::to_owned))
     }
 
     /// With the daemon's process, whose namespaces stand for the host's beside those of the machine's first process:
@@ -112,13 +107,12 @@ impl HostView for LocalHost {
     fn resolve(&self, path: &str) -> Option<String> {
         let real = self.root.canonical(path).ok()?;
         let plain = real.to_str()?;
-        let known = if is_known_place(plain) { None } else { self.names(&real).find(|name| is_known_place(name)) };
+        let known = if is_known_place(plain) { None } else { self.known(&real) };
         Some(known.unwrap_or_else(|| plain.to_owned()))
     }
 
     fn known_as(&self, path: &str) -> Option<String> {
-        let real = self.root.canonical(path).ok()?;
-        self.names(&real).find(|name| is_known_place(name))
+        self.known(&self.root.canonical(path).ok()?)
     }
 
     fn devices(&self, path: &str) -> Vec<DeviceNumber> {

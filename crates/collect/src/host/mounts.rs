@@ -102,7 +102,7 @@ pub fn other_names(mounts: &[Mount], path: &Path) -> Vec<PathBuf> {
 }
 
 /// A path beneath another; the other itself where it is empty, without a slash behind it.
-fn below(path: &Path, rest: &Path) -> PathBuf {
+pub fn below(path: &Path, rest: &Path) -> PathBuf {
     if rest.as_os_str().is_empty() { path.to_owned() } else { path.join(rest) }
 }
 

@@ -15,6 +15,28 @@ pub(super) struct Command {
     pub variables: Vec<(String, String)>,
 }
 
+/// A container that runs.
+pub(super) struct Running<'a> {
+    /// Its image, as the pod names it.
+    pub image: &'a str,
+    /// The user that the pod says that it runs as.
+    pub uid: Option<i64>,
+    /// Since when, as the API writes it.
+    pub since: &'a Json,
+}
+
+/// A container of a pod, where it runs.
+pub(super) fn running<'a>(pod: &'a Json, container: &'a Json) -> Option<Running<'a>> {
+    let name = text(container, "name").ok().flatten()?;
+    let statuses = list(pod, "status.containerStatuses").ok()?;
+    let status = statuses.iter().find(|s| s["name"] == name && s["state"]["running"].is_object())?;
+    Some(Running {
+        image: text(container, "image").ok().flatten().unwrap_or_default(),
+        uid: [container, &pod["spec"]].into_iter().find_map(|of| of["securityContext"]["runAsUser"].as_i64()),
+        since: &status["state"]["running"]["startedAt"],
+    })
+}
+
 /// The command of a container; none where the pod does not tell all of it.
 pub(super) fn of(pod: &Json, container: &Json) -> Option<Command> {
     let mut told: Vec<(String, Option<String>)> = Vec::new();

@@ -25,6 +25,20 @@ pub struct Resource {
     pub optional: bool,
 }
 
+/// Pods, for whoever looks at them from another side than their own gatherer.
+pub(super) const PODS: Resource =
+    Resource { group: "", versions: &["v1"], plural: "pods", kind: "Pod", namespaced: true, optional: false };
+
+/// ConfigMaps.
+pub(super) const CONFIG_MAPS: Resource = Resource {
+    group: "",
+    versions: &["v1"],
+    plural: "configmaps",
+    kind: "ConfigMap",
+    namespaced: true,
+    optional: false,
+};
+
 /// What turns objects of some kinds into components.
 pub trait Gather: Send {
     /// The kinds that it wants to see. Others are not handed to it.

@@ -11,14 +11,11 @@ use seaworthy_core::snapshot::Target;
 use serde_json::Value as Json;
 
 use super::command;
-use super::field::{list, text};
-use super::gather::{Gather, Resource};
+use super::field::list;
+use super::gather::{Gather, PODS, Resource};
 use super::node::{ToldPod, from_argv};
 use super::object::Object;
 use crate::redact::Redactor;
-
-const PODS: Resource =
-    Resource { group: "", versions: &["v1"], plural: "pods", kind: "Pod", namespaced: true, optional: false };
 
 /// The mark of a static pod's copy.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -101,20 +98,17 @@ fn node_of<'a>(object: &Object<'a>) -> Option<&'a str> {
 }
 
 fn component(object: &Object<'_>, node: &str, container: &Json, redactor: &Redactor) -> Option<Component> {
-    let name = text(container, "name").ok().flatten()?;
-    let statuses = list(object.json, "status.containerStatuses").ok()?;
-    statuses.iter().find(|s| s["name"] == name && s["state"]["running"].is_object())?;
+    let running = command::running(object.json, container)?;
     let command = command::of(object.json, container)?;
-    let uid = [container, &object.json["spec"]].into_iter().find_map(|of| of["securityContext"]["runAsUser"].as_i64());
     let pod = ToldPod {
         node,
         nth: 1,
         found_by: "mirror-pod",
         argv: &command.argv,
-        image: text(container, "image").ok().flatten().unwrap_or_default(),
+        image: running.image,
         variables: &command.variables,
         place: &object.place.name,
-        uid,
+        uid: running.uid,
         files: &[],
     };
     from_argv(&pod, redactor)

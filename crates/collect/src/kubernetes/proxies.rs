@@ -11,22 +11,10 @@ use serde_json::Value as Json;
 
 use super::command;
 use super::field::{list, text};
-use super::gather::{Gather, Resource};
-use super::node::{ToldFile, ToldPod, from_argv};
+use super::gather::{CONFIG_MAPS, Gather, PODS, Resource};
+use super::node::{Flags, Style, ToldFile, ToldPod, from_argv};
 use super::object::Object;
 use crate::redact::Redactor;
-
-const PODS: Resource =
-    Resource { group: "", versions: &["v1"], plural: "pods", kind: "Pod", namespaced: true, optional: false };
-
-const CONFIG_MAPS: Resource = Resource {
-    group: "",
-    versions: &["v1"],
-    plural: "configmaps",
-    kind: "ConfigMap",
-    namespaced: true,
-    optional: false,
-};
 
 /// The namespace of what belongs to the cluster itself.
 const SYSTEM: &str = "kube-system";
@@ -69,6 +57,8 @@ struct Map {
 #[derive(Default)]
 pub(super) struct Proxies {
     seen: Vec<Seen>,
+    /// What takes secrets out of their arguments, once there is one.
+    redactor: Option<Redactor>,
     maps: BTreeMap<String, Map>,
     pods_unread: Option<String>,
     maps_unread: Option<String>,
@@ -79,12 +69,17 @@ impl Gather for Proxies {
         &[PODS, CONFIG_MAPS]
     }
 
-    fn add(&mut self, object: Object<'_>, _: &Redactor) {
+    fn add(&mut self, object: Object<'_>, redactor: &Redactor) {
         if object.namespace() != SYSTEM {
             return;
         }
         match object.kind() {
-            "Pod" => self.seen.extend(pod(&object)),
+            "Pod" => {
+                if let Some(pod) = pod(&object) {
+                    self.redactor.get_or_insert_with(|| redactor.clone());
+                    self.seen.push(pod);
+                }
+            }
             "ConfigMap" if self.maps.len() < MOST_MAPS => {
                 if let Some(map) = map(object.json) {
                     self.maps.insert(object.name().to_owned(), map);
@@ -104,12 +99,13 @@ impl Gather for Proxies {
             return;
         }
         self.seen.sort_by(|a, b| (&a.node, &a.place).cmp(&(&b.node, &b.place)));
-        let redactor = Redactor::new();
         let mut components: Vec<Component> = Vec::new();
         let mut before: (&str, usize) = ("", 0);
-        for seen in &self.seen {
-            before = if before.0 == seen.node { (before.0, before.1 + 1) } else { (&seen.node, 1) };
-            components.extend(self.component(seen, before.1, &redactor));
+        if let Some(redactor) = &self.redactor {
+            for seen in &self.seen {
+                before = if before.0 == seen.node { (before.0, before.1 + 1) } else { (&seen.node, 1) };
+                components.extend(self.component(seen, before.1, redactor));
+            }
         }
         components.retain(|c| !target.of(&PROXY).any(|known| known.id == c.id));
         target.components.append(&mut components);
@@ -213,26 +209,20 @@ fn pod(object: &Object<'_>) -> Option<Seen> {
         let name = command.argv.first()?.rsplit('/').next()?;
         (name == "kube-proxy").then_some((container, command))
     })?;
-    let name = text(container, "name").ok().flatten()?;
-    let statuses = list(json, "status.containerStatuses").ok()?;
-    let running = statuses.iter().find(|s| s["name"] == name && s["state"]["running"].is_object())?;
-    let uid = [container, &json["spec"]].into_iter().find_map(|of| of["securityContext"]["runAsUser"].as_i64());
+    let running = command::running(json, container)?;
     Some(Seen {
         node,
-        laid: config(&command.argv).and_then(|path| laid(json, container, path)),
+        // The file that counts is the one that is named last.
+        laid: Flags::parse(&command.argv[1..], Style::Pflag)
+            .last("config")
+            .and_then(|path| laid(json, container, path)),
         argv: command.argv,
         variables: command.variables,
-        image: text(container, "image").ok().flatten().unwrap_or_default().to_owned(),
-        uid,
+        image: running.image.to_owned(),
+        uid: running.uid,
         place: Arc::clone(&object.place.name),
-        started: time(&running["state"]["running"]["startedAt"]),
+        started: time(running.since),
     })
-}
-
-/// The file that counts: the one that is named last.
-fn config(argv: &[String]) -> Option<&str> {
-    let at = argv.iter().rposition(|word| word == "--config" || word.starts_with("--config="))?;
-    argv[at].strip_prefix("--config=").or_else(|| argv.get(at + 1).map(String::as_str))
 }
 
 /// The key of the ConfigMap that lies at a path of a container.

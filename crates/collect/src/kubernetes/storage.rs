@@ -8,19 +8,10 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::field::{MOST, Read, at, other_type, put, shown, text, texts, truth};
-use super::gather::{Gather, OneByOne, Resource};
+use super::gather::{CONFIG_MAPS, Gather, OneByOne, Resource};
 use super::object::Object;
 use crate::docker::secrets::secret;
 use crate::redact::{LengthBucket, Redactor};
-
-const CONFIG_MAPS: Resource = Resource {
-    group: "",
-    versions: &["v1"],
-    plural: "configmaps",
-    kind: "ConfigMap",
-    namespaced: true,
-    optional: false,
-};
 
 const VOLUMES: Resource = Resource {
     group: "",

@@ -57,7 +57,7 @@ pub struct SecretHit {
 }
 
 /// Recognises secrets; compile it once and share it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Redactor {
     tokens: Tokens,
 }

@@ -61,7 +61,7 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         || config.benchmark.is_some();
     let known = arguments.baseline.as_deref().map(seaworthy_report::baseline).transpose()?;
     let read = || input::snapshot(&arguments.target, arguments.common.quiet);
-    let early = if is_named { None } else { Some(read()?) };
+    let early = (!is_named).then(read).transpose()?;
     // What is this large goes with the process, and is not taken apart before.
     let catalog = ManuallyDrop::new(catalog.wait());
     let asked = asked(&catalog, &config, arguments.benchmark.as_deref())?;
@@ -70,11 +70,7 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
     let wanted = |id: &str| chosen.as_ref().is_none_or(|c| c.contains(id)) && !skipped.contains(id);
     let mut judge = Judge { catalog: &catalog, config: &config, shown: Vec::new() };
 
-    let snapshot = match early {
-        Some(snapshot) => snapshot,
-        None => read()?,
-    };
-    let snapshot = ManuallyDrop::new(judge.derived(snapshot)?);
+    let snapshot = ManuallyDrop::new(judge.derived(early.map_or_else(read, Ok)?)?);
     judge.shown = shown(&catalog, asked, arguments.benchmark.is_some(), &snapshot)?;
     let mut audit = ManuallyDrop::new(judge.audit(&snapshot, wanted));
     if let (View::Audit, Some(known)) = (view, &known) {

@@ -125,8 +125,7 @@ impl<'a> Work<'a> {
         let insecure = self.typed("RegistryConfig", Value::is_object).map(|(config, source)| {
             let networks = config.get("InsecureRegistryCIDRs").and_then(Value::as_array);
             let networks = networks.into_iter().flatten().filter_map(Value::as_str);
-            let mut names: Vec<String> =
-                networks.filter(|n| !matches!(*n, "127.0.0.0/8" | "::1/128")).map(str::to_owned).collect();
+            let mut names: Vec<String> = networks.map(str::to_owned).collect();
             let hosts = config.get("IndexConfigs").and_then(Value::as_object).into_iter().flatten();
             names.extend(hosts.filter(|(_, v)| v.get("Secure") == Some(&json!(false))).map(|(n, _)| n.clone()));
             names.retain(|name| !is_loopback(name));
@@ -299,19 +298,21 @@ fn level_name(level: &Value) -> Value {
     }
 }
 
-/// Whether a registry is on this host itself, which no engine verifies, whatever is configured.
+/// Whether a registry, or a network of some, is on this host itself, which no engine verifies, whatever is configured.
 fn is_loopback(registry: &str) -> bool {
+    if matches!(registry, "127.0.0.0/8" | "::1/128") {
+        return true;
+    }
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => registry.rsplit_once(':').map_or(registry, |(host, _)| host),
     };
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(crate::host::network::is_loopback)
 }
 
 fn sorted(value: Value) -> Value {
     let Value::Array(mut items) = value else { return value };
-    items.retain(|i| !matches!(i.as_str(), Some("127.0.0.0/8" | "::1/128")) && !i.as_str().is_some_and(is_loopback));
+    items.retain(|i| !i.as_str().is_some_and(is_loopback));
     items.sort_by_key(Value::to_string);
     items.dedup();
     Value::Array(items)

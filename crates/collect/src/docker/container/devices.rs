@@ -80,11 +80,18 @@ fn class_of_rule(rule: &str) -> &'static str {
     let kind = words.next().unwrap_or("a");
     let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).unwrap_or(("*", "*"));
     let usable = words.next().is_none_or(|permissions| permissions.contains(['r', 'w']));
-    match (kind, major, minor) {
-        ("a", ..) | (_, "*", _) if usable => "all",
+    match (kind, major) {
+        ("a", _) | (_, "*") if usable => "all",
         // Nodes may be made, as by default, and not opened.
-        ("a", ..) | (_, "*", _) => "other",
-        ("b", ..) if !usable => "other",
+        ("a", _) | (_, "*") => "other",
+        ("b", _) if !usable => "other",
+        _ => class_of_numbers(kind, major, minor),
+    }
+}
+
+/// What devices are by their kind and numbers.
+fn class_of_numbers(kind: &str, major: &str, minor: &str) -> &'static str {
+    match (kind, major, minor) {
         // SCSI commands go around the block device.
         ("b", ..) | (_, "21", _) => "disk",
         (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
@@ -106,8 +113,8 @@ fn class_on_host(path: &str, numbers: &[DeviceNumber]) -> &'static str {
     const MOST: [&str; 4] = ["all", "disk", "memory", "port"];
     let named = class_of_path(path);
     let by_number = numbers.iter().map(|device| {
-        let kind = if device.block { 'b' } else { 'c' };
-        class_of_rule(&format!("{kind} {}:{} rwm", device.major, device.minor))
+        let kind = if device.block { "b" } else { "c" };
+        class_of_numbers(kind, &device.major.to_string(), &device.minor.to_string())
     });
     let found: Vec<&'static str> = std::iter::once(named).chain(by_number).collect();
     MOST.into_iter().find(|class| found.contains(class)).unwrap_or(named)

@@ -101,11 +101,15 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
 /// What its processes show, with what a program gave up for itself: the next process inside is given it again. What
 /// the host itself has not got nobody is given.
 fn also_given(c: &Reading<'_>, shown: &[String], configured: Option<&Vec<String>>) -> Vec<String> {
-    let host = c.ctx.host.all_capabilities().ok();
-    let given = configured.into_iter().flatten().filter(|cap| host.as_ref().is_some_and(|all| all.contains(cap)));
-    let mut all: Vec<String> = shown.iter().chain(given).cloned().collect();
-    all.sort_unstable();
-    all.dedup();
+    let mut all = shown.to_vec();
+    let mut given_up = configured.into_iter().flatten().filter(|cap| !shown.contains(cap)).peekable();
+    // Most gave up none, and the host need not be asked.
+    if given_up.peek().is_some() {
+        let host = c.ctx.host.all_capabilities().unwrap_or_default();
+        all.extend(given_up.filter(|cap| host.contains(cap)).cloned());
+        all.sort_unstable();
+        all.dedup();
+    }
     all
 }
 

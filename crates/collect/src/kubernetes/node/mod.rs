@@ -39,6 +39,8 @@ use crate::host::root::Root;
 use crate::redact::Redactor;
 use find::Program;
 
+pub(super) use flags::{Flags, Style};
+
 pub use find::Which;
 
 pub use told::{ToldFile, ToldPod, from_argv, from_configz};
