@@ -24,7 +24,7 @@ fn container(host_config: &Value, cmd: &Value) -> Value {
 fn what_was_asked_for_is_seen_in_effect() {
     let Some(daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
     daemon.import_busybox("busybox:test");
-    let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).unwrap();
+    let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new()), None).unwrap();
     let sleep = json!(["sleep", "3600"]);
 
     let plain = daemon.run("plain", &container(&json!({}), &sleep));
@@ -57,7 +57,7 @@ fn what_was_asked_for_is_seen_in_effect() {
 fn other_processes_listeners_and_paused_ones_are_seen_and_dead_ones_are_unknown() {
     let Some(daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
     daemon.import_busybox("busybox:test");
-    let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).unwrap();
+    let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new()), None).unwrap();
     let script = json!(["sh", "-c", "nc -l -p 22 -e cat & nc -l -p 22; sleep 3600"]);
     let web = daemon.run("web", &container(&json!({}), &script));
 

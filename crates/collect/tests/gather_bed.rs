@@ -175,6 +175,33 @@ fn images_volumes_networks_and_execs_are_read() {
 }
 
 #[test]
+fn a_volume_made_of_layers_shows_each_of_them() {
+    for version in ENGINES {
+        let Some(daemon) = Daemon::require(version, Spec::default()) else { continue };
+        daemon.import_busybox("busybox:test");
+        let dir = |name: &str| {
+            let path = daemon.dir().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path.display().to_string()
+        };
+        let (upper, work) = (dir("upper"), dir("work"));
+        let layers = format!("lowerdir=/etc:/usr/share,upperdir={upper},workdir={work}");
+        let options = json!({ "type": "overlay", "o": layers, "device": "overlay" });
+        let volume = json!({ "Name": "layers", "DriverOpts": options });
+        assert_eq!(daemon.request("POST", "/volumes/create", Some(&volume)).0, 201);
+        let mount = json!({ "Mounts": [{ "Type": "volume", "Source": "layers", "Target": "/e" }] });
+        daemon.run("web", &body(&mount));
+        let found = all_of(&daemon, false);
+        assert_facts(one(&found, "docker.volume", "layers"), &[("binds", "/etc")]);
+        let mounts = one(&found, "docker.container", "web").value("mounts").to_string();
+        for (source, rw) in [(upper.as_str(), true), ("/etc", false), ("/usr/share", false)] {
+            let part = format!("{{type: volume, source: {source}, destination: /e, rw: {rw},");
+            assert!(mounts.contains(&part), "{version:?}: {part} in {mounts}");
+        }
+    }
+}
+
+#[test]
 fn an_engine_that_stops_leaves_reasons() {
     let Some(mut daemon) = Daemon::require(Version::V20, Spec::default()) else { return };
     let wanted = Wanted { host: Some(daemon.host()), context: None };

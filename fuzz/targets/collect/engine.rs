@@ -69,7 +69,7 @@ pub fn containers(data: &[u8]) {
     let Some(json) = json(data) else { return };
     let single = std::slice::from_ref(&json);
     let all = json.as_array().map_or(single, Vec::as_slice);
-    let volumes = HashMap::from([("data".into(), VolumeSource { binds: Some("/etc".into()) })]);
+    let volumes = HashMap::from([("data".into(), VolumeSource::Binds("/etc".into()))]);
     let bindings = HashMap::from([("bridge".into(), "127.0.0.1".into())]);
     let host = NoHost::new("another machine");
     let lost: Arc<str> = "lost".into();
@@ -82,7 +82,8 @@ pub fn containers(data: &[u8]) {
             host: &host,
             collected_at: NOW,
         };
-        let mut mapped: Vec<Mapped> = all.iter().map(|one| container(one, &ctx)).collect();
+        let mut mapped: Vec<Mapped> =
+            all.iter().map(|one| container(one, &ctx, container::observe(one, &host))).collect();
         mapped.extend(all.iter().map(|one| container::vanished(one, &REDACTOR, &lost)));
         container::resolve_joins(&mut mapped);
         let services = [Ok(HashMap::from([("web".into(), vec![(80, 80, "tcp".into())])])), Err(Arc::clone(&lost))];

@@ -1,6 +1,7 @@
 //! The host beneath the engine as a component, and what is read of it besides.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use seaworthy_core::component::Component;
 use seaworthy_core::fact::Source;
@@ -33,7 +34,7 @@ pub(super) struct Host {
     pub packages: Packages,
     pub os: OsRelease,
     pub kernel: Kernel,
-    pub mounts: Option<Vec<Mount>>,
+    pub mounts: Option<Arc<[Mount]>>,
     pub sudo: Reach,
     pub sshd: Sshd,
     pub client: Client,
@@ -45,16 +46,15 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Reads a host.
+    /// Reads a host; of its mounts those that this process sees were read already, where it is the running machine.
     ///
     /// # Errors
     /// When its root may not be entered.
-    pub fn read(path: &Path, docker_config: Option<&str>) -> Result<Self, Unread> {
+    pub fn read(path: &Path, docker_config: Option<&str>, mounts: Option<Arc<[Mount]>>) -> Result<Self, Unread> {
         let root = Root::open(path)?;
         let mut gaps = Vec::new();
         let proc =
             Proc::open(&root).map_err(|why| gaps.push(gap(&path.join("proc").display(), &why, "processes"))).ok();
-        let live = root.is_live();
         let (left, right) = std::thread::scope(|scope| {
             let left = scope.spawn(|| {
                 let accounts = Accounts::read(&root);
@@ -71,7 +71,6 @@ impl Host {
         let certificates = RegistryCerts::read(&root, &accounts);
         let mut os_gaps = Vec::new();
         let os = OsRelease::read(&root, &mut os_gaps);
-        let mounts = proc.as_ref().filter(|_| live).and_then(|p| mounts::read(p, std::process::id()).ok());
         let kernel = kernel::read(&root, proc.as_ref(), mounts.as_deref());
         let audit_kernel = if proc.as_ref().is_some_and(Proc::numbers_are_ours) {
             audit::netlink::read()

@@ -15,7 +15,7 @@ use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::effect::{self, Lsms};
 use crate::host::gap::Gap;
-use crate::host::mounts;
+use crate::host::mounts::{self, Mount};
 use crate::host::packages::Owner;
 use crate::host::process::Proc;
 use crate::host::root::{Root, Unread};
@@ -24,6 +24,8 @@ use crate::host::root::{Root, Unread};
 pub(super) struct Machine {
     /// The daemon's process, or why it is not known.
     pub daemon: Result<Daemon, Gap>,
+    /// What this process sees mounted, where this is the running machine.
+    mounts: Option<Arc<[Mount]>>,
     /// What containers need of it, or why there is no looking at them.
     view: Result<LocalHost, Arc<str>>,
     /// The rest, which takes longer.
@@ -48,7 +50,8 @@ impl Machine {
     }
 
     fn read_rest(&self, root: &Path, docker_config: Option<&str>) -> Result<Rest, Arc<str>> {
-        let host = Host::read(root, docker_config).map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
+        let host = Host::read(root, docker_config, self.mounts.clone());
+        let host = host.map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
         let package = match &self.daemon {
             Ok(daemon) => package_version(&host, daemon),
             Err(gap) => Err(gap.reason.clone()),
@@ -115,12 +118,21 @@ impl HostView for Reading {
         self.view()?.observe(running)
     }
 
+    /// The daemon's own process proves whose machine this is.
+    fn is_certain(&self) -> bool {
+        matches!(self.machine.get(), Some(Ok(machine)) if machine.daemon.is_ok())
+    }
+
     fn resolve(&self, path: &str) -> Option<String> {
         self.view().ok()?.resolve(path)
     }
 
     fn known_as(&self, path: &str) -> Option<String> {
         self.view().ok()?.known_as(path)
+    }
+
+    fn mounted_at(&self, disk: &str) -> Option<String> {
+        self.view().ok()?.mounted_at(disk)
     }
 
     fn devices(&self, path: &str) -> Vec<DeviceNumber> {
@@ -167,12 +179,26 @@ fn machine(root: &Path, endpoint: Option<find::Endpoint>) -> Result<Machine, Arc
     if opened.is_live() && !same && in_container() {
         return Err("Seaworthy runs inside a container: mount the host's / and give it by --root /host".into());
     }
-    let view = view(root, &opened, proc.as_ref(), daemon.as_ref().ok());
-    Ok(Machine { daemon, view, rest: OnceLock::new() })
+    let table = proc.as_ref().filter(|_| opened.is_live());
+    let table = table.and_then(|proc| mounts::own_table(proc).ok());
+    let own = table.as_deref().map(|table| Arc::from(mounts::parse_all(table)));
+    let theirs = match (&daemon, &proc) {
+        (Ok(d), _) if own.is_some() && d.own_mounts == Some(true) && d.own_root == Some(true) => own.clone(),
+        (Ok(d), Some(proc)) => mounts::read(proc, d.pid).ok().map(Arc::from),
+        _ => own.clone(),
+    };
+    let view = view(root, table.as_deref(), theirs.unwrap_or_default(), daemon.as_ref().ok());
+    Ok(Machine { daemon, mounts: own, view, rest: OnceLock::new() })
 }
 
-/// What containers need of the host: its processes, and files as the daemon sees them.
-fn view(root: &Path, opened: &Root, own: Option<&Proc>, daemon: Option<&Daemon>) -> Result<LocalHost, Arc<str>> {
+/// What containers need of the host: its processes, and files and mounts as the daemon sees them. `table` is what this
+/// process sees mounted, where that was read.
+fn view(
+    root: &Path,
+    table: Option<&[u8]>,
+    mounts: Arc<[Mount]>,
+    daemon: Option<&Daemon>,
+) -> Result<LocalHost, Arc<str>> {
     // Where the kernel's list is not mounted, what the modules show elsewhere proves as much.
     let lsms = Lsms::read(root);
     let files = daemon.filter(|d| d.own_mounts == Some(false)).and_then(|d| d.view().ok());
@@ -181,10 +207,7 @@ fn view(root: &Path, opened: &Root, own: Option<&Proc>, daemon: Option<&Daemon>)
         None => Root::open(root),
     };
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
-    let proc = effect::Proc::open(root, lsms.clone()).map_err(failed)?;
-    // The mounts of whoever's files these are.
-    let whose = daemon.map(|d| d.pid).or_else(|| opened.is_live().then(std::process::id));
-    let mounts = own.zip(whose).and_then(|(own, pid)| mounts::read(own, pid).ok()).unwrap_or_default();
+    let proc = effect::Proc::open(root, lsms.clone(), table).map_err(failed)?;
     let view = LocalHost::new(proc, files.map_err(failed)?, lsms).with_mounts(mounts);
     Ok(match daemon {
         Some(daemon) => view.with_daemon(daemon.pid),

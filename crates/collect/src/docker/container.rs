@@ -19,7 +19,7 @@ use seaworthy_core::schema::docker::CONTAINER;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
-use super::context::{Context, Running};
+use super::context::{Context, HostView, Running};
 use super::json::{Node, Read, podman_hides};
 use super::observed::Observed;
 use super::secrets::{Secrets, environment};
@@ -60,23 +60,10 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(inspect: &'a Json, ctx: &'a Context<'a>) -> Self {
+    fn new(inspect: &'a Json, ctx: &'a Context<'a>, observed: Read<Observed>) -> Self {
         let doc = Node::of(inspect);
         let host = doc.get("HostConfig");
         let running = identity::running(doc.get("State"));
-        let observed = match (&running, doc.get("State").get("Pid").int()) {
-            (Ok(true), Ok(pid)) => match u32::try_from(pid) {
-                Ok(pid) if pid > 0 => ctx.host.observe(Running {
-                    id: doc.get("Id").text().unwrap_or(""),
-                    pid,
-                    started_at: timestamp(doc.get("State").get("StartedAt")),
-                }),
-                _ => Err("the engine gave no process for it".into()),
-            },
-            (Ok(true), Err(reason)) => Err(reason),
-            (Ok(false), _) => Err("it does not run".into()),
-            (Err(reason), _) => Err(Arc::clone(reason)),
-        };
         Self { doc, config: doc.get("Config"), host, ctx, running, privileged: host.get("Privileged").bool(), observed }
     }
 
@@ -126,10 +113,30 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A container from `GET /containers/ID/json`. Namespaces that it shares with other containers, ports of its swarm
+/// Looks at the process of a container that its inspect says to run.
+///
+/// # Errors
+/// Why nothing of it can be seen: that it does not run among others.
+pub fn observe(inspect: &Json, host: &dyn HostView) -> Read<Observed> {
+    let doc = Node::of(inspect);
+    let state = doc.get("State");
+    if !identity::running(state)? {
+        return Err("it does not run".into());
+    }
+    match u32::try_from(state.get("Pid").int()?) {
+        Ok(pid) if pid > 0 => host.observe(Running {
+            id: doc.get("Id").text().unwrap_or(""),
+            pid,
+            started_at: timestamp(state.get("StartedAt")),
+        }),
+        _ => Err("the engine gave no process for it".into()),
+    }
+}
+
+/// A container from `GET /containers/ID/json` and from what was seen of its process. Namespaces that it shares with other containers, ports of its swarm
 /// service and its execs are added when those are known.
-pub fn container(inspect: &Json, ctx: &Context<'_>) -> Mapped {
-    let c = Reading::new(inspect, ctx);
+pub fn container(inspect: &Json, ctx: &Context<'_>, observed: Read<Observed>) -> Mapped {
+    let c = Reading::new(inspect, ctx, observed);
     let id = c.doc.get("Id").text().unwrap_or("");
     let name = c.doc.get("Name").text().map_or(id, |name| name.trim_start_matches('/'));
     let mut sheet = Sheet::new(&CONTAINER, id, super::json::cut(name), format!("inspect {}", super::json::cut(name)));

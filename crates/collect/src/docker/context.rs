@@ -54,12 +54,24 @@ pub trait HostView: Sync {
     /// Why nothing of it can be seen.
     fn observe(&self, running: Running<'_>) -> Read<Observed>;
 
+    /// Whether processes may be looked at already, before the engine has told of itself: it is certain that they are
+    /// the engine's, and looking waits for nothing.
+    fn is_certain(&self) -> bool {
+        false
+    }
+
     /// A path of the host with its links resolved; of several names of the same directory the one that everybody
     /// knows. None where that could not be seen.
     fn resolve(&self, path: &str) -> Option<String>;
 
     /// The name that everybody knows of what is mounted at a path, where it has one.
     fn known_as(&self, path: &str) -> Option<String>;
+
+    /// Where the host has a disk mounted, of several places the one that everybody knows; none where it has not, or where
+    /// that could not be seen.
+    fn mounted_at(&self, _disk: &str) -> Option<String> {
+        None
+    }
 
     /// The devices that a path of the host leads to: itself, or those in a directory; empty where none can be seen.
     fn devices(&self, path: &str) -> Vec<DeviceNumber>;
@@ -207,9 +219,30 @@ impl Default for EngineFacts {
     }
 }
 
-/// Where a volume's files are.
+/// What of the host a volume's options show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VolumeSource {
-    /// The directory of the host that its driver's options bind; none for an ordinary volume.
-    pub binds: Option<Box<str>>,
+pub enum VolumeSource {
+    /// Nothing but a directory of the engine's own.
+    Own,
+    /// A directory that they bind.
+    Binds(Box<str>),
+    /// Directories that lie over each other, the uppermost first; whether writing reaches each.
+    Layers(Vec<(Box<str>, bool)>),
+    /// A disk.
+    Disk(Box<str>),
+}
+
+impl VolumeSource {
+    /// The directory of the host that is seen first of all; none for a disk or an ordinary volume.
+    pub fn directory(&self) -> Option<&str> {
+        match self {
+            Self::Own | Self::Disk(_) => None,
+            Self::Binds(path) => Some(path),
+            // What is written to lies on top, and begins empty mostly; what was there before is below.
+            Self::Layers(layers) => {
+                let below = layers.iter().find(|(_, rw)| !rw).or(layers.first());
+                below.map(|(path, _)| &**path)
+            }
+        }
+    }
 }

@@ -33,7 +33,7 @@ pub struct LocalHost {
     /// The daemon's namespaces: what `--network host` and its kin give is those.
     daemon: Option<Namespaces>,
     /// What is mounted where the engine sees its files.
-    mounts: Vec<mounts::Mount>,
+    mounts: Arc<[mounts::Mount]>,
     /// Where directories that everybody knows really lie, where that is elsewhere.
     moved: Vec<(PathBuf, &'static str)>,
 }
@@ -60,12 +60,12 @@ impl LocalHost {
         let moved =
             |name: &'static str| Some((root.canonical(name).ok().filter(|real| real != Path::new(name))?, name));
         let moved = LINKED.into_iter().filter_map(moved).collect();
-        Self { proc, root, lsms, all, daemon: None, mounts: Vec::new(), moved }
+        Self { proc, root, lsms, all, daemon: None, mounts: Arc::default(), moved }
     }
 
     /// With what is mounted where the engine sees its files.
     #[must_use]
-    pub fn with_mounts(mut self, mounts: Vec<mounts::Mount>) -> Self {
+    pub fn with_mounts(mut self, mounts: Arc<[mounts::Mount]>) -> Self {
         self.mounts = mounts;
         self
     }
@@ -113,6 +113,19 @@ impl HostView for LocalHost {
 
     fn known_as(&self, path: &str) -> Option<String> {
         self.known(&self.root.canonical(path).ok()?)
+    }
+
+    fn mounted_at(&self, disk: &str) -> Option<String> {
+        let real = self.root.canonical(disk).ok()?;
+        let stat =
+            self.root.stat(&real).ok().filter(|s| FileType::from_raw_mode(s.st_mode) == FileType::BlockDevice)?;
+        let number = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        // A file system of several disks has a number of its own, and names one of them.
+        let is_of = |m: &&mounts::Mount| m.device == number || Path::new(&m.source) == real || m.source == disk;
+        let mut places = self.mounts.iter().filter(is_of).filter(|m| m.root == Path::new("/"));
+        let known = |m: &&mounts::Mount| m.point.to_str().is_some_and(|point| point == "/" || is_known_place(point));
+        let place = places.clone().find(known).or_else(|| places.next())?;
+        place.point.to_str().map(str::to_owned)
     }
 
     fn devices(&self, path: &str) -> Vec<DeviceNumber> {
@@ -381,7 +394,7 @@ mod tests {
         let upper = layer("upper", None);
         let middle = layer("middle", Some("root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:\ntoor:x:0:0::/:\n"));
         let lower = layer("lower", Some("app:x:7:7::/:\n"));
-        let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new())).expect("proc");
+        let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new()), None).expect("proc");
         let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()));
         let layers = [upper.as_str(), middle.as_str(), lower.as_str()];
         assert_eq!(host.user_number(&layers, "app"), Ok(1000));
@@ -401,8 +414,33 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_is_where_the_host_has_it_mounted() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().expect("a directory");
+        let disk = dir.path().join("disk");
+        let number = rustix::fs::makedev(7, 250);
+        let made = rustix::fs::mknodat(rustix::fs::CWD, &disk, FileType::BlockDevice, 0o600.into(), number);
+        made.expect("a device");
+        let table = b"1 1 7:250 /part /etc rw - ext4 /dev/x rw\n2 1 7:250 / /srv rw - ext4 /dev/x rw\n\
+                      3 1 7:250 / /etc/kept rw - ext4 /dev/x rw\n4 1 0:40 / /pool rw - btrfs /dev/y rw\n";
+        let proc = Proc::open(Path::new("/"), Lsms::Known(Vec::new()), None).expect("proc");
+        let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), Lsms::Known(Vec::new()));
+        let host = host.with_mounts(mounts::parse_all(table).into());
+        assert_eq!(host.mounted_at(disk.to_str().expect("a path")).as_deref(), Some("/etc/kept"));
+        assert_eq!(host.mounted_at("/dev/null"), None);
+        assert_eq!(host.mounted_at("/dev/y"), None);
+        // Another disk, that nothing is mounted from.
+        let other = dir.path().join("other");
+        let number = rustix::fs::makedev(7, 251);
+        rustix::fs::mknodat(rustix::fs::CWD, &other, FileType::BlockDevice, 0o600.into(), number).expect("a device");
+        assert_eq!(host.mounted_at(other.to_str().expect("a path")), None);
+    }
+
+    #[test]
     fn this_process_is_no_container() {
-        let proc = Proc::open(Path::new("/"), Lsms::Known(vec!["apparmor".into()])).expect("proc");
+        let proc = Proc::open(Path::new("/"), Lsms::Known(vec!["apparmor".into()]), None).expect("proc");
         let lsms = Lsms::Known(vec!["apparmor".into()]);
         let host = LocalHost::new(proc, Root::open(Path::new("/")).expect("root"), lsms);
         let running = Running { id: "0123456789abcdef0123", pid: std::process::id(), started_at: Some(0) };

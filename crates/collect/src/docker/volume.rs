@@ -1,5 +1,7 @@
 //! Volumes.
 
+use std::sync::Arc;
+
 use seaworthy_core::component::Component;
 use seaworthy_core::schema::docker::VOLUME;
 use seaworthy_core::value::Value;
@@ -20,26 +22,54 @@ pub fn volume(listed: &Json, redactor: &Redactor) -> (Component, Option<(Box<str
     let mut sheet = Sheet::new(&VOLUME, name, cut(name), "GET /volumes".into());
     let driver = doc.get("Driver").text();
     let options = doc.get("Options").map_or_empty();
-    let bound = options.clone().and_then(|options| Ok(bound(driver.clone()?, options)));
+    let shows = options.clone().and_then(|options| Ok(shows(driver.clone()?, options)));
     sheet.read("driver", "Driver", driver.map(cut));
     sheet.read("mountpoint", "Mountpoint", doc.get("Mountpoint").text_or_empty().map(cut));
-    sheet.read("binds", "Options", bound.clone());
+    sheet.read("binds", "Options", shows.as_ref().map(|s| s.directory().map(str::to_owned)).map_err(Arc::clone));
     sheet.read("options", "Options", options.clone().map(|options| shown(options, redactor)));
     sheet.read("option_secrets", "Options", options.map(|options| secrets(options, redactor)));
-    let source = match bound {
-        Ok(binds) if !name.is_empty() => Some((name.into(), VolumeSource { binds: binds.map(Into::into) })),
-        _ => None,
-    };
+    let source = shows.ok().filter(|_| !name.is_empty()).map(|shows| (name.into(), shows));
     (sheet.component, source)
 }
 
-/// The directory that the local driver's options bind: `o` has `bind` or `rbind` in it, as `mount -o` reads it. The
-/// type says nothing: the kernel ignores it for a bind.
-fn bound(driver: &str, options: &Map<String, Json>) -> Option<String> {
+/// What the local driver's options show, as `mount -o` reads them: with `bind` or `rbind` among them a directory, whatever
+/// the type says, which the kernel then ignores; of the type overlay its layers; else the device, where it is a file.
+fn shows(driver: &str, options: &Map<String, Json>) -> VolumeSource {
+    if driver != "local" {
+        return VolumeSource::Own;
+    }
     let option = |name: &str| options.get(name).and_then(Json::as_str).unwrap_or("");
-    let binds = option("o").split(',').any(|word| matches!(word.trim(), "bind" | "rbind"));
-    let device = option("device");
-    (driver == "local" && binds && device.starts_with('/')).then(|| normalise(cut(device)).into_owned())
+    let (words, device) = (option("o"), option("device"));
+    let path = |path: &str| Box::<str>::from(normalise(cut(path)).into_owned());
+    if words.split(',').any(|word| matches!(word.trim(), "bind" | "rbind")) {
+        return if device.starts_with('/') { VolumeSource::Binds(path(device)) } else { VolumeSource::Own };
+    }
+    if option("type") == "overlay" {
+        let named = |name: &str| words.split(',').filter_map(move |word| word.trim().strip_prefix(name)).next_back();
+        let upper = named("upperdir=").map(|upper| (path(upper), true));
+        let lower = named("lowerdir=").into_iter().flat_map(lower_layers);
+        let layers = upper.into_iter().chain(lower.map(|lower| (path(&lower), false)));
+        return VolumeSource::Layers(layers.filter(|(path, _)| path.starts_with('/')).take(MOST_LAYERS).collect());
+    }
+    if device.starts_with('/') { VolumeSource::Disk(path(device)) } else { VolumeSource::Own }
+}
+
+/// The most layers of one volume that are told; the kernel takes 500.
+const MOST_LAYERS: usize = 512;
+
+/// The layers of a `lowerdir`: between colons, of which those that a backslash stands before are part of a name.
+fn lower_layers(list: &str) -> Vec<String> {
+    let mut layers = vec![String::new()];
+    let mut letters = list.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, layers.last_mut()) {
+            (':', _) => layers.push(String::new()),
+            ('\\', Some(layer)) => layer.extend(letters.next()),
+            (letter, Some(layer)) => layer.push(letter),
+            (_, None) => {}
+        }
+    }
+    layers
 }
 
 fn shown(options: &Map<String, Json>, redactor: &Redactor) -> Value {
@@ -88,7 +118,7 @@ mod tests {
             let read: Vec<_> = listed(&answer).expect("volumes").iter().map(|v| volume(v, &Redactor::new())).collect();
             let (component, source) = read.iter().find(|(c, _)| &*c.name == "bindvol").expect("the volume");
             assert_eq!(component.value("binds").as_str(), Some("/etc"));
-            assert_eq!(source.as_ref().expect("a source").1.binds.as_deref(), Some("/etc"));
+            assert_eq!(source.as_ref().expect("a source").1, VolumeSource::Binds("/etc".into()));
             let (plain, _) = read.iter().find(|(c, _)| &*c.name == "plain").expect("the volume");
             assert_eq!(plain.value("binds"), &Value::Null);
             assert_eq!(plain.value("mountpoint").as_str(), Some("/var/lib/docker/volumes/plain/_data"));
@@ -103,7 +133,20 @@ mod tests {
         assert_eq!(binds(json!({"type": "none", "o": "rw,rbind", "device": "/var/run/../run/x"})), "/run/x");
         assert_eq!(binds(json!({"type": "ext4", "device": "/dev/sda1"})), "none");
         assert_eq!(binds(json!({"type": "nfs", "o": "addr=192.0.2.1", "device": ":/x"})), "none");
+        let overlay = "lowerdir=/srv/a\\:b:/etc/../etc:rel,upperdir=/srv/up,workdir=/srv/work";
+        assert_eq!(binds(json!({"type": "overlay", "o": overlay, "device": "overlay"})), "/srv/a:b");
         assert!(binds(json!([])).contains("unknown"));
+        let shows = |options: Json| {
+            volume(&json!({"Name": "v", "Driver": "local", "Options": options}), &Redactor::new())
+                .1
+                .expect("a source")
+                .1
+        };
+        let layers = [("/srv/up", true), ("/srv/a:b", false), ("/etc", false)].map(|(path, rw)| (path.into(), rw));
+        let of_overlay = shows(json!({"type": "overlay", "o": overlay, "device": "overlay"}));
+        assert_eq!(of_overlay, VolumeSource::Layers(layers.into()));
+        assert_eq!(shows(json!({"type": "ext4", "device": "/dev/sda1"})), VolumeSource::Disk("/dev/sda1".into()));
+        assert_eq!(shows(json!({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"})), VolumeSource::Own);
         let cifs = of(json!({"type": "cifs", "o": "username=u,password=hunter2secret", "device": "//h/s"}));
         let secrets = cifs.value("option_secrets").to_string();
         assert!(secrets.contains("o: password"), "{secrets}");

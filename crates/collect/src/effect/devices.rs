@@ -7,7 +7,8 @@ pub enum DeviceClass {
     Harmless,
     /// A disk or a part of one: the host's files, around all permissions.
     Disk,
-    /// Physical memory, ports, kernel messages: `/dev/mem`, `/dev/kmem`, `/dev/port`, `/dev/kmsg`.
+    /// Physical memory, ports, kernel messages, and what reaches them: `/dev/mem`, `/dev/kmem`, `/dev/port`, `/dev/kmsg`,
+    /// `/dev/cpu/N/msr`, `/dev/uio*`, `/dev/vfio/noiommu-*`.
     Memory,
     /// `/dev` as a whole, or another directory of devices that holds more than one class.
     All,
@@ -82,14 +83,19 @@ pub fn device_class(path: &str) -> DeviceClass {
         "stdout", "stderr",
     ]) {
         DeviceClass::Harmless
-    } else if is(&["mem", "kmem", "port", "kmsg", "kcore", "crash", "oldmem"]) {
+    } else if is(&["mem", "kmem", "port", "kmsg", "kcore", "crash", "oldmem"])
+        // Registers of a processor, memory of a PCI device and what it reaches without an IOMMU: the kernel's by a detour.
+        || (first == "cpu" && name.ends_with("/msr"))
+        || starts(&["uio", "dax"])
+        || name.starts_with("vfio/noiommu-")
+    {
         DeviceClass::Memory
     } else if is(&["block", "char"]) && name == first {
         DeviceClass::All
     } else if ["sd", "vd", "xvd", "hd"].iter().any(|p| lettered(p))
         || starts(&[
             "nvme", "dm-", "loop", "md", "mmcblk", "sr", "nbd", "rbd", "zd", "bcache", "drbd", "sg", "zram", "pmem",
-            "dasd",
+            "dasd", "mtd",
         ])
         || is(&["mapper", "disk", "block", "zvol", "bsg", "root", "cdrom", "btrfs-control", "zfs"])
     {
@@ -228,6 +234,12 @@ mod tests {
             ("/dev//loop0", DeviceClass::Disk),
             ("/dev/disk/by-id/x", DeviceClass::Disk),
             ("/dev/mem", DeviceClass::Memory),
+            ("/dev/cpu/0/msr", DeviceClass::Memory),
+            ("/dev/cpu/0/cpuid", DeviceClass::Other),
+            ("/dev/uio0", DeviceClass::Memory),
+            ("/dev/vfio/noiommu-0", DeviceClass::Memory),
+            ("/dev/vfio/12", DeviceClass::Kvm),
+            ("/dev/mtd0", DeviceClass::Disk),
             ("/dev/../dev/./port", DeviceClass::Memory),
             ("/dev", DeviceClass::All),
             ("/dev/", DeviceClass::All),

@@ -124,15 +124,16 @@ impl Observation {
 }
 
 impl Proc {
-    /// Opens `proc` below a host's root (`/` for the machine itself), and reads what all containers are compared with.
+    /// Opens `proc` below a host's root (`/` for the machine itself), and reads what all containers are compared with;
+    /// what this process sees mounted (`self/mountinfo`) only where it was not read already.
     ///
     /// # Errors
     /// When there is no `proc`, or it may not be opened.
-    pub fn open(root: &Path, lsms: Lsms) -> Result<Self, Unread> {
+    pub fn open(root: &Path, lsms: Lsms, mounted: Option<&[u8]>) -> Result<Self, Unread> {
         let path = root.join("proc");
         let dir = open_dir(&path)?;
         let mut buffer = Buffer::default();
-        let table = buffer.read(&dir, "self/mountinfo", read::MOST);
+        let table = mounted.map_or_else(|| buffer.read(&dir, "self/mountinfo", read::MOST), Ok);
         let hierarchies = table.and_then(|table| Hierarchies::parse(&lossy(table), root));
         let host = host_namespaces(&dir, &path)?;
         let boot = buffer

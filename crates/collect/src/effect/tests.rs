@@ -1,7 +1,7 @@
 use super::*;
 
 fn proc_of(root: &Path) -> Proc {
-    Proc::open(root, Lsms::Known(Vec::new())).unwrap()
+    Proc::open(root, Lsms::Known(Vec::new()), None).unwrap()
 }
 
 /// The test's own process, live.
@@ -132,7 +132,7 @@ fn a_recorded_container_is_seen_whole() {
 fn a_label_is_unknown_unless_the_kernel_has_no_module() {
     let dir = recorded();
     let label = |lsms| {
-        let proc = Proc::open(dir.path(), lsms).unwrap();
+        let proc = Proc::open(dir.path(), lsms, None).unwrap();
         proc.observe(Target { pid: 2211, id: ID, started_at: None }).unwrap().label.value
     };
     assert!(label(Lsms::Unknown("not mounted".into())).is_err());

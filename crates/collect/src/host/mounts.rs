@@ -40,8 +40,20 @@ pub struct Mount {
 /// # Errors
 /// [`Unread`] with the reason.
 pub fn read(proc: &Proc, pid: u32) -> Result<Vec<Mount>, Unread> {
-    let bytes = proc.read(pid, "mountinfo", TABLE)?;
-    Ok(bytes.split(|b| *b == b'\n').filter_map(parse).collect())
+    Ok(parse_all(&proc.read(pid, "mountinfo", TABLE)?))
+}
+
+/// The table of this process itself, for those who need it more than once.
+///
+/// # Errors
+/// [`Unread`] with the reason.
+pub fn own_table(proc: &Proc) -> Result<Vec<u8>, Unread> {
+    proc.read_entry("self/mountinfo", TABLE)
+}
+
+/// The mounts of a table.
+pub fn parse_all(table: &[u8]) -> Vec<Mount> {
+    table.split(|b| *b == b'\n').filter_map(parse).collect()
 }
 
 /// Parses one line of the table; none where it is not of the form that the kernel writes.

@@ -1,7 +1,6 @@
 //! Which packages are installed, which one owns a file, and what system it is.
 //!
-//! dpkg, apk and pacman are read from their own files. An rpm database is only recognised: what it
-//! holds is unknown.
+//! dpkg, apk, pacman and rpm are read from their own files.
 
 use super::gap::{Gap, Place};
 use super::root::{Root, Unread};
@@ -10,21 +9,12 @@ mod apk;
 mod dpkg;
 mod os;
 mod pacman;
+mod rpm;
 
 pub use os::OsRelease;
 
 /// The most bytes of one database file: 64 MiB.
 const DATABASE_LIMIT: usize = 64 << 20;
-
-/// Where the databases of rpm lie, by its three formats.
-const RPM: [&str; 6] = [
-    "/var/lib/rpm/rpmdb.sqlite",
-    "/var/lib/rpm/Packages.db",
-    "/var/lib/rpm/Packages",
-    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/Packages.db",
-    "/usr/lib/sysimage/rpm/Packages",
-];
 
 /// Packages whose version matters here, by their names in all distributions.
 const WANTED: [&str; 38] = [
@@ -81,6 +71,8 @@ pub enum Manager {
     Apk,
     /// Arch.
     Pacman,
+    /// Fedora, Red Hat and their kin, SUSE.
+    Rpm,
 }
 
 /// An installed package.
@@ -150,6 +142,8 @@ impl Packages {
                     packages.installed.extend(found);
                 }
                 Ok(None) => {}
+                // The tool of rpm, on a system of another, leaves a database behind that nobody fills.
+                Err(_) if manager == Manager::Rpm && !packages.managers.is_empty() => {}
                 Err((source, unread)) => {
                     packages.managers.push(manager);
                     packages.unknown.get_or_insert_with(|| format!("{source}: {unread}"));
@@ -158,11 +152,7 @@ impl Packages {
             }
         }
         if packages.managers.is_empty() {
-            let rpm = RPM.iter().find(|path| !matches!(root.stat(path), Err(Unread::Absent)));
-            let (source, reason) = match rpm {
-                Some(path) => (*path, "rpm database, not readable by this version"),
-                None => ("/var/lib/dpkg/status", "no package database that this version reads"),
-            };
+            let (source, reason) = ("/var/lib/dpkg/status", "no package database that this version reads");
             packages.unknown = Some(format!("{source}: {reason}"));
             packages.gaps.push(Gap::new(source, reason, AFFECTS));
         }
@@ -215,6 +205,7 @@ impl Packages {
                 Manager::Dpkg => dpkg::owners(root, &asked, &self.installed),
                 Manager::Apk => apk::owners(root, &asked),
                 Manager::Pacman => pacman::owners(root, &asked),
+                Manager::Rpm => rpm::owners(root, &asked),
             };
             for (owner, found) in owners.iter_mut().zip(found) {
                 if matches!(owner, Owner::Nobody) || matches!(found, Owner::Package { .. }) {
@@ -230,8 +221,12 @@ type Wanted<'a> = &'a dyn Fn(&str) -> bool;
 type Found = Result<Option<Vec<Package>>, (String, Unread)>;
 type Reader = for<'a> fn(&Root, Wanted<'a>) -> Found;
 
-const READERS: [(Manager, Reader); 3] =
-    [(Manager::Dpkg, dpkg::read), (Manager::Apk, apk::read), (Manager::Pacman, pacman::read)];
+const READERS: [(Manager, Reader); 4] = [
+    (Manager::Dpkg, dpkg::read),
+    (Manager::Apk, apk::read),
+    (Manager::Pacman, pacman::read),
+    (Manager::Rpm, rpm::read),
+];
 
 /// The ways in which a database may write a path: as asked, as resolved, and either with and
 /// without `/usr` where `/bin` and its kin are links into it.

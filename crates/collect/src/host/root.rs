@@ -132,6 +132,18 @@ impl Root {
         Ok(bytes)
     }
 
+    /// Opens a regular file inside the root for reading parts of it.
+    ///
+    /// # Errors
+    /// [`Unread`] with the reason.
+    pub fn open_file(&self, path: impl AsRef<Path>) -> Result<std::fs::File, Unread> {
+        let fd = self.openat(path.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+        match FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) {
+            FileType::RegularFile => Ok(fd.into()),
+            other => Err(Unread::WrongType(kind_name(other))),
+        }
+    }
+
     /// Like [`Root::read`] with [`DEFAULT_LIMIT`], bytes that are not UTF-8 replaced.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 
 pub use class::{Class, LengthBucket};
 use scan::{Span, Spans};
-use token::{Tokens, floor};
+use token::floor;
 
 /// The most bytes of one text that are searched: 64 KiB. What lies beyond is never kept.
 pub const MOST_SCANNED: usize = 64 << 10;
@@ -56,22 +56,14 @@ pub struct SecretHit {
     pub length: LengthBucket,
 }
 
-/// Recognises secrets; compile it once and share it.
-#[derive(Debug, Clone)]
-pub struct Redactor {
-    tokens: Tokens,
-}
-
-impl Default for Redactor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// Recognises secrets. What it needs is compiled when it is first needed, once for all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Redactor;
 
 impl Redactor {
-    /// Compiles the redactor.
+    /// A redactor.
     pub fn new() -> Self {
-        Self { tokens: Tokens::new() }
+        Self
     }
 
     /// Name, class and length of one `NAME=value` entry; the value is not kept.
@@ -123,7 +115,7 @@ impl Redactor {
             return Cow::Borrowed(text);
         }
         let mut spans = Spans::default();
-        self.tokens.find(text, &mut spans);
+        token::find(text, &mut spans);
         let certain: Vec<Span> = spans.merged().into_iter().filter(|span| span.certain).collect();
         if certain.is_empty() { Cow::Borrowed(text) } else { replace(text, cut(text, MOST_SCANNED), certain) }
     }
@@ -204,7 +196,7 @@ impl Redactor {
         if text.is_empty() {
             return spans;
         }
-        self.tokens.find(text, &mut spans);
+        token::find(text, &mut spans);
         pairs::find(text, &mut spans);
         url::find(text, &mut spans);
         find_random(text, &mut spans);

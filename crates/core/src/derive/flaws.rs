@@ -18,12 +18,19 @@ use crate::waiver::end_of_day;
 struct Installed<'a> {
     version: &'a str,
     package: Option<(&'a str, &'a str)>,
+    /// The host was read, and its packages could not be: it may have come in one.
+    is_unread: bool,
     os: &'a str,
 }
 
 pub(super) fn derive(target: &mut Target, table: &FlawTable, collected_at: i64) {
     for (component, version_fact, result, packages) in [
-        ("engine", "version", "engine_flaws", &["docker-ce", "docker.io", "moby-engine", "docker-engine"][..]),
+        (
+            "engine",
+            "version",
+            "engine_flaws",
+            &["docker-ce", "docker.io", "moby-engine", "docker-engine", "docker"][..],
+        ),
         ("containerd", "containerd_version", "containerd_flaws", &["containerd.io", "containerd"][..]),
         ("runc", "runc_version", "runc_flaws", &["containerd.io", "runc"][..]),
     ] {
@@ -54,7 +61,12 @@ fn flaws(
         Value::Str(version) => version,
         other => return Value::unknown(other.reason().map_or("its version is not known", |r| r)),
     };
-    let packages = only(target, &docker::HOST, "packages").as_list().unwrap_or_default();
+    let packages = only(target, &docker::HOST, "packages");
+    let host = target.components.iter().find(|c| std::ptr::eq(c.kind, &docker::HOST));
+    // Of a host elsewhere the engine tells this much, and nobody expects its packages.
+    let is_read = host.is_some_and(|host| host.fact("os").source.place.starts_with('/'));
+    let is_unread = is_read && packages.is_unknown();
+    let packages = packages.as_list().unwrap_or_default();
     let text = |p: &'_ Value, field: &str| p.field(field).and_then(Value::as_str).map(str::to_owned);
     let installed: Vec<(String, String)> =
         packages.iter().filter_map(|p| Some((text(p, "name")?, text(p, "version")?))).collect();
@@ -68,7 +80,7 @@ fn flaws(
     let package = installed.iter().find(|(n, v)| names.contains(&n.as_str()) && runs(n, v));
     let build = (component == "kernel").then(|| debian_kernel(&installed, version, os)).flatten();
     let version = build.as_deref().unwrap_or(version);
-    let installed = Installed { version, package: package.map(|(n, v)| (n.as_str(), v.as_str())), os };
+    let installed = Installed { version, package: package.map(|(n, v)| (n.as_str(), v.as_str())), is_unread, os };
     let mut found = Vec::new();
     let mut undecided = None;
     for flaw in table.flaws.iter().filter(|f| f.component == component) {
@@ -80,6 +92,11 @@ fn flaws(
     }
     if !found.is_empty() {
         return Value::strings(found);
+    }
+    if let Some(id) = undecided.filter(|_| is_unread) {
+        return Value::unknown(format!(
+            "{version} is older than what repairs {id}, and whether a distribution repaired it is not known: the packages could not be read"
+        ));
     }
     if let Some(id) = undecided {
         return Value::unknown(format!(
@@ -140,7 +157,8 @@ fn has(flaw: &Flaw, installed: &Installed<'_>) -> Option<bool> {
         "+dfsg", "~ds", "+ds", "ubuntu", "+deb", "-amd64", "-arm64", "-generic", ".el", ".fc", ".amzn", "-azure",
         "-aws", "-gcp",
     ];
-    let distribution = marks.iter().any(|m| installed.version.contains(m))
+    let distribution = installed.is_unread
+        || marks.iter().any(|m| installed.version.contains(m))
         || installed.package.is_some_and(|(name, _)| !matches!(name, "docker-ce" | "containerd.io"));
     if distribution { None } else { Some(true) }
 }
@@ -176,7 +194,7 @@ mod tests {
     }
 
     fn says(version: &str, package: Option<(&str, &str)>) -> Option<bool> {
-        has(&flaw(), &Installed { version, package, os: "debian 12" })
+        has(&flaw(), &Installed { version, package, is_unread: false, os: "debian 12" })
     }
 
     #[test]
@@ -190,6 +208,10 @@ mod tests {
         assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1+deb12u1+b2"))), Some(false));
         assert_eq!(says("20.10.24+dfsg1", Some(("docker.io", "20.10.24+dfsg1-1"))), Some(true));
         assert_eq!(says("dev", None), None);
+        assert_eq!(says("25.0.5", Some(("docker-ce", "3:25.0.5-1.el9"))), Some(true));
+        assert_eq!(says("25.0.5", Some(("docker", "25.0.5-1.amzn2023.0.1"))), None);
+        let unread = |version| has(&flaw(), &Installed { version, package: None, is_unread: true, os: "rocky 8" });
+        assert_eq!((unread("25.0.5"), unread("25.0.6")), (None, Some(false)));
     }
 
     #[test]
@@ -217,6 +239,25 @@ mod tests {
         let table = FlawTable { dated: "2026-01-01".into(), flaws: vec![of_runc] };
         derive(&mut target, &table, end_of_day("2026-01-01").unwrap());
         assert_eq!(target.components[1].value("runc_flaws"), &Value::List(vec![]));
+    }
+
+    #[test]
+    fn an_old_number_proves_nothing_where_the_packages_could_not_be_read() {
+        let says = |os_place: &str| {
+            let mut target = Target::new("t", "docker", "unix:///x");
+            let mut host = crate::component::Component::new(&docker::HOST, "h", "h");
+            host.set("os", "rocky 8", Source::place(os_place));
+            host.set_unknown("packages", "a database that is not read", Source::place("test"));
+            let mut daemon = crate::component::Component::new(&docker::DAEMON, "d", "d");
+            daemon.set("version", "25.0.5", Source::place("test"));
+            target.components.extend([host, daemon]);
+            let table = FlawTable { dated: "2026-01-01".into(), flaws: vec![flaw()] };
+            derive(&mut target, &table, end_of_day("2026-01-01").unwrap());
+            target.components[1].value("engine_flaws").to_string()
+        };
+        assert!(says("/etc/os-release").contains("the packages could not be read"));
+        // Of an engine elsewhere nobody could know more than the number.
+        assert_eq!(says("GET /info: OperatingSystem"), "[CVE-0000-0000]");
     }
 
     #[test]

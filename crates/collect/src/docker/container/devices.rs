@@ -96,7 +96,8 @@ fn class_of_numbers(kind: &str, major: &str, minor: &str) -> &'static str {
         ("b", ..) | (_, "21", _) => "disk",
         (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
         (_, "1", "4") => "port",
-        (_, "1", _) => "memory",
+        // Registers of the processor, which lead to the kernel's memory.
+        (_, "1" | "202", _) => "memory",
         (_, "10", "232") => "kvm",
         (_, "10", "229") => "fuse",
         (_, "10", "200") => "tun",
@@ -148,6 +149,7 @@ mod tests {
             ("c 10:232 rwm", "kvm"),
             ("c 42:1 rwm", "other"),
             ("c 21:* rwm", "disk"),
+            ("c 202:0 rw", "memory"),
         ] {
             assert_eq!(class_of_rule(rule), class, "{rule}");
         }

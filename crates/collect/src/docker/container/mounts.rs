@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use seaworthy_core::value::Value;
 
+use super::super::context::VolumeSource;
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
 use super::super::sheet::Sheet;
 use super::Reading;
@@ -20,7 +21,7 @@ struct Mount<'a> {
 }
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
-    let mounts = read(c).map(|mounts| Value::List(mounts.iter().map(|mount| object(c, mount)).collect()));
+    let mounts = read(c).map(|mounts| Value::List(mounts.iter().flat_map(|mount| objects(c, mount)).collect()));
     sheet.read("mounts", "Mounts", mounts);
 }
 
@@ -89,8 +90,20 @@ fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
     })
 }
 
-fn object(c: &Reading<'_>, mount: &Mount<'_>) -> Value {
-    let source = super::super::json::value(source(c, mount));
+/// What is told of one mount: of a volume that is made of layers each of them.
+fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
+    let volume = c.ctx.volumes.as_ref().ok().and_then(|volumes| volumes.get(mount.volume));
+    let Some(VolumeSource::Layers(layers)) = volume.filter(|volume| volume.directory().is_some()) else {
+        return vec![object(c, mount, source(c, mount), mount.rw.clone())];
+    };
+    let one = |(path, rw): &(Box<str>, bool)| {
+        object(c, mount, Ok(resolved(c, path)), if *rw { mount.rw.clone() } else { Ok(false) })
+    };
+    layers.iter().map(one).collect()
+}
+
+fn object(c: &Reading<'_>, mount: &Mount<'_>, source: Read<String>, rw: Read<bool>) -> Value {
+    let source = super::super::json::value(source);
     let configured = match (mount.propagation, mount.kind) {
         ("", "tmpfs") => "private",
         // Neither engine nor runtime spread a mount that does not ask for it.
@@ -108,14 +121,14 @@ fn object(c: &Reading<'_>, mount: &Mount<'_>) -> Value {
         ("type", cut(mount.kind).into()),
         ("source", source),
         ("destination", cut(mount.destination).into()),
-        ("rw", super::super::json::value(mount.rw.clone())),
+        ("rw", super::super::json::value(rw)),
         ("propagation", cut(propagation).into()),
         ("volume", cut(mount.volume).into()),
     ])
 }
 
-/// The path on the host. A volume whose options bind a directory of the host is that directory, whatever its
-/// mountpoint says.
+/// The path on the host. A volume whose options bind a directory of the host is that directory, one of a disk that the
+/// host has mounted is what is mounted there, whatever its mountpoint says.
 fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
     match mount.kind {
         "tmpfs" => return Ok(String::new()),
@@ -128,11 +141,18 @@ fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
     match &c.ctx.volumes {
         Err(reason) => Err(format!("the volumes could not be listed: {reason}").into()),
         Ok(volumes) => match volumes.get(mount.volume) {
-            Some(volume) => match &volume.binds {
-                Some(path) => Ok(resolved(c, path)),
+            Some(volume) => {
+                let shown = match volume {
+                    VolumeSource::Binds(_) | VolumeSource::Layers(_) => {
+                        volume.directory().map(|path| resolved(c, path))
+                    }
+                    VolumeSource::Disk(disk) => c.ctx.host.mounted_at(disk),
+                    VolumeSource::Own => None,
+                };
                 // A device or another part of the host may be mounted there, by whatever driver.
-                None => Ok(known_as(c, mount).unwrap_or_else(|| normalise(mount.source).into_owned())),
-            },
+                let shown = shown.or_else(|| known_as(c, mount));
+                Ok(shown.unwrap_or_else(|| normalise(mount.source).into_owned()))
+            }
             None => Err(Arc::from("its volume is not among the engine's volumes")),
         },
     }

@@ -27,10 +27,7 @@ fn engine() -> EngineFacts {
 }
 
 fn volumes() -> HashMap<Box<str>, VolumeSource> {
-    HashMap::from([
-        ("bindvol".into(), VolumeSource { binds: Some("/etc".into()) }),
-        ("plain".into(), VolumeSource { binds: None }),
-    ])
+    HashMap::from([("bindvol".into(), VolumeSource::Binds("/etc".into())), ("plain".into(), VolumeSource::Own)])
 }
 
 /// Reads a container on an ordinary engine whose host cannot be seen.
@@ -46,7 +43,7 @@ fn read_with(inspect: &Json, change: impl FnOnce(&mut EngineFacts)) -> Mapped {
         host: &host,
         collected_at: 1_795_256_100,
     };
-    container(inspect, &ctx)
+    container(inspect, &ctx, observe(inspect, &host))
 }
 
 fn read(inspect: &Json) -> Component {
@@ -501,7 +498,7 @@ fn running(host: &Shown, since: i64, change: impl FnOnce(&mut Json)) -> Componen
         host,
         collected_at: 1_795_256_100,
     };
-    container(&inspect, &ctx).component
+    container(&inspect, &ctx, observe(&inspect, host)).component
 }
 
 #[test]

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 
 use super::lanes::relay;
 use super::{Lost, Problem, Shared, Sources};
-use crate::docker::container::{Mapped, container, vanished};
+use crate::docker::container::{Mapped, container, observe, vanished};
 use crate::docker::context::{Context, EngineFacts};
-use crate::docker::json::{self, Node};
+use crate::docker::json::{self, Node, Read};
+use crate::docker::observed::Observed;
 use crate::docker::{deep, exec, swarm};
 use crate::engine::path_segment;
 
@@ -30,22 +31,29 @@ pub(super) type Ready = watch::Sender<Option<Arc<ContainerWork>>>;
 /// Who waits for it, while the first containers are inspected.
 pub(super) type Awaited = watch::Receiver<Option<Arc<ContainerWork>>>;
 
+/// What was seen of a container's process before the engine had told of itself.
+type Early = Option<Read<Observed>>;
+
 /// Every container of a list, inspected, in the list's order.
 pub(super) async fn containers(shared: &Arc<Shared>, work: Awaited, items: Vec<Json>) -> (Vec<Mapped>, Vec<Problem>) {
     let shared = Arc::clone(shared);
+    let awaited = work.clone();
     let fetch = move |listed: Json| {
-        let shared = Arc::clone(&shared);
+        let (shared, awaited) = (Arc::clone(&shared), awaited.clone());
         async move {
             let inspect = shared.get(&format!("/containers/{}/json", path_segment(id(&listed))), false).await;
-            (listed, inspect)
+            // The engine tells of itself last of all; who would wait for that looks at the processes meanwhile.
+            let is_early = awaited.borrow().is_none() && shared.host.is_certain();
+            let early = inspect.as_ref().ok().filter(|_| is_early).map(|i| observe(i, &*shared.host));
+            (listed, inspect, early)
         }
     };
-    let one = move |(listed, inspect): (Json, Result<Json, Lost>)| {
+    let one = move |(listed, inspect, early): (Json, Result<Json, Lost>, Early)| {
         let mut work = work.clone();
         async move {
             // Where nobody says it any more, gathering has failed as a whole.
             let work = work.wait_for(Option::is_some).await.ok()?.clone()?;
-            Some(work.one(&listed, inspect).await)
+            Some(work.one(&listed, inspect, early).await)
         }
     };
     let read = relay(items, fetch, one).await;
@@ -58,7 +66,7 @@ fn id(listed: &Json) -> &str {
 }
 
 impl ContainerWork {
-    async fn one(&self, listed: &Json, inspect: Result<Json, Lost>) -> (Mapped, Vec<Problem>) {
+    async fn one(&self, listed: &Json, inspect: Result<Json, Lost>, early: Early) -> (Mapped, Vec<Problem>) {
         let shared = &*self.shared;
         let id = id(listed);
         let inspect = match inspect {
@@ -78,7 +86,8 @@ impl ContainerWork {
             host: &*shared.host,
             collected_at: shared.collected_at,
         };
-        let mut mapped = container(&inspect, &ctx);
+        let observed = early.unwrap_or_else(|| observe(&inspect, &*shared.host));
+        let mut mapped = container(&inspect, &ctx, observed);
         drop(inspect);
         let mut problems = Vec::new();
         if !mapped.execs.is_empty() {

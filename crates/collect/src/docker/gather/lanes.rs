@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 /// Requests under way at once for one kind; the engine's client bounds their sum by its connections.
 const LANES: usize = 4;
 /// Answers that wait for who works on them.
-const WAITING: usize = 16;
+const WAITING: usize = 128;
 
 /// Runs a few at a time and gives the results in the order of the items.
 pub(super) async fn lanes<I, T, F, W>(items: Vec<I>, work: W) -> Vec<T>

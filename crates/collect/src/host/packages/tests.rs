@@ -114,12 +114,105 @@ fn pacman_tells_versions_and_owners() {
     assert_eq!(packages.owners(&root, &["/usr/bin/dockerd"]), [Owner::Package { name: "docker".into(), version }]);
 }
 
+/// A database as rpm 4.18 made it of six small packages, and a log beside it: a transaction that changed a package's
+/// version, and half of one that was never finished.
+fn rpm_host(path: &str, is_logged: bool) -> (tempfile::TempDir, Root) {
+    let unpacked = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut out).unwrap();
+        out
+    };
+    let (dir, root) = host(&[]);
+    let place = dir.path().join(path.trim_start_matches('/'));
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::write(&place, unpacked(include_bytes!("../../../fixtures/rpm/rpmdb.sqlite.gz"))).unwrap();
+    let log = unpacked(include_bytes!("../../../fixtures/rpm/rpmdb.sqlite-wal.gz"));
+    let log = if is_logged { log } else { Vec::new() };
+    std::fs::write(place.with_extension("sqlite-wal"), log).unwrap();
+    (dir, root)
+}
+
 #[test]
-fn rpm_and_none_at_all_are_unknown() {
+fn rpm_tells_versions_and_owners() {
+    for path in ["/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite"] {
+        let (_dir, root) = rpm_host(path, false);
+        let packages = Packages::read(&root);
+        assert_eq!((packages.managers.as_slice(), packages.gaps.len()), (&[Manager::Rpm][..], 0));
+        let version = |name| match packages.find(name) {
+            Installed::Yes(package) => package.version.clone(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(version("docker-ce"), "3:29.1.3-1.el9");
+        assert_eq!(version("containerd.io"), "2.2.0-1.el9");
+        assert_eq!(version("openssh-server"), "8.7p1-45.el9_6");
+        assert_eq!((version("runc").as_str(), version("filler").as_str()), ("No", "No"));
+        assert!(matches!(packages.find("openssh-server"), Installed::Yes(p) if p.source.as_deref() == Some("openssh")));
+        let asked =
+            ["/usr/bin/dockerd", "/usr/bin/runc", "/opt/filler/docker", "/opt/filler/dir7/file1339", "/bin/docker"];
+        let owners = packages.owners(&root, &asked);
+        let named = |owner: &Owner| match owner {
+            Owner::Package { name, version } => format!("{name} {}", version.as_deref().unwrap_or("?")),
+            other => format!("{other:?}"),
+        };
+        let owners: Vec<String> = owners.iter().map(named).collect();
+        let filler = "filler 1-1";
+        assert_eq!(owners, ["docker-ce 3:29.1.3-1.el9", "containerd.io 2.2.0-1.el9", filler, filler, "Nobody"]);
+    }
+}
+
+#[test]
+fn what_a_log_holds_counts_once_it_is_whole() {
+    let (dir, root) = rpm_host("/var/lib/rpm/rpmdb.sqlite", true);
+    let version = |root: &Root| match Packages::read(root).find("docker-ce") {
+        Installed::Yes(package) => package.version.clone(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(version(&root), "3:29.1.4-1.el9");
+    assert!(matches!(Packages::read(&root).find("runc"), Installed::No), "that transaction was not finished");
+    // A page that was written half ends the log before its transaction.
+    let log = dir.path().join("var/lib/rpm/rpmdb.sqlite-wal");
+    let mut bytes = std::fs::read(&log).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&log, &bytes).unwrap();
+    assert_eq!(version(&root), "3:29.1.3-1.el9");
+}
+
+#[test]
+fn a_damaged_rpm_database_is_unknown_and_ends() {
+    let (dir, root) = rpm_host("/var/lib/rpm/rpmdb.sqlite", false);
+    let place = dir.path().join("var/lib/rpm/rpmdb.sqlite");
+    let whole = std::fs::read(&place).unwrap();
+    let mut unknown = 0;
+    for at in (0..whole.len()).step_by(997) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        std::fs::write(&place, &bytes).unwrap();
+        let packages = Packages::read(&root);
+        assert_eq!(packages.owners(&root, &["/usr/bin/dockerd"]).len(), 1);
+        unknown += usize::from(matches!(packages.find("docker-ce"), Installed::Unknown(_)));
+    }
+    for length in [0, 50, 99, 100, 4096, 9000, whole.len() / 2] {
+        std::fs::write(&place, &whole[..length]).unwrap();
+        assert!(matches!(Packages::read(&root).find("docker-ce"), Installed::Unknown(_)), "cut at {length}");
+    }
+    assert!(unknown > 0);
+}
+
+#[test]
+fn other_databases_of_rpm_and_none_at_all_are_unknown() {
     let (_dir, root) = host(&[("/var/lib/rpm/rpmdb.sqlite", "SQLite format 3")]);
     let packages = Packages::read(&root);
-    assert!(matches!(packages.find("docker-ce"), Installed::Unknown(reason) if reason.contains("rpm database")));
+    assert!(matches!(packages.find("docker-ce"), Installed::Unknown(reason) if reason.contains("it is cut short")));
     assert!(matches!(&packages.owners(&root, &["/usr/bin/docker"])[0], Owner::Unknown(_)));
+    let (_dir, root) = host(&[("/var/lib/rpm/Packages", "x")]);
+    let packages = Packages::read(&root);
+    assert!(matches!(packages.find("docker-ce"), Installed::Unknown(reason) if reason.contains("Berkeley")));
+    assert!(matches!(&packages.owners(&root, &["/usr/bin/docker"])[0], Owner::Unknown(_)));
+    // Where another tool rules, that of rpm left it behind.
+    let status = ("/var/lib/dpkg/status", "Package: runc\nStatus: install ok installed\nVersion: 1.1\n\n");
+    let (_dir, root) = host(&[("/var/lib/rpm/Packages", "x"), status]);
+    let packages = Packages::read(&root);
+    assert!(matches!(packages.find("docker-ce"), Installed::No) && packages.gaps.is_empty());
     let (_dir, root) = host(&[]);
     assert!(matches!(Packages::read(&root).find("runc"), Installed::Unknown(_)));
 }

@@ -27,7 +27,7 @@ kind! {
     VOLUME = "docker.volume", "A volume of the engine.", &[
     fact("driver", STR, "its driver", "GET /volumes", GONE),
     fact("mountpoint", STR, "where it lies on the host", "GET /volumes", GONE),
-    fact("binds", OPT_STR, "the directory of the host that its options bind; null for none", "GET /volumes Options", GONE),
+    fact("binds", OPT_STR, "the directory of the host that its options bind, or the uppermost that an overlay shows unchanged; null for none", "GET /volumes Options", GONE),
     fact("options", STRINGS, "its options, secrets taken out", "GET /volumes Options", GONE),
     fact("option_secrets", SECRETS, "secrets in its options", "GET /volumes Options", GONE),
     fact("used_by", STRINGS, "containers that mount it, with how: web (rw)", "mounts of all containers", "a container's mounts are unknown").derived(),
