@@ -116,6 +116,18 @@ pub fn packages(data: &[u8]) {
     });
 }
 
+/// rpm's database, and the log beside it.
+pub fn rpm(data: &[u8]) {
+    let [database, log] = pieces(data);
+    // The first piece ends with the line's end that parts them.
+    let database = if log.is_empty() { data } else { &database[..database.len() - 1] };
+    host(&[("/var/lib/rpm/rpmdb.sqlite", database), ("/var/lib/rpm/rpmdb.sqlite-wal", log)], |root| {
+        let packages = Packages::read(root);
+        packages.docker_cli();
+        assert_eq!(packages.owners(root, &["/usr/bin/dockerd", "/bin/sh"]).len(), 2);
+    });
+}
+
 /// A unit, a drop-in.
 pub fn units(data: &[u8]) {
     let [unit, drop_in] = pieces(data);

@@ -28,6 +28,7 @@ pub const ALL: &[Target] = &[
     ("sudoers", files::sudoers),
     ("sshd", files::sshd),
     ("packages", files::packages),
+    ("rpm", files::rpm),
     ("units", files::units),
     ("containerd", files::containerd),
     ("client", files::client),
