@@ -27,6 +27,15 @@ pub fn identities(target: &Target) -> Vec<String> {
             let name = |i: &usize| (&target.components[*i].name, &target.components[*i].id);
             name(a).cmp(&name(b))
         });
+        // What is kept for the way back takes nothing from what stands in its place now.
+        let (aside, positions) = apart(target, positions);
+        let free = (1usize..).map(|n| format!("{base}#aside{n}")).filter(|id| !taken.contains(id.as_str()));
+        for (i, id) in aside.into_iter().zip(free) {
+            out[i] = id;
+        }
+        if positions.len() < 2 {
+            continue;
+        }
         if let Some(named) = by_name(target, &positions, base) {
             for (i, id) in named {
                 out[i] = id;
@@ -40,6 +49,30 @@ pub fn identities(target: &Target) -> Vec<String> {
         }
     }
     out
+}
+
+/// Those of equal containers that were set aside when they were made anew, and all others.
+fn apart(target: &Target, positions: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+    let names: BTreeSet<&str> = positions.iter().map(|i| &*target.components[*i].name).collect();
+    positions.into_iter().partition(|i| {
+        let component = &target.components[*i];
+        std::ptr::eq(component.kind, &docker::CONTAINER) && aside(&component.name, &names).is_some()
+    })
+}
+
+/// The transaction that set a container aside when it made it anew, where its name and those of the others say so:
+/// `NAME-before-TX` is kept while the new one stands in its place, `NAME-after-TX` once the old one is back.
+pub fn aside<'n>(name: &'n str, names: &BTreeSet<&str>) -> Option<&'n str> {
+    let (rest, transaction) = name.rsplit_once('-')?;
+    let is_id = transaction.len() >= 8 && transaction.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let of = ["-before", "-after", "-seaworthy"].iter().find_map(|how| rest.strip_suffix(how))?;
+    let stands = names.contains(of) || names.iter().any(|other| *other != name && is_long(other, of));
+    (is_id && stands).then_some(transaction)
+}
+
+/// Whether a name is so long that only its beginning, with an id, is in the one that it was set aside under.
+fn is_long(name: &str, of: &str) -> bool {
+    of.rsplit_once('-').is_some_and(|(head, id)| head.len() >= 128 && id.len() == 12 && name.starts_with(head))
 }
 
 /// Equal containers of no service are told apart by their names, all of them: by their order a decision on one would
@@ -145,6 +178,36 @@ mod tests {
         let (b, a) = (identities(&before), identities(&after));
         assert_eq!((&b[0], &b[1]), (&a[1], &a[0]));
         assert_ne!(b[0], b[1]);
+    }
+
+    #[test]
+    fn what_was_set_aside_takes_no_name_from_what_stands_in_its_place() {
+        let ids = |names: &[&str], service: &str| {
+            let mut target = Target::new("t", "docker", "unix:///x");
+            target.components = names.iter().map(|name| container(name, name, "web:1")).collect();
+            target.components.iter_mut().for_each(|c| c.set("service", service, Source::place("test")));
+            let ids = identities(&target);
+            assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+            ids
+        };
+        let long = "x".repeat(140);
+        let long_aside = format!("{}-0123456789ab-before-12ab34cd", &long[..128]);
+        for service in ["", "web"] {
+            let one = ids(&["web"], service);
+            for aside in ["web-before-12ab34cd", "web-after-12ab34cd", "web-seaworthy-0123456789ab"] {
+                assert_eq!(ids(&[aside, "web"], service)[1], one[0], "{aside}");
+            }
+            assert_eq!(ids(&[&long, &long_aside], service)[0], ids(&[&long], service)[0]);
+            let two = ids(&["web-1", "web-2"], service);
+            let both = ids(&["web-1", "web-2", "web-1-before-12ab34cd", "web-2-before-12ab34cd"], service);
+            assert_eq!(both[..2], two);
+            // What only looks so is somebody of its own.
+            for other in ["web-before-friday", "api-before-12ab34cd", "web-before-12ab"] {
+                let equal = ids(&["web", "web2"], service).len();
+                let ids = ids(&["web", other], service);
+                assert!(equal == ids.len() && ids.iter().all(|id| !id.contains("aside")), "{other}: {ids:?}");
+            }
+        }
     }
 
     #[test]

@@ -109,6 +109,14 @@ pub trait Act {
     /// Where it cannot be undone now; it is tried again.
     fn undo(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure>;
 
+    /// Undoes what had been done and seen in effect, perhaps long ago: what others did meanwhile is theirs.
+    ///
+    /// # Errors
+    /// As [`Act::undo`].
+    fn undo_done(&self, host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure> {
+        self.undo(host, keep, undo)
+    }
+
     /// What was found on the way that stays as it is and should be known, from what [`Act::prepare`] returned, in sentences.
     fn notes(&self, _: &Value) -> Vec<String> {
         Vec::new()

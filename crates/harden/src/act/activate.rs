@@ -138,7 +138,11 @@ impl Act for Activate {
     }
 
     fn undo(&self, _host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure> {
-        undo::undo(self, &Before::read(undo)?, keep)
+        undo::undo(self, &Before::read(undo)?, keep, false)
+    }
+
+    fn undo_done(&self, _host: &Host, keep: &Keep, undo: &Value) -> Result<Undone, Failure> {
+        undo::undo(self, &Before::read(undo)?, keep, true)
     }
 
     fn rebooted(&self, _: &Host, undo: &Value) -> Result<Undone, Failure> {

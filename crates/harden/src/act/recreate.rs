@@ -125,6 +125,7 @@ impl Intent {
                 text(&seen.inspect, "/Config/Image")
             ));
         }
+        notes.extend(chosen_ports(&seen.inspect));
         Self {
             id: id.into(),
             name: name.into(),
@@ -158,6 +159,21 @@ impl Intent {
         want.config.insert("Image".into(), self.reference.as_str().into());
         Ok(want)
     }
+}
+
+/// What becomes of ports of the host that the engine chose: it chooses anew whenever a container starts.
+fn chosen_ports(inspect: &Value) -> Option<String> {
+    let bound = object(inspect, "/HostConfig/PortBindings");
+    let all = json::flag(inspect, "/HostConfig/PublishAllPorts");
+    let is_chosen = |inside: &String| match json::items(bound.get(inside)) {
+        [] => all,
+        bindings => bindings.iter().any(|b| matches!(text(b, "/HostPort"), "" | "0")),
+    };
+    let ports = object(inspect, "/NetworkSettings/Ports");
+    let chosen = ports.iter().filter(|(inside, got)| !json::items(Some(got)).is_empty() && is_chosen(inside));
+    let named: Vec<String> = chosen.take(8).map(|(i, got)| format!("{i} (was {})", text(got, "/0/HostPort"))).collect();
+    let names = named.join(", ");
+    (!named.is_empty()).then(|| format!("the engine chooses another port of the host at each start: for {names}"))
 }
 
 /// The part of the other names that comes from the container's: whole, or, where it is very long, its beginning and its id.

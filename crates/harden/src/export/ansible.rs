@@ -34,16 +34,24 @@ fn command<const N: usize>(name: &str, argv: impl IntoIterator<Item = String>, m
     task(name, "ansible.builtin.command", Yaml::map([("argv", Yaml::texts(argv))]), more)
 }
 
-fn copy(name: &str, path: &str, mode: &str, content: String, more: Vec<(&str, Yaml)>) -> Yaml {
-    let arguments = Yaml::map([
-        ("dest", Yaml::text(path)),
-        ("content", Yaml::text(content)),
+/// Lines in a file, in a block of the plan's own: what others, or an earlier plan, have put there stays.
+fn block(plan: &Plan, name: &str, path: &str, mode: &str, lines: &str, more: Vec<(&str, Yaml)>) -> Yaml {
+    let id: String = plan.id.chars().filter(char::is_ascii_alphanumeric).take(32).collect();
+    let mut arguments = vec![
+        ("path", Yaml::text(path)),
+        ("block", Yaml::text(lines)),
+        ("marker", Yaml::text(format!("# {{mark}} seaworthy plan {id}"))),
+        ("create", Yaml::Plain("true".into())),
         ("owner", Yaml::text("root")),
         ("group", Yaml::text("root")),
         ("mode", Yaml::text(mode)),
         ("backup", Yaml::Plain("true".into())),
-    ]);
-    let head = [("name".to_owned(), Yaml::text(name)), ("ansible.builtin.copy".to_owned(), arguments)];
+    ];
+    // The first value that sshd reads is the one that holds; elsewhere it is the last.
+    let place = if path.contains("/sshd_config.d/") { ("insertbefore", "BOF") } else { ("insertafter", "EOF") };
+    arguments.push((place.0, Yaml::text(place.1)));
+    let head =
+        [("name".to_owned(), Yaml::text(name)), ("ansible.builtin.blockinfile".to_owned(), Yaml::map(arguments))];
     Yaml::Map(head.into_iter().chain(more.into_iter().map(|(k, v)| (k.to_owned(), v))).collect())
 }
 
@@ -64,16 +72,16 @@ fn of_action(tasks: &mut Vec<Yaml>, title: &str, action: &Action, plan: &Plan) {
             let directory = format!("/etc/systemd/system/{}.d", drop_in.unit);
             tasks.push(folder(&directory));
             let content = format!("[{}]\n{lines}", drop_in.section);
-            tasks.push(copy(title, &format!("{directory}/50-seaworthy.conf"), "0644", content, Vec::new()));
+            tasks.push(block(plan, title, &format!("{directory}/50-seaworthy.conf"), "0644", &content, Vec::new()));
             let reload = Yaml::map([("daemon_reload", Yaml::Plain("true".into()))]);
             tasks.push(task("systemd reads its units again", "ansible.builtin.systemd_service", reload, []));
             tasks.extend(drop_in.socket.iter().map(|socket| rights(title, socket)));
         }
-        Action::Audit(rules) => audit(tasks, title, rules),
+        Action::Audit(rules) => audit(tasks, title, rules, plan),
         Action::Sshd(sshd) => {
             let lines: String = sshd.set.iter().map(|(n, v)| format!("{n} {v}\n")).collect();
             let register = vec![("register", Yaml::text("seaworthy_sshd"))];
-            tasks.push(copy(title, "/etc/ssh/sshd_config.d/00-seaworthy.conf", "0600", lines, register));
+            tasks.push(block(plan, title, "/etc/ssh/sshd_config.d/00-seaworthy.conf", "0600", &lines, register));
             tasks.push(command(
                 "sshd takes its settings",
                 words(&["sshd", "-t"]),
@@ -103,7 +111,7 @@ fn of_action(tasks: &mut Vec<Yaml>, title: &str, action: &Action, plan: &Plan) {
         Action::ProfileEnv(env) => {
             let lines: String =
                 env.set.iter().map(|(n, v)| format!("export {n}={}\n", super::shell::quoted(v))).collect();
-            tasks.push(copy(title, "/etc/profile.d/seaworthy.sh", "0644", lines, Vec::new()));
+            tasks.push(block(plan, title, "/etc/profile.d/seaworthy.sh", "0644", &lines, Vec::new()));
         }
         Action::Activate(activate) => self::activate(tasks, title, activate, &plan.target.address),
         Action::Update(update) => {
@@ -173,11 +181,11 @@ fn daemon_json(tasks: &mut Vec<Yaml>, title: &str, file: &DaemonJson) {
     tasks.push(task(title, "ansible.builtin.copy", arguments, more));
 }
 
-fn audit(tasks: &mut Vec<Yaml>, title: &str, rules: &AuditRules) {
+fn audit(tasks: &mut Vec<Yaml>, title: &str, rules: &AuditRules, plan: &Plan) {
     let sayable = rules.watches.iter().filter(|w| w.disk && !w.path.contains(char::is_whitespace));
     let lines: String = sayable.map(|w| line(w) + "\n").collect();
     if !lines.is_empty() {
-        tasks.push(copy(title, "/etc/audit/rules.d/50-seaworthy-docker.rules", "0640", lines, Vec::new()));
+        tasks.push(block(plan, title, "/etc/audit/rules.d/50-seaworthy-docker.rules", "0640", &lines, Vec::new()));
     }
     if rules.enable {
         tasks.push(command("The kernel records audit events", words(&["auditctl", "-e", "1"]), []));

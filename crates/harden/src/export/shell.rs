@@ -32,13 +32,27 @@ rights() {
   chmod -- "$3" "$1"
   say "$1: $2 $3"
 }
-# put PATH MODE, the content on standard input: a file that is whole or not there. Says by its status whether it changed.
+# put PATH MODE first|last, lines on standard input: where one of them is missing they are added before or after what is
+# there. A file that is whole or not there; put_changed says whether it changed.
 put() {
+  if [ -L "$1" ]; then fail "$1 is a link"; fi
   mkdir -p -m 0755 -- "$(dirname -- "$1")"
   cat > "$1.seaworthy"
+  if [ -f "$1" ]; then
+    missing=0
+    while IFS= read -r line; do
+      if ! grep -qxF -e "$line" -- "$1"; then missing=1; fi
+    done < "$1.seaworthy"
+    if [ "$missing" = 0 ]; then rm -f -- "$1.seaworthy"; return 0; fi
+    keep "$1"
+    case $3 in
+      first) cat -- "$1.seaworthy" "$1" > "$1.seaworthy-all" ;;
+      # A last line may lack its end.
+      *) { cat -- "$1"; if [ -n "$(tail -c 1 -- "$1")" ]; then echo; fi; cat -- "$1.seaworthy"; } > "$1.seaworthy-all" ;;
+    esac
+    mv -f -- "$1.seaworthy-all" "$1.seaworthy"
+  fi
   chmod -- "$2" "$1.seaworthy"
-  if [ -f "$1" ] && cmp -s -- "$1.seaworthy" "$1"; then rm -f -- "$1.seaworthy"; return 0; fi
-  keep "$1"
   mv -f -- "$1.seaworthy" "$1"
   put_changed=1
   say "$1: written"
@@ -49,6 +63,8 @@ changed=0
 /// The patch of daemon.json, by Python's own JSON: a shell has none.
 const PATCH: &str = r#"import hashlib, json, os, shutil, subprocess, sys
 path, digest, backup, text = sys.argv[1:5]
+if os.path.islink(path):
+    sys.exit(path + " is a link")
 def merge(old, new):
     if not isinstance(new, dict):
         return new
@@ -60,7 +76,10 @@ def merge(old, new):
             out[key] = merge(out.get(key), value)
     return out
 data = open(path, "rb").read() if os.path.exists(path) else None
-old = json.loads(data) if data else {}
+try:
+    old = json.loads(data) if data is not None else {}
+except ValueError:
+    sys.exit(path + " is not valid JSON: mend it first")
 new = merge(old, json.loads(text))
 if new == old:
     sys.exit(0)
@@ -74,6 +93,17 @@ with open(temporary, "w") as out:
     out.write("\n")
     out.flush()
     os.fsync(out.fileno())
+# Engines from 23.0 on test their configuration.
+try:
+    knows = b"--validate" in subprocess.run(["dockerd", "--help"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+except OSError:
+    knows = False
+if knows:
+    test = subprocess.run(["dockerd", "--validate", "--config-file=" + temporary], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if test.returncode != 0:
+        os.remove(temporary)
+        said = test.stdout.decode("utf-8", "replace").strip().splitlines()
+        sys.exit("dockerd does not take it, and nothing was written: " + (said[-1] if said else "it does not say why"))
 if data is not None:
     kept = backup + path
     os.makedirs(os.path.dirname(kept), exist_ok=True)
@@ -84,6 +114,8 @@ if data is not None:
     os.chmod(temporary, meta.st_mode & 0o7777)
 else:
     os.chmod(temporary, 0o644)
+# Until the engine has taken it: a run that ends in between is made good by the next.
+open(backup + "/to-activate", "w").close()
 os.rename(temporary, path)
 sys.exit(9)
 "#;
@@ -105,6 +137,7 @@ pub fn shell(plan: &Plan) -> String {
             writeln!(out, "if [ \"$here\" != {} ]; then fail 'it was planned for another machine'; fi", quoted(host));
     }
     out.push_str("mkdir -p -- \"$backup\"\n");
+    out.push_str("if [ -e \"$backup/to-activate\" ]; then changed=1; fi\n");
     let _ = writeln!(out, "DOCKER_HOST={}\nexport DOCKER_HOST", quoted(&plan.target.address));
     for (i, change) in plan.changes.iter().enumerate() {
         let _ = writeln!(out, "\n# {}. {} ({})", i + 1, comment(&change.title), change.safety.word());
@@ -156,11 +189,6 @@ fn action(out: &mut String, plan: &Plan, action: &Action) {
                 quoted(&format!("{}: as wanted already", file.path)),
                 quoted(&format!("{}: written", file.path))
             );
-            let path = quoted(&file.path);
-            let _ = writeln!(
-                out,
-                "# Engines from 23.0 on test their configuration.\nif dockerd --help 2>/dev/null | grep -q -e '--validate'; then dockerd --validate --config-file={path}; fi"
-            );
         }
         Action::DropIn(drop_in) => self::drop_in(out, drop_in),
         Action::Audit(rules) => audit(out, rules),
@@ -176,7 +204,7 @@ fn action(out: &mut String, plan: &Plan, action: &Action) {
         Action::ProfileEnv(env) => {
             let lines: String =
                 env.set.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
-            put(out, "/etc/profile.d/seaworthy.sh", "0644", &lines);
+            put(out, "/etc/profile.d/seaworthy.sh", "0644 last", &lines);
         }
         Action::Activate(activate) => self::activate(out, activate),
         Action::Update(update) => self::update(out, update),
@@ -199,7 +227,7 @@ fn rights(out: &mut String, change: &Rights) {
 fn drop_in(out: &mut String, drop_in: &DropIn) {
     let lines: String = drop_in.set.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
     let path = format!("/etc/systemd/system/{}.d/50-seaworthy.conf", drop_in.unit);
-    put(out, &path, "0644", &format!("[{}]\n{lines}", drop_in.section));
+    put(out, &path, "0644 last", &format!("[{}]\n{lines}", drop_in.section));
     out.push_str("systemctl daemon-reload\n");
     drop_in.socket.iter().for_each(|socket| rights(out, socket));
 }
@@ -213,7 +241,7 @@ fn audit(out: &mut String, rules: &AuditRules) {
     }
     if !sayable.is_empty() {
         let lines: String = sayable.iter().map(|w| line(w) + "\n").collect();
-        put(out, "/etc/audit/rules.d/50-seaworthy-docker.rules", "0640", &lines);
+        put(out, "/etc/audit/rules.d/50-seaworthy-docker.rules", "0640 last", &lines);
     }
     if rules.enable {
         out.push_str("auditctl -e 1 >/dev/null\n");
@@ -223,7 +251,7 @@ fn audit(out: &mut String, rules: &AuditRules) {
         let _ = writeln!(
             out,
             "auditctl -w {path} -p {permissions} -k seaworthy 2>/dev/null || auditctl -l | grep -qF -e {} || fail {}",
-            quoted(&format!("-w {} -p ", watch.path)),
+            quoted(&format!("-w {} -p {}", watch.path, watch.permissions)),
             quoted(&format!("the kernel does not take the rule for {}", watch.path))
         );
     }
@@ -231,9 +259,15 @@ fn audit(out: &mut String, rules: &AuditRules) {
 
 fn sshd(out: &mut String, sshd: &Sshd) {
     let lines: String = sshd.set.iter().map(|(name, value)| format!("{name} {value}\n")).collect();
-    out.push_str("put_changed=0\n");
-    put(out, "/etc/ssh/sshd_config.d/00-seaworthy.conf", "0600", &lines);
-    out.push_str("if ! sshd -t; then rm -f -- /etc/ssh/sshd_config.d/00-seaworthy.conf; fail 'sshd does not take it: taken back'; fi\n");
+    let path = "/etc/ssh/sshd_config.d/00-seaworthy.conf";
+    let _ = writeln!(out, "put_changed=0\nrm -f -- \"$backup/sshd\"");
+    let _ = writeln!(out, "if [ -f {path} ]; then cp -a -- {path} \"$backup/sshd\"; fi");
+    // The first value that sshd reads is the one that holds.
+    put(out, path, "0600 first", &lines);
+    let _ = writeln!(
+        out,
+        "if ! sshd -t; then\n  if [ -f \"$backup/sshd\" ]; then cp -a -- \"$backup/sshd\" {path}; else rm -f -- {path}; fi\n  fail 'sshd does not take it: taken back'\nfi"
+    );
     out.push_str("if [ \"$put_changed\" = 1 ]; then systemctl reload ssh 2>/dev/null || systemctl reload sshd; fi\n");
     out.push_str("say 'Log in anew, beside this session, before you leave it.'\n");
 }
@@ -244,9 +278,8 @@ fn activate(out: &mut String, activate: &Activate) {
         Activation::Reload => out.push_str("  systemctl kill --signal=HUP --kill-who=main docker.service\n"),
         Activation::Restart => {
             if activate.stop_all {
-                out.push_str(
-                    "  docker ps --quiet --no-trunc | while read -r id; do docker stop \"$id\" >/dev/null; done\n",
-                );
+                out.push_str("  ids=$(docker ps --quiet --no-trunc)\n");
+                out.push_str("  for id in $ids; do docker stop \"$id\" >/dev/null; done\n");
             }
             out.push_str("  systemctl reset-failed docker.service docker.socket 2>/dev/null || true\n");
             out.push_str("  systemctl restart docker.service\n");
@@ -257,7 +290,7 @@ fn activate(out: &mut String, activate: &Activate) {
             }
         }
     }
-    out.push_str("fi\n");
+    out.push_str("  rm -f -- \"$backup/to-activate\"\nfi\n");
 }
 
 fn update(out: &mut String, update: &Update) {
@@ -275,9 +308,9 @@ fn reference(container: &ContainerRef) -> String {
 }
 
 /// A file by a here-document that nothing in it can end.
-fn put(out: &mut String, path: &str, mode: &str, content: &str) {
+fn put(out: &mut String, path: &str, mode_and_place: &str, content: &str) {
     let end = delimiter(content);
-    let _ = writeln!(out, "put {} {mode} <<'{end}'\n{content}{end}", quoted(path));
+    let _ = writeln!(out, "put {} {mode_and_place} <<'{end}'\n{content}{end}", quoted(path));
 }
 
 /// A word that is no line of a text.

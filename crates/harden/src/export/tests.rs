@@ -243,9 +243,9 @@ fn the_script_edits_daemon_json_and_modes_once() {
     ]);
     let log = dir.path().join("log");
     let backup = dir.path().join("backup");
-    let run = || {
+    let fakes = "systemctl() { printf '%s ' \"$@\" >> \"$LOG\"; }\nid() { echo 0; }\n";
+    let run = |fakes: &str| {
         std::fs::write(&log, "").unwrap();
-        let fakes = "systemctl() { printf '%s ' \"$@\" >> \"$LOG\"; }\ndockerd() { :; }\nid() { echo 0; }\n";
         let script = shell(&plan).replacen("changed=0\n", &format!("{fakes}changed=0\n"), 1);
         let place = format!("backup={}", super::shell::quoted(backup.to_str().unwrap()));
         let own = script.lines().find(|l| l.starts_with("backup=")).unwrap().to_owned();
@@ -255,7 +255,7 @@ fn the_script_edits_daemon_json_and_modes_once() {
         let ran = Command::new("sh").arg(&path).env("LOG", &log).output().unwrap();
         (ran, std::fs::read_to_string(&log).unwrap())
     };
-    let (ran, called) = run();
+    let (ran, called) = run(fakes);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert!(called.contains("--signal=HUP"), "{called}");
     let now: Value = serde_json::from_slice(&std::fs::read(&json_path).unwrap()).unwrap();
@@ -264,14 +264,54 @@ fn the_script_edits_daemon_json_and_modes_once() {
     let kept = format!("{}{}", backup.display(), json_path.display());
     assert_eq!(std::fs::read(kept).unwrap(), before);
     // A second run finds everything as it is wanted, and reloads nothing.
-    let (again, called) = run();
+    let (again, called) = run(fakes);
     assert!(again.status.success() && called.is_empty(), "{called}");
+    // One that ended between the file and the reload is made good by the next.
+    std::fs::write(&json_path, before).unwrap();
+    let fails = "systemctl() { return 1; }\nid() { echo 0; }\n";
+    let (cut, _) = run(fails);
+    assert!(!cut.status.success(), "it stops where something fails");
+    let (next, called) = run(fakes);
+    assert!(next.status.success() && called.contains("--signal=HUP"), "{called}");
+    let (_, called) = run(fakes);
+    assert!(called.is_empty(), "{called}");
     // Edited by somebody else since: refused, and untouched.
     std::fs::write(&json_path, r#"{"icc": true}"#).unwrap();
-    let (refused, _) = run();
+    let (refused, _) = run(fakes);
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("plan again"));
     assert_eq!(std::fs::read(&json_path).unwrap(), br#"{"icc": true}"#);
+}
+
+/// The script's own functions, and a call of them after.
+fn with_functions(call: &str) -> std::process::Output {
+    let script = shell(&plan(Vec::new()));
+    let (head, _) = script.split_once("changed=0\n").unwrap();
+    Command::new("sh").arg("-c").arg(format!("{head}backup=$(mktemp -d)\n{call}\nrm -rf \"$backup\"")).output().unwrap()
+}
+
+#[test]
+fn what_an_earlier_plan_has_put_into_a_file_stays_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("made").join("it's.rules");
+    let file = super::shell::quoted(path.to_str().unwrap());
+    let put = |place: &str, lines: &str| {
+        let ran = with_functions(&format!("put {file} 0640 {place} <<'END'\n{lines}END"));
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        std::fs::read_to_string(&path).unwrap()
+    };
+    assert_eq!(put("last", "-w /a -p wa -k seaworthy\n"), "-w /a -p wa -k seaworthy\n");
+    // Without a line end, as an editor may leave it.
+    std::fs::write(&path, "# by hand\n-w /a -p wa -k seaworthy").unwrap();
+    let both = put("last", "-w /b -p wa -k seaworthy\n");
+    assert_eq!(both, "# by hand\n-w /a -p wa -k seaworthy\n-w /b -p wa -k seaworthy\n");
+    assert_eq!(put("last", "-w /a -p wa -k seaworthy\n"), both, "it is there already");
+    assert!(put("first", "PermitRootLogin no\n").starts_with("PermitRootLogin no\n# by hand\n"));
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let refused = with_functions(&format!("put {} 0640 last </dev/null", super::shell::quoted(link.to_str().unwrap())));
+    assert!(!refused.status.success() && link.is_symlink());
 }
 
 /// A text, whatever its tag.

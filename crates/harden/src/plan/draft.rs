@@ -146,6 +146,7 @@ impl<'a> Draft<'a> {
             return Err(Not::Left("what it is about could not be listed".into()));
         };
         let position = finding.component.unwrap_or_default();
+        self.world.kept(component)?;
         if remedy.edits.is_empty() {
             let (what, command) = match access::ending(self, position, &check.id) {
                 Some((what, command)) if finding.target == self.world.index => (what, command),
@@ -290,6 +291,11 @@ impl<'a> Draft<'a> {
             let mut action = entry.action(self.world, slot);
             if let Action::Recreate(recreate) = &mut action {
                 recreate.accept_lost_changes = self.settings.accept_lost_changes;
+                done.warnings.push(format!(
+                    "The old {} is kept, stopped, for the way back: audits tell of it too until it is pruned (harden history \
+                     --prune).",
+                    recreate.container.name
+                ));
                 done.warnings.extend(compose_notices(recreate));
             }
             done.changes.push(Change {

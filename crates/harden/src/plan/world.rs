@@ -1,9 +1,10 @@
 //! The facts that a plan rests on, each known or with the reason why it is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::component::Component;
+use seaworthy_core::identity::aside;
 use seaworthy_core::plan::ContainerRef;
 use seaworthy_core::schema::{Kind, docker};
 use seaworthy_core::snapshot::Target;
@@ -66,6 +67,20 @@ impl<'a> World<'a> {
     /// A container by its name.
     pub fn container(&self, name: &str) -> Option<(usize, &'a Component)> {
         self.containers.iter().find(|(_, c)| *c.name == *name).map(|(i, c)| (*i, *c))
+    }
+
+    /// Why a component is left alone: it is a container that a transaction keeps, stopped, for its way back.
+    pub fn kept(&self, component: &Component) -> Known<()> {
+        let names: BTreeSet<&str> = self.containers.values().map(|c| &*c.name).collect();
+        let is_container = std::ptr::eq(component.kind, &docker::CONTAINER);
+        match aside(&component.name, &names).filter(|_| is_container && truth(component, "running") == Ok(false)) {
+            None => Ok(()),
+            Some(transaction) => Err(format!(
+                "{} is kept for the way back of transaction {transaction}, and goes with it: seaworthy harden history \
+                 --prune {transaction}",
+                component.name
+            )),
+        }
     }
 
     /// Why nothing on this host is changed by a plan, where that is so: the host is elsewhere, or the engine is none that

@@ -23,6 +23,7 @@ use seaworthy_core::verdict::Verdict;
 pub use apply::{Apply, Outcome, apply};
 pub use event::{Event, Line};
 pub use guard::{EARLY_UNIT, LATE_UNIT, watch};
+pub use proof::Findings;
 pub use record::{Phase, Record, is_open};
 pub use settle::{confirm, prune, recover, rollback};
 pub use store::{DEFAULT, Decision, Lock, Place, Store};

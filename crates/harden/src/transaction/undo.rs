@@ -107,6 +107,7 @@ fn one(work: &mut Work<'_>, number: usize, change: &Intended) -> Result<Result<V
     let planned = &work.plan.changes[number];
     work.tell.busy(number, "undoing");
     let undone = match act(&planned.action) {
+        Ok(act) if change.is_done => act.undo_done(&work.host, &work.keep, &change.undo),
         Ok(act) => act.undo(&work.host, &work.keep, &change.undo),
         Err(refusal) => Err(Failure(refusal.to_string())),
     };

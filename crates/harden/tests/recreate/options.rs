@@ -105,6 +105,18 @@ fn things() -> Vec<Case> {
             ],
         ),
         case(
+            json!({ "Mounts": [{
+                "Type": "bind", "Source": "/srv", "Target": "/media", "ReadOnly": true,
+                "BindOptions": { "Propagation": "rshared", "NonRecursive": true },
+            }] }),
+            vec![set("volume", &["/media/"], &["/srv:/media:ro,rslave"])],
+            vec![
+                ("/HostConfig/Mounts/0/BindOptions", json!({ "Propagation": "rslave", "NonRecursive": true })),
+                ("/HostConfig/Mounts/0/ReadOnly", json!(true)),
+                ("/HostConfig/Binds/0", Value::Null),
+            ],
+        ),
+        case(
             json!({ "Devices": [device("/dev/null"), device("/dev/zero")], "DeviceCgroupRules": ["a *:* rwm"] }),
             vec![set("device", &["/dev/null"], &[]), set("device-cgroup-rule", &[], &[""])],
             vec![("/HostConfig/Devices", json!([device("/dev/zero")])), ("/HostConfig/DeviceCgroupRules", json!([]))],

@@ -73,6 +73,20 @@ pub(super) fn look(engine: &Engine, id: &str) -> Result<Option<Seen>, Failure> {
     Ok(engine.find(&format!("/containers/{}/json", segment(id)))?.map(|body| seen(&body)))
 }
 
+/// Those that do not run, with when they ended, in nanoseconds since 1970.
+pub(super) fn ended(engine: &Engine) -> Result<Vec<(Seen, i128)>, Failure> {
+    let listed = engine.get("/containers/json?all=1")?;
+    let mut found = Vec::new();
+    for id in listed.as_array().into_iter().flatten().filter_map(|c| c["Id"].as_str()).take(MOST) {
+        let Some(body) = engine.find(&format!("/containers/{}/json", segment(id)))? else { continue };
+        let end = body["State"]["FinishedAt"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        if let (Some(end), false) = (end, body["State"]["Running"] == true) {
+            found.push((seen(&body), end.as_nanosecond()));
+        }
+    }
+    Ok(found)
+}
+
 fn seen(body: &Value) -> Seen {
     let (state, host, config) = (&body["State"], &body["HostConfig"], &body["Config"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();

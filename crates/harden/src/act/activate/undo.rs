@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use seaworthy_core::plan::{Activate, Activation};
 
+use super::containers::Seen;
 use super::reload::{Reloads, recover, reloads, restore};
 use super::settings::{Settings, started_at};
 use super::{Before, containers, is_kept, removes};
@@ -14,26 +15,77 @@ use crate::engine::Engine;
 use crate::files::Keep;
 use crate::process::Process;
 
-/// Undoes an activation.
-pub(super) fn undo(activate: &Activate, before: &Before, keep: &Keep) -> Result<Undone, Failure> {
+/// Undoes an activation; `done` where it had come to its end, perhaps long ago.
+pub(super) fn undo(activate: &Activate, before: &Before, keep: &Keep, done: bool) -> Result<Undone, Failure> {
     // Only a reload that is being undone puts the file aside.
     let drifted = recover(before)?;
     let now = settled(before)?;
+    let run = match &now {
+        Some(now) if now.answers => running(before)?,
+        _ => Vec::new(),
+    };
+    let found = Found { before, keep, run, is_down: now.as_ref().is_none_or(|now| !now.answers), done };
     let changed = match (&now, activate.how) {
         (None, _) => {
             before.restart(None, Some(keep), &before.running)?;
             true
         }
-        (Some(now), Activation::Restart) => restarted(before, now, keep)?,
-        (Some(now), Activation::Reload) => reloaded(before, now, keep)?,
+        (Some(now), Activation::Restart) => restarted(&found, now)?,
+        (Some(now), Activation::Reload) => reloaded(&found, now)?,
     };
     // A reload stops no container; where the engine ended all the same, they were stopped with it.
     let stopped = activate.how == Activation::Restart || now.is_none_or(|now| now.process != before.process);
-    let returned = stopped && containers::bring_back(&before.socket, &before.running)?;
+    let returned = stopped && containers::bring_back(&before.socket, &found.wanted()?)?;
     match drifted {
         Some(file) => Ok(Undone::Drifted(vec![file])),
         None if changed || returned => Ok(Undone::Restored),
         None => Ok(Undone::Nothing),
+    }
+}
+
+/// The containers that run.
+fn running(before: &Before) -> Result<Vec<Seen>, Failure> {
+    Ok(containers::all(&Engine::at(&before.socket)?)?.into_iter().filter(|c| c.running).collect())
+}
+
+/// What is found when it is undone.
+struct Found<'a> {
+    before: &'a Before,
+    keep: &'a Keep,
+    /// The containers that ran then; none where the engine did not answer.
+    run: Vec<Seen>,
+    is_down: bool,
+    done: bool,
+}
+
+impl Found<'_> {
+    /// The containers that have to run when it is undone.
+    ///
+    /// Where it was cut short: those that ran before it, as far as they are there still. Once it was done, all of them were
+    /// back, and what others have stopped or removed since is theirs: those that run when it is undone have to, and those
+    /// that an undoing before this one has stopped, which was cut short itself. It had put the file back by then.
+    fn wanted(&self) -> Result<Vec<Seen>, Failure> {
+        let engine = Engine::at(&self.before.socket)?;
+        let mut wanted = self.run.clone();
+        let is_new = |wanted: &[Seen], id: &str| wanted.iter().all(|w| w.id != id);
+        if !self.done {
+            wanted.retain(|w| is_new(&self.before.running, &w.id));
+            for container in &self.before.running {
+                if containers::look(&engine, &container.id)?.is_some() {
+                    wanted.push(container.clone());
+                }
+            }
+            return Ok(wanted);
+        }
+        let begun = Settings::changed_at(&self.before.file).unwrap_or(i128::MAX);
+        let started = self.before.way.process()?.map_or(i128::MAX, |process| started_at(&process));
+        for (container, end) in containers::ended(&engine)? {
+            let by_undoing = end >= begun && (self.is_down || end <= started);
+            if by_undoing && is_new(&wanted, &container.id) {
+                wanted.push(Seen { running: true, ..container });
+            }
+        }
+        Ok(wanted)
     }
 }
 
@@ -58,9 +110,10 @@ fn settled(before: &Before) -> Result<Option<Now>, Failure> {
 }
 
 /// Restarts an engine that took the settings which have been put back; says whether it did.
-fn restarted(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
+fn restarted(found: &Found<'_>, now: &Now) -> Result<bool, Failure> {
+    let before = found.before;
     if now.process == before.process {
-        return if now.answers { Ok(false) } else { again(before, now, keep) };
+        return if now.answers { Ok(false) } else { again(found, now) };
     }
     let changed = Settings::changed_at(&before.file);
     let is_of_now = changed.is_some_and(|changed| started_at(&now.process) > changed);
@@ -68,11 +121,12 @@ fn restarted(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
     if is_of_now && (now.answers || before.answers(None).is_ok()) {
         return Ok(false);
     }
-    again(before, now, keep)
+    again(found, now)
 }
 
 /// Takes back what a reload took; says whether there was anything.
-fn reloaded(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
+fn reloaded(found: &Found<'_>, now: &Now) -> Result<bool, Failure> {
+    let before = found.before;
     let engine = Engine::at(&before.socket)?;
     if now.process == before.process && matches!(reloads(&engine, before.at), Ok(Reloads::None)) {
         return Ok(false);
@@ -80,11 +134,12 @@ fn reloaded(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
     if restore(before, &now.process)? {
         return Ok(true);
     }
-    again(before, now, keep)
+    again(found, now)
 }
 
 /// Restarts it with what runs now; containers that came since are looked after as well.
-fn again(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
+fn again(found: &Found<'_>, now: &Now) -> Result<bool, Failure> {
+    let before = found.before;
     let mut all = before.running.clone();
     if now.answers {
         let engine = Engine::at(&before.socket)?;
@@ -92,7 +147,7 @@ fn again(before: &Before, now: &Now, keep: &Keep) -> Result<bool, Failure> {
         all = containers::all(&engine)?;
         removes(&all, is_kept(&engine.get("/info")?) && settings.keeps_containers())?;
     }
-    before.restart(Some(&now.process), Some(keep), &all)?;
-    containers::bring_back(&before.socket, &all)?;
+    before.restart(Some(&now.process), Some(found.keep), &all)?;
+    containers::bring_back(&before.socket, &found.wanted()?)?;
     Ok(true)
 }

@@ -60,6 +60,42 @@ pub(super) fn take_away(spec: &mut Spec, place: &str) -> bool {
     gone
 }
 
+/// Whether the specification mounts something there by `--mount`.
+pub(super) fn is_given(spec: &mut Spec, place: &str) -> bool {
+    given_mount(spec, place).is_some()
+}
+
+/// Gives a directory of the host that is mounted by `--mount` the options of `SOURCE:DESTINATION[:OPTIONS]` and leaves it
+/// all others, which that form has no words for. False where it is not mounted so.
+pub(super) fn set_options(spec: &mut Spec, bind: &str) -> bool {
+    let mut parts = bind.split(':');
+    let (source, options) = (parts.next().unwrap_or_default(), parts.nth(1).unwrap_or_default());
+    let Some(mount) = given_mount(spec, bind_place(bind)) else { return false };
+    let is =
+        |key: &str, value: &str| mount.get(key).and_then(Value::as_str).is_some_and(|v| settled(v) == settled(value));
+    if !is("Type", "bind") || !is("Source", source) {
+        return false;
+    }
+    let known = |o: &str| matches!(o, "ro" | "rw") || is_propagation(o);
+    if !options.split(',').filter(|o| !o.is_empty()).all(known) {
+        return false;
+    }
+    for option in options.split(',').filter(|o| !o.is_empty()) {
+        if is_propagation(option) {
+            let mut bind = inner(mount, "BindOptions");
+            bind.insert("Propagation".into(), option.into());
+            mount.insert("BindOptions".into(), bind.into());
+        } else {
+            mount.insert("ReadOnly".into(), (option == "ro").into());
+        }
+    }
+    true
+}
+
+fn is_propagation(option: &str) -> bool {
+    matches!(option, "private" | "rprivate" | "slave" | "rslave" | "shared" | "rshared")
+}
+
 /// A place without what means the same.
 pub(super) fn settled(place: &str) -> &str {
     let bare = place.trim_end_matches('/');

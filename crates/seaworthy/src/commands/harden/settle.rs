@@ -88,10 +88,10 @@ fn prove(plan: &Plan, live: &Live) {
         print("   What is in effect now cannot be read: seaworthy assess says why.");
         return;
     };
+    let findings = transaction::Findings::of(&look);
     for expected in &plan.expects {
         let finding = &expected.finding;
-        let now = look.findings.iter().find(|f| f.check == finding.check && f.fingerprint == finding.fingerprint);
-        let verdict = now.map_or("not found any more", |f| f.verdict.word());
+        let verdict = findings.find(finding).map_or("not found any more", |f| f.verdict.word());
         print(&format!("   in effect now: {} ({}) {verdict}", finding.check, one_line(&finding.component)));
     }
 }

@@ -67,7 +67,13 @@ impl Tell for Lines<'_> {
             Event::Rehearsed { tried: false, line } => self.line("–", "not rehearsed", &format!(" {}", one_line(line))),
             Event::Armed { by, until } => {
                 let by = if by == "systemd" { "by systemd" } else { "by a process of its own" };
-                self.line("✓", "guarded", &format!("taken back at {} unless confirmed, {by}", clock(*until)));
+                // Nothing to confirm: it stays as soon as it is proven.
+                let when = if *until <= jiff::Timestamp::now().as_second() {
+                    "taken back where it is cut short".to_owned()
+                } else {
+                    format!("taken back at {} unless confirmed", clock(*until))
+                };
+                self.line("✓", "guarded", &format!("{when}, {by}"));
             }
             Event::Done { change, pending, notes, took } => {
                 let (word, title) = self.changed(*change);

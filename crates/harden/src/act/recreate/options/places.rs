@@ -10,7 +10,13 @@ use crate::act::recreate::mounts;
 
 impl Merge<'_> {
     pub(super) fn volume(&mut self, change: &SpecChange) -> Result<(), Refusal> {
+        let is_kept =
+            |gone: &str| change.add.iter().any(|a| mounts::settled(mounts::bind_place(a)) == mounts::settled(gone));
         for gone in &change.remove {
+            // What is only given other options is changed where it stands.
+            if is_kept(gone) && mounts::is_given(&mut self.spec, gone) {
+                continue;
+            }
             if mounts::take_away(&mut self.spec, gone) {
                 continue;
             }
@@ -27,6 +33,9 @@ impl Merge<'_> {
             let place = mounts::bind_place(added);
             if !matches!(added.split(':').count(), 2 | 3) || !place.starts_with('/') {
                 return Err(refused(change, "it is SOURCE:DESTINATION[:OPTIONS], the destination absolute"));
+            }
+            if mounts::set_options(&mut self.spec, added) {
+                continue;
             }
             mounts::take_away(&mut self.spec, place);
             let mut binds = strings(self.spec.host.get("Binds"));
