@@ -78,9 +78,12 @@ impl Found<'_> {
             return Ok(wanted);
         }
         let begun = Settings::changed_at(&self.before.file).unwrap_or(i128::MAX);
-        let started = self.before.way.process()?.map_or(i128::MAX, |process| started_at(&process));
+        // Of an engine that is started by hand the process is there before the old one ends.
+        let near = i128::try_from(self.before.end(&self.before.running).as_nanos()).unwrap_or(0);
+        let started = self.before.way.process()?.map(|process| started_at(&process));
+        let with_its_restart = |end: i128| started.is_some_and(|started| (end - started).abs() <= near);
         for (container, end) in containers::ended(&engine)? {
-            let by_undoing = end >= begun && (self.is_down || end <= started);
+            let by_undoing = end >= begun && (self.is_down || with_its_restart(end));
             if by_undoing && is_new(&wanted, &container.id) {
                 wanted.push(Seen { running: true, ..container });
             }
