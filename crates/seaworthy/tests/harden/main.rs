@@ -9,6 +9,7 @@ mod damage;
 mod faults;
 mod machine;
 mod machine_faults;
+mod machine_trail;
 mod signals;
 mod sitting;
 mod swarm;
