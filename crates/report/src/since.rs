@@ -1,9 +1,10 @@
 //! Before and after: what became of each finding and threat since an earlier snapshot.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use seaworthy_core::assessment::Assessment;
 use seaworthy_core::audit::Audit;
+use seaworthy_core::component::Component;
 use seaworthy_core::judge::Finding;
 use seaworthy_core::step::Counted;
 use seaworthy_core::trail::{Deed, Trail};
@@ -95,11 +96,13 @@ fn threats<'a>(model: &'a Assessment<'_>) -> Vec<State<'a>> {
 fn by<'s>(trail: &Trail<'s>, was: Option<&State<'_>>, is: Option<&State<'_>>) -> Vec<Deed<'s>> {
     let [was, is] = [was, is].map(|state| state.and_then(|state| state.finding));
     let Some((audit, finding)) = is.or(was) else { return Vec::new() };
-    let component = |of: Option<(&'_ Audit<'_>, &Finding)>| of.and_then(|(audit, f)| audit.component(f));
-    let deciding = |(audit, f): (&Audit<'_>, &Finding)| audit.deciding(f).into_iter().map(|(name, _)| name).collect();
-    let facts: BTreeSet<&'static str> = was.into_iter().chain(is).flat_map(|of| -> Vec<_> { deciding(of) }).collect();
+    let facts = was.into_iter().chain(is).flat_map(|(audit, f)| audit.deciding(f)).map(|(name, _)| name).collect();
     let target = audit.snapshot.targets.get(finding.target).map_or("", |target| target.name.as_str());
     trail.of(target, component(was), component(is), &facts)
+}
+
+fn component<'a>(of: Option<(&'a Audit<'a>, &'a Finding)>) -> Option<&'a Component> {
+    of.and_then(|(audit, finding)| audit.component(finding))
 }
 
 fn changes<'s>(

@@ -191,8 +191,10 @@ const AUDIT_LOG_SINCE: FactSpec = fact(
     NO_LOG,
 )
 .unit("seconds since 1970-01-01 UTC");
+/// Where they are read.
 const LOG: &str = "/var/log/audit/audit.log and its rotated parts, the last 8 MiB together";
-const NO_LOG: &str = "there is no log, it holds no record, the right to read it is missing (root has it), or the daemon has other files than the host";
+/// When they are unknown.
+const NO_LOG: &str = "there is no log, it holds no record, the right to read it is missing (root has it), the daemon or the node has other files than the host, or only the API tells of the node";
 
 /// A field of an object type.
 pub(crate) const fn field(name: &'static str, ty: Type, means: &'static str) -> Field {

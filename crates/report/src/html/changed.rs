@@ -69,7 +69,7 @@ fn rows<'t>(changes: &[Change<'_>], title: impl Fn(&str) -> Option<&'t str>) -> 
         if change.on.len() > NAMES {
             on.push(format!("{} more", words::thousands(change.on.len() - NAMES)));
         }
-        let by = change.by.iter().take(DEEDS).map(|d| (name(d.path), since::done(d), since::who(d, |n| name(n))));
+        let by = change.by.iter().take(DEEDS).map(|d| (name(d.path), since::done(d), since::who(d, name)));
         RowView {
             by: by.collect(),
             by_more: change.by.len().saturating_sub(DEEDS),
