@@ -105,13 +105,16 @@ fn component<'a>(of: Option<(&'a Audit<'a>, &'a Finding)>) -> Option<&'a Compone
     of.and_then(|(audit, finding)| audit.component(finding))
 }
 
+/// What changed in the same way, and by whom.
+type Group<'s> = (Vec<String>, Vec<Deed<'s>>);
+
 fn changes<'s>(
     before: Vec<State<'_>>,
     after: Vec<State<'_>>,
     by: impl Fn(Option<&State<'_>>, Option<&State<'_>>) -> Vec<Deed<'s>>,
 ) -> Vec<Change<'s>> {
     let mut earlier: BTreeMap<String, State<'_>> = before.into_iter().map(|s| (s.fingerprint.clone(), s)).collect();
-    let mut changed: BTreeMap<(String, &str, &str), (Vec<String>, Vec<Deed<'s>>)> = BTreeMap::new();
+    let mut changed: BTreeMap<(String, &str, &str), Group<'s>> = BTreeMap::new();
     let mut tell = |was: Option<&State<'_>>, is: Option<&State<'_>>| {
         let Some(last) = is.or(was) else { return };
         let words = (was.map_or(NEW, |was| was.word), is.map_or(GONE, |is| is.word));
