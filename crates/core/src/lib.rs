@@ -30,6 +30,7 @@ pub mod sshd;
 pub mod step;
 pub mod systemd;
 pub mod threat;
+pub mod trail;
 pub mod value;
 pub mod verdict;
 pub mod version;

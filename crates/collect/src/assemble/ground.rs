@@ -13,12 +13,13 @@ use serde_json::Value as Json;
 use super::host::EngineView;
 use super::machine::{Machine, Reading, Rest};
 use super::shield::Shield;
-use super::{clients, containerd, daemon, files, host, swarm};
+use super::{clients, containerd, daemon, files, host, logged, swarm};
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::file::ConfigFile;
 use crate::daemon::find::Daemon;
 use crate::docker::gather::{Answers, Gathered};
 use crate::engine::{self, Engine};
+use crate::host::audit::log::Log;
 use crate::redact::Redactor;
 
 /// What is known of a target besides what its engine and its host tell.
@@ -79,6 +80,7 @@ impl Ground {
             shield: Shield::read(host, daemon),
         };
         if let (Ok(m), Ok(host)) = (&machine, host) {
+            logged::set(&mut out.host, audit_log(host, daemon), &host.accounts);
             out.clients = clients::components(host);
             let data_root = match out.host.value("data_root") {
                 Value::Str(path) => Ok(path.to_string()),
@@ -210,6 +212,14 @@ fn engine_view<'a>(
             Err(why) => Err(why.clone()),
         },
     }
+}
+
+/// What the host's audit log tells, where the daemon's files are the host's: else the same path is another file.
+fn audit_log<'h>(host: &'h host::Host, daemon: Result<&Daemon, &str>) -> Result<&'h Log, &'h str> {
+    if daemon.is_ok_and(|d| d.own_mounts == Some(false) && d.own_root != Some(true)) {
+        return Err("the daemon has other files than the host, and the host's log tells of the host's");
+    }
+    host.audit_log.as_ref().map_err(String::as_str)
 }
 
 fn convert(gap: &crate::host::gap::Gap) -> Gap {

@@ -11,9 +11,11 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::daemon::{bounded, pointer};
+use super::logged;
 use crate::docker::gather::Counts;
 use crate::host::accounts::{Accounts, Members};
 use crate::host::audit;
+use crate::host::audit::watched::Watched;
 use crate::host::client::Client;
 use crate::host::containerd::Containerd;
 use crate::host::kernel::{self, Cgroups, Kernel, Selinux};
@@ -42,20 +44,29 @@ pub(super) struct Host {
     pub containerd: Containerd,
     pub audit_kernel: Result<audit::netlink::Kernel, String>,
     pub audit_files: audit::file::Files,
+    /// What the audit log tells, or why it tells nothing.
+    pub audit_log: Result<audit::log::Log, String>,
     pub gaps: Vec<Gap>,
 }
 
 impl Host {
-    /// Reads a host; of its mounts those that this process sees were read already, where it is the running machine.
+    /// Reads a host; of its mounts those that this process sees were read already, where it is the running machine; of its
+    /// audit log what is about paths that are `watched`.
     ///
     /// # Errors
     /// When its root may not be entered.
-    pub fn read(path: &Path, docker_config: Option<&str>, mounts: Option<Arc<[Mount]>>) -> Result<Self, Unread> {
+    pub fn read(
+        path: &Path,
+        docker_config: Option<&str>,
+        mounts: Option<Arc<[Mount]>>,
+        watched: &Watched,
+    ) -> Result<Self, Unread> {
         let root = Root::open(path)?;
         let mut gaps = Vec::new();
         let proc =
             Proc::open(&root).map_err(|why| gaps.push(gap(&path.join("proc").display(), &why, "processes"))).ok();
-        let (left, right) = std::thread::scope(|scope| {
+        let (log, left, right) = std::thread::scope(|scope| {
+            let log = scope.spawn(|| logged::read(&root, watched));
             let left = scope.spawn(|| {
                 let accounts = Accounts::read(&root);
                 let sudo = Reach::read(&root, &accounts, "docker");
@@ -63,8 +74,9 @@ impl Host {
                 (accounts, sudo, sshd)
             });
             let right = (Packages::read(&root), Containerd::read(&root));
-            (left.join(), right)
+            (log.join(), left.join(), right)
         });
+        let audit_log = log.unwrap_or_else(|_| Err("the reader of the log failed".to_owned()));
         let (packages, containerd) = right;
         let (accounts, sudo, sshd) = left.map_err(|_| Unread::Other("a reader of accounts failed".into()))?;
         let client = Client::read(&root, &accounts, &packages, docker_config);
@@ -120,6 +132,7 @@ impl Host {
             containerd,
             audit_kernel,
             audit_files,
+            audit_log,
             gaps,
         })
     }

@@ -14,6 +14,7 @@ use crate::docker::context::{DeviceNumber, HostView, Running};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::effect::{self, Lsms};
+use crate::host::audit::watched::Watched;
 use crate::host::gap::Gap;
 use crate::host::mounts::{self, Mount};
 use crate::host::packages::Owner;
@@ -50,7 +51,8 @@ impl Machine {
     }
 
     fn read_rest(&self, root: &Path, docker_config: Option<&str>) -> Result<Rest, Arc<str>> {
-        let host = Host::read(root, docker_config, self.mounts.clone());
+        let watched = self.daemon.as_ref().map(watched).unwrap_or_default();
+        let host = Host::read(root, docker_config, self.mounts.clone(), &watched);
         let host = host.map_err(|why| Arc::from(format!("{}: {why}", root.display())))?;
         let package = match &self.daemon {
             Ok(daemon) => package_version(&host, daemon),
@@ -218,6 +220,13 @@ fn view(
 /// Whether this program runs inside a container, whose `/` is not the host's.
 fn in_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"].iter().any(|p| Path::new(p).exists())
+}
+
+/// The daemon's own files, wherever they are.
+fn watched(daemon: &Daemon) -> Watched {
+    let named = ["tlscacert", "tlscert", "tlskey"].map(|flag| daemon.flags.value(flag));
+    let named = named.iter().flatten().filter_map(|value| daemon.absolute(value.as_str()?).ok());
+    Watched { more: daemon.exe.iter().chain(daemon.config_path.as_ref().ok()).cloned().chain(named).collect() }
 }
 
 fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, String> {

@@ -6,6 +6,7 @@ mod daemon;
 mod files;
 mod ground;
 mod host;
+pub(crate) mod logged;
 mod logs;
 mod machine;
 mod remote;

@@ -151,6 +151,51 @@ const SECRET: &[Field] = &[
 ];
 const SECRETS: Type = Type::List(&Type::Object(SECRET));
 
+/// An access to a file, as the audit log tells it.
+const LOGGED: &[Field] = &[
+    field("at", INT, "when, in milliseconds since 1970-01-01 UTC"),
+    field(
+        "path",
+        STR,
+        "the file, its directory's links resolved; proven by its inode, so that a file of the same path in a container is not taken for it",
+    ),
+    field(
+        "act",
+        STR,
+        "attributes (mode, owner, access list), write, create, rename (another file took its name), remove, execute or unknown",
+    ),
+    field("success", BOOL, "whether it succeeded"),
+    field(
+        "login_uid",
+        OPT_INT,
+        "the number of the user who logged in, whoever he became since; null for what no login began",
+    ),
+    field("login", OPT_STR, "that user's name; null where passwd has none for it"),
+    field("uid", OPT_INT, "the number of the user as whom it was done; null where the record does not tell"),
+    field("exe", STR, "the executable; empty where the record does not tell"),
+    field("key", STR, "the key of the rule that logged it; empty where it has none"),
+];
+/// Two facts of whatever has an audit log; `core::trail` reads them.
+const AUDIT_LOG: FactSpec = fact(
+    "audit_log",
+    Type::List(&Type::Object(LOGGED)),
+    "accesses to files that checks rest on, as far as the audit log has them: of each kind to each path the latest 16, the latest last",
+    LOG,
+    NO_LOG,
+);
+const AUDIT_LOG_SINCE: FactSpec = fact(
+    "audit_log_since",
+    INT,
+    "when what was read of the audit log begins: of what was before, nothing is known",
+    LOG,
+    NO_LOG,
+)
+.unit("seconds since 1970-01-01 UTC");
+/// Where they are read.
+const LOG: &str = "/var/log/audit/audit.log and its rotated parts, the last 8 MiB together";
+/// When they are unknown.
+const NO_LOG: &str = "there is no log, it holds no record, the right to read it is missing (root has it), the daemon or the node has other files than the host, or only the API tells of the node";
+
 /// A field of an object type.
 pub(crate) const fn field(name: &'static str, ty: Type, means: &'static str) -> Field {
     Field { name, ty, means }

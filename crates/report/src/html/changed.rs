@@ -10,6 +10,8 @@ use crate::words;
 const ROWS: usize = 200;
 /// The most names in a row.
 const NAMES: usize = 12;
+/// The most files of which a row tells who changed them.
+const DEEDS: usize = 4;
 
 /// What changed since an earlier snapshot.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub struct ChangedView {
     pub read: (String, String),
     /// Counts before and after.
     pub counts: Vec<(&'static str, String, String)>,
+    /// Targets of which the audit log does not tell it all, and why.
+    pub silent: Vec<(String, String)>,
     /// Findings, and how many rows are not shown.
     pub findings: (Vec<RowView>, usize),
     /// Threats, and how many rows are not shown.
@@ -37,6 +41,10 @@ pub struct RowView {
     pub was: &'static str,
     /// What it is.
     pub is: &'static str,
+    /// Who changed the files that decided: the file, what was done, by whom.
+    pub by: Vec<(String, &'static str, String)>,
+    /// How many more files there are.
+    pub by_more: usize,
 }
 
 /// What changed since an earlier snapshot.
@@ -49,18 +57,22 @@ pub fn changed(assessment: &Assessment<'_>, before: &Assessment<'_>) -> ChangedV
     ChangedView {
         read: (read(before), read(assessment)),
         counts: told.counts.into_iter().map(count).collect(),
+        silent: told.silent.iter().map(|(target, why)| (name(target), sentence(why))).collect(),
         findings: rows(&told.findings, check),
         threats: rows(&told.threats, threat),
     }
 }
 
-fn rows<'t>(changes: &[Change], title: impl Fn(&str) -> Option<&'t str>) -> (Vec<RowView>, usize) {
-    let row = |change: &Change| {
+fn rows<'t>(changes: &[Change<'_>], title: impl Fn(&str) -> Option<&'t str>) -> (Vec<RowView>, usize) {
+    let row = |change: &Change<'_>| {
         let mut on: Vec<String> = change.on.iter().take(NAMES).map(|n| name(n)).collect();
         if change.on.len() > NAMES {
             on.push(format!("{} more", words::thousands(change.on.len() - NAMES)));
         }
+        let by = change.by.iter().take(DEEDS).map(|d| (name(d.path), since::done(d), since::who(d, name)));
         RowView {
+            by: by.collect(),
+            by_more: change.by.len().saturating_sub(DEEDS),
             title: sentence(title(&change.id).unwrap_or(&change.id)),
             id: name(&change.id),
             on: on.join(", "),

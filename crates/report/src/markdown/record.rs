@@ -8,6 +8,7 @@ use seaworthy_core::assessment::{Assessment, Told};
 use seaworthy_core::diagram::{Certainty, FactRef, Flow};
 use seaworthy_core::step::{Counted, Path, Priority};
 use seaworthy_core::threat::{Instance, Rating, Status, Stride, Surface};
+use seaworthy_core::trail::Deed;
 
 use super::{NAME, NAMES, code, escape, own, said, sentence};
 use crate::clean::one_line;
@@ -22,6 +23,8 @@ const FLOWS: usize = 12;
 const FACTS: usize = 8;
 /// The most groups of instances that are told for a threat.
 const GROUPS: usize = 6;
+/// The most files of which a row tells who changed them.
+const DEEDS: usize = 4;
 /// The most paths that are told step by step.
 const PATHS: usize = 12;
 
@@ -427,26 +430,33 @@ impl Record<'_> {
         writeln!(out, "## Before and after\n")?;
         writeln!(
             out,
-            "Before is what was collected at {}, after at {}. Both were judged by the same checks. Who made a change \
-             is said by the audit log alone, which is not read: that is unknown.\n",
+            "Before is what was collected at {}, after at {}. Both were judged by the same checks. Who changed a file is \
+             told where the host's audit log has it; where nobody is named, that does not say that nobody did.\n",
             words::instant(before.snapshot.collected_at),
             words::instant(after.snapshot.collected_at)
         )?;
         let told = since::since(since, self.model);
+        for (target, why) in &told.silent {
+            writeln!(out, "- Of {} the audit log does not tell it all: {}", code(target), sentence(why))?;
+        }
+        if !told.silent.is_empty() {
+            writeln!(out)?;
+        }
         if told.findings.is_empty() {
             writeln!(out, "No finding changed.\n")?;
         } else {
-            writeln!(out, "| Finding | Controls | On | Before | After |\n|---|---|---|---|---|")?;
+            writeln!(out, "| Finding | Controls | On | Before | After | File changed |\n|---|---|---|---|---|---|")?;
         }
-        for Change { id, was, is, on } in &told.findings {
-            writeln!(out, "| {} | {} | {} | {was} | {is} |", code(id), controls(self.model, id), listed(on))?;
+        for Change { id, was, is, on, by } in &told.findings {
+            let (controls, on, by) = (controls(self.model, id), listed(on), changed_by(by));
+            writeln!(out, "| {} | {controls} | {on} | {was} | {is} | {by} |", code(id))?;
         }
         if told.threats.is_empty() {
             writeln!(out, "\nNo threat changed.")?;
         } else {
             writeln!(out, "\n| Threat | On | Before | After |\n|---|---|---|---|")?;
         }
-        for Change { id, was, is, on } in &told.threats {
+        for Change { id, was, is, on, .. } in &told.threats {
             let threat = self.model.catalog.iter().find(|t| t.id == *id);
             let title = threat.map_or_else(|| code(id), |t| own(&t.title));
             writeln!(out, "| {title} | {} | {was} | {is} |", listed(on))?;
@@ -457,6 +467,16 @@ impl Record<'_> {
         }
         writeln!(out)
     }
+}
+
+/// Who changed which file, of the first; and how many more there are.
+fn changed_by(deeds: &[Deed<'_>]) -> String {
+    let one = |deed: &Deed<'_>| format!("{} {} {}", code(deed.path), since::done(deed), since::who(deed, code));
+    let mut told: Vec<String> = deeds.iter().take(DEEDS).map(one).collect();
+    if deeds.len() > DEEDS {
+        told.push(format!("and {}", words::count(deeds.len() - DEEDS, "more file")));
+    }
+    told.join("; ")
 }
 
 /// The first names, and how many more there are.

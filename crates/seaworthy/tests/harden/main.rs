@@ -11,6 +11,7 @@ mod faults;
 mod later;
 mod machine;
 mod machine_faults;
+mod machine_trail;
 mod signals;
 mod sitting;
 mod swarm;

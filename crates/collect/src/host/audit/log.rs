@@ -1,56 +1,107 @@
-//! The audit log's records of accesses to the paths that matter here.
+//! The audit log's records of accesses to the paths that matter here: who did what to which file.
+//!
+//! The log is written by others and as long as they please, so the last [`MOST_BYTES`] of it are read, through its rotated
+//! parts, and what comes before is said to be unknown. That is what auditd keeps in one file unless it is told otherwise, and
+//! takes ten to twenty milliseconds of a processor; they pass on a thread of its own, while packages and accounts are read and
+//! the engine is asked. Where there is no log, one `open` fails and that is all.
+//!
+//! Arguments of commands (`EXECVE`, `PROCTITLE`) may hold secrets and are never looked at.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
+use super::calls::{Act, Called};
+use super::record::{self, Fields, Kind, Stamp};
+use super::trail;
+use super::watched::Watched;
 use crate::host::root::{Root, Unread};
 
 /// Where auditd writes.
 pub const LOG: &str = "/var/log/audit/audit.log";
-/// The bytes read from the end of the log: 8 MiB.
-const TAIL: u64 = 8 << 20;
-/// The most events returned, the latest ones.
-const MOST: usize = 256;
+/// The bytes read from the end of the log and of its rotated parts: 8 MiB.
+const MOST_BYTES: u64 = 8 << 20;
+/// The most rotated parts that are looked for: auditd's own limit is 999, its default 5.
+const MOST_PARTS: usize = 8;
+/// The most paths of one event that are looked at; a rename has five.
+const MOST_PATHS: usize = 16;
 
-/// One access, as the records of one serial number tell it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// One access to one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When, in milliseconds since 1970.
-    pub at: i64,
-    /// Its serial number.
-    pub serial: u64,
-    /// The user who logged in, whoever he became since; `None` for daemons.
+    /// When, and its serial number.
+    pub stamp: Stamp,
+    /// The path, absolute, its directory's links resolved.
+    pub path: String,
+    /// What was done to it.
+    pub act: Act,
+    /// The user who logged in, whoever he became since; `None` for what no login began.
     pub login_uid: Option<u32>,
-    /// The user as whom it was done.
+    /// The user as whom it was done; `None` where the record does not tell.
     pub uid: Option<u32>,
-    /// The executable.
+    /// The executable; empty where the record does not tell.
     pub exe: String,
-    /// The key of the rule that logged it.
+    /// The key of the rule that logged it; empty where it has none.
     pub key: String,
     /// Whether it succeeded.
-    pub success: Option<bool>,
-    /// The paths, as given and made absolute.
-    pub paths: Vec<PathBuf>,
+    pub success: bool,
 }
 
-/// The events found.
+/// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Log {
-    /// By serial number, the latest at the end.
+    /// When what is told here begins, in milliseconds since 1970: of what was before, nothing is known.
+    pub began: i64,
+    /// The accesses, the latest last.
     pub events: Vec<Event>,
-    /// True when the log is longer than what was read, or more events were found than are returned.
-    pub cut: bool,
 }
 
-/// Reads the end of the log and returns the events about a path at or below one of `paths`.
+/// Reads the end of the log and returns the accesses to paths that matter, each proven to be to the file that has the
+/// path now, or had it before one that was logged took its place.
 ///
 /// # Errors
-/// [`Unread`] with the reason: the log is readable by root alone on most hosts.
-pub fn read(root: &Root, paths: &[&Path]) -> Result<Log, Unread> {
-    let real = root.canonical(LOG)?;
+/// [`Unread`] with the reason: on most hosts root alone may read it.
+pub fn read(root: &Root, watched: &Watched) -> Result<Log, Unread> {
+    let text = tail(root, MOST_BYTES)?;
+    let lines = || text.split(|b| *b == b'\n');
+    let began = lines().find_map(record::time).ok_or_else(|| Unread::Other("it holds no record yet".into()))?;
+    let mut log = trail::prove(root, &accesses(lines(), watched), watched);
+    log.began = log.began.max(began);
+    Ok(log)
+}
+
+/// The last bytes of the log, rotated parts first, from the beginning of a record.
+fn tail(root: &Root, most: u64) -> Result<Vec<u8>, Unread> {
+    let mut parts = vec![end_of(root, LOG, most)?];
+    let mut left = most - parts[0].0.len() as u64;
+    for number in 1..=MOST_PARTS {
+        // Only what joins what was read is of use.
+        if left == 0 || !parts[parts.len() - 1].1 {
+            break;
+        }
+        let Ok(part) = end_of(root, &format!("{LOG}.{number}"), left) else { break };
+        left -= part.0.len() as u64;
+        parts.push(part);
+    }
+    let mut text = Vec::new();
+    for (bytes, whole) in parts.into_iter().rev() {
+        // Half a line may look like another one.
+        let from = if whole { 0 } else { bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1) };
+        if text.is_empty() && from == 0 {
+            text = bytes;
+        } else {
+            text.extend_from_slice(&bytes[from..]);
+        }
+    }
+    Ok(text)
+}
+
+/// The last bytes of a file, and whether that is all of it.
+fn end_of(root: &Root, path: &str, most: u64) -> Result<(Vec<u8>, bool), Unread> {
+    let real = root.canonical(path)?;
     let inside = root.path().join(real.strip_prefix("/").unwrap_or(&real));
     // The links are resolved already; one that was put there since is not followed.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -61,129 +112,159 @@ pub fn read(root: &Root, paths: &[&Path]) -> Result<Log, Unread> {
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     let mut file = std::fs::File::from(fd);
-    file.seek(SeekFrom::Start(size.saturating_sub(TAIL)))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL).read_to_end(&mut bytes)?;
-    let mut log = parse(&String::from_utf8_lossy(&bytes), paths);
-    log.cut |= size > TAIL;
-    Ok(log)
+    file.seek(SeekFrom::Start(size.saturating_sub(most)))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(most)).unwrap_or(0));
+    file.take(size.min(most)).read_to_end(&mut bytes)?;
+    Ok((bytes, size <= most))
 }
 
-fn parse(text: &str, paths: &[&Path]) -> Log {
-    let mut events: HashMap<u64, (Event, PathBuf, Vec<PathBuf>)> = HashMap::new();
-    for line in text.lines() {
-        let Some((kind, at, serial, fields)) = head(line) else { continue };
-        if !matches!(kind, "SYSCALL" | "PATH" | "CWD") {
-            continue;
-        }
-        let (event, cwd, names) = events.entry(serial).or_default();
-        (event.at, event.serial) = (at, serial);
-        let fields = pairs(fields);
-        let get = |name: &str| fields.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-        match kind {
-            "SYSCALL" => {
-                event.login_uid = get("auid").and_then(|v| v.parse().ok()).filter(|u| *u != u32::MAX);
-                event.uid = get("uid").and_then(|v| v.parse().ok());
-                event.success = get("success").map(|v| v == "yes");
-                event.exe = get("exe").map(value).unwrap_or_default();
-                event.key = get("key").map(value).filter(|k| k != "(null)").unwrap_or_default();
-            }
-            "CWD" => *cwd = get("cwd").map(value).unwrap_or_default().into(),
-            _ if names.len() < 64 => names.extend(get("name").map(|v| PathBuf::from(value(v)))),
-            _ => {}
-        }
-    }
-    let about = |event: &Event| event.paths.iter().any(|p| paths.iter().any(|want| p.starts_with(want)));
-    let whole = |(mut event, cwd, names): (Event, PathBuf, Vec<PathBuf>)| {
-        // Joining an absolute path gives that path.
-        event.paths = names.into_iter().map(|n| cwd.join(n)).collect();
-        event
-    };
-    let mut found: Vec<Event> = events.into_values().map(whole).filter(about).collect();
-    found.sort_by_key(|e| (e.at, e.serial));
-    let cut = found.len() > MOST;
-    Log { events: found.split_off(found.len().saturating_sub(MOST)), cut }
+/// A path of an event as the records have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Item {
+    /// The part that it plays.
+    pub part: Part,
+    /// The device.
+    pub device: (u32, u32),
+    /// The inode.
+    pub inode: u64,
 }
 
-/// Splits `type=PATH msg=audit(1700000000.123:45): FIELDS`.
-fn head(line: &str) -> Option<(&str, i64, u64, &str)> {
-    let at = line.find("type=")?;
-    let (kind, rest) = line[at + 5..].split_once(' ')?;
-    let (stamp, fields) = rest.strip_prefix("msg=audit(")?.split_once("):")?;
-    let (time, serial) = stamp.split_once(':')?;
-    let (seconds, fraction) = time.split_once('.')?;
-    let at = seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(fraction.parse().ok()?)?;
-    Some((kind, at, serial.parse().ok()?, fields))
+/// The part that a path plays in an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// It was there before and after.
+    Normal,
+    /// It was made.
+    Create,
+    /// It was removed.
+    Delete,
+    /// It is the directory of another one.
+    Parent,
 }
 
-/// The fields of a record; the enriched ones after the separator are left out.
-fn pairs(text: &str) -> Vec<(&str, &str)> {
-    let text = text.split('\u{1d}').next().unwrap_or_default();
-    let mut found = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some((name, tail)) = rest.split_once('=') {
-        let end = match tail.strip_prefix('"') {
-            Some(quoted) => quoted.find('"').map_or(tail.len(), |at| at + 2),
-            None => tail.find(' ').unwrap_or(tail.len()),
+/// An event of which a path may matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Access {
+    /// Who did what, as of [`Event`], the path not proven yet.
+    pub event: Event,
+    /// What it does to a file that was there before and is there after it; none where it only reads it.
+    pub does: Option<Act>,
+    /// The paths that have a name, absolute, and all that the records say of each.
+    pub items: Vec<(Option<String>, Item)>,
+}
+
+/// Records of one event, in pieces of the text.
+#[derive(Default)]
+struct Raw<'a> {
+    syscall: Option<&'a [u8]>,
+    cwd: Option<&'a [u8]>,
+    how: Option<&'a [u8]>,
+    paths: Vec<&'a [u8]>,
+    matters: bool,
+}
+
+/// The events of which a path matters, in the order of their time.
+fn accesses<'a>(lines: impl Iterator<Item = &'a [u8]>, watched: &Watched) -> Vec<Access> {
+    let mut events: HashMap<Stamp, Raw<'a>> = HashMap::new();
+    for line in lines {
+        let Some((kind, stamp, fields)) = record::head(line) else { continue };
+        let raw = match events.entry(stamp) {
+            Entry::Occupied(held) => held.into_mut(),
+            Entry::Vacant(free) => free.insert(Raw::default()),
         };
-        found.push((name, &tail[..end]));
-        rest = tail[end..].trim_start();
+        match kind {
+            Kind::Syscall => raw.syscall = Some(fields),
+            Kind::Cwd => raw.cwd = Some(fields),
+            Kind::OpenHow => raw.how = Some(fields),
+            Kind::Path if raw.paths.len() < MOST_PATHS => {
+                raw.matters |= watched.may_matter(field(fields, b"name").unwrap_or_default());
+                raw.paths.push(fields);
+            }
+            Kind::Path => {}
+        }
     }
+    let mut found: Vec<Access> =
+        events.iter().filter(|(_, raw)| raw.matters).filter_map(|(stamp, raw)| access(*stamp, raw)).collect();
+    found.retain(|access| access.items.iter().any(|(path, _)| path.as_deref().is_some_and(|p| watched.matters(p))));
+    found.sort_by_key(|access| access.event.stamp);
     found
 }
 
-/// A text in quotes, or in hexadecimal where it holds blanks, quotes or worse.
-fn value(text: &str) -> String {
-    if let Some(quoted) = text.strip_prefix('"') {
-        return quoted.strip_suffix('"').unwrap_or(quoted).to_owned();
+fn field<'a>(fields: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    Fields::own(fields).find(|(n, _)| *n == name).map(|(_, value)| value)
+}
+
+fn access(stamp: Stamp, raw: &Raw<'_>) -> Option<Access> {
+    let fields = raw.syscall?;
+    let mut called = Called { how: raw.how.and_then(|how| field(how, b"oflag")), ..Called::default() };
+    let path = String::new();
+    let (exe, key) = (String::new(), String::new());
+    let mut event = Event { stamp, path, act: Act::Unknown, login_uid: None, uid: None, exe, key, success: false };
+    let user = |value| record::int(value).and_then(|n| u32::try_from(n).ok()).filter(|n| *n != u32::MAX);
+    for (name, value) in Fields::own(fields) {
+        match name {
+            b"arch" => called.arch = value,
+            b"syscall" => called.number = record::int(value),
+            b"a0" => called.arguments[0] = value,
+            b"a1" => called.arguments[1] = value,
+            b"a2" => called.arguments[2] = value,
+            b"a3" => called.arguments[3] = value,
+            b"auid" => event.login_uid = user(value),
+            b"uid" => event.uid = user(value),
+            b"success" => event.success = value == b"yes",
+            b"exe" => event.exe = record::text(value).unwrap_or_default(),
+            // Several keys are one text with a byte between them.
+            b"key" => event.key = record::text(value).unwrap_or_default().replace('\u{1}', " "),
+            _ => {}
+        }
     }
-    let digits = text.as_bytes();
-    let hexadecimal = !digits.is_empty() && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
-    if !hexadecimal {
-        return text.to_owned();
+    let cwd = raw.cwd.and_then(|cwd| field(cwd, b"cwd")).and_then(record::text);
+    let items = raw.paths.iter().filter_map(|fields| item(fields, cwd.as_deref())).collect();
+    Some(Access { event, does: called.act(), items })
+}
+
+fn item(fields: &[u8], cwd: Option<&str>) -> Option<(Option<String>, Item)> {
+    let (mut name, mut part, mut device, mut inode) = (None, None, None, None);
+    for (field, value) in Fields::own(fields) {
+        match field {
+            b"name" => name = record::text(value),
+            b"inode" => inode = record::int(value),
+            b"dev" => device = record::device(value),
+            b"nametype" => {
+                part = match value {
+                    b"NORMAL" => Some(Part::Normal),
+                    b"CREATE" => Some(Part::Create),
+                    b"DELETE" => Some(Part::Delete),
+                    b"PARENT" => Some(Part::Parent),
+                    _ => None,
+                }
+            }
+            _ => {}
+        }
     }
-    let nibble = |d: u8| (d as char).to_digit(16).unwrap_or(0) as u8;
-    let bytes: Vec<u8> = digits.chunks_exact(2).map(|p| nibble(p[0]) << 4 | nibble(p[1])).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
+    let path = name.and_then(|name| absolute(&name, cwd));
+    // What failed has no file, and is told all the same.
+    let (device, inode) = (device.unwrap_or_default(), inode.unwrap_or_default());
+    Some((path, Item { part: part?, device, inode }))
+}
+
+/// A path from the root, without `.`; none where it is relative to what is not known, and where `..` is in it, since
+/// what that leads to depends on links.
+fn absolute(name: &str, cwd: Option<&str>) -> Option<String> {
+    let whole = if name.starts_with('/') { Path::new(name).to_owned() } else { Path::new(cwd?).join(name) };
+    let mut out = String::new();
+    for component in whole.components() {
+        match component {
+            std::path::Component::RootDir => {}
+            std::path::Component::Normal(part) => {
+                out.push('/');
+                out.push_str(part.to_str()?);
+            }
+            _ => return None,
+        }
+    }
+    (!out.is_empty()).then_some(out)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = "node=h type=SYSCALL msg=audit(1700000000.123:45): arch=c000003e syscall=257 success=yes exit=3 \
-        auid=1000 uid=0 comm=\"vi\" exe=\"/usr/bin/vi\" key=\"docker\"\u{1d}ARCH=x86_64 AUID=\"a\"\n\
-        type=CWD msg=audit(1700000000.123:45): cwd=\"/etc/docker\"\n\
-        type=PATH msg=audit(1700000000.123:45): item=0 name=\"daemon.json\" inode=1\n\
-        type=SYSCALL msg=audit(1700000001.000:46): success=no auid=4294967295 uid=0 exe=2F746D702F6120 key=(null)\n\
-        type=PATH msg=audit(1700000001.000:46): item=0 name=2F6574632F646F636B65722F6120 inode=1\n\
-        type=PATH msg=audit(1700000002.000:47): item=0 name=\"/etc/dockerx\" inode=1\n\
-        type=PATH msg=audit(17.0:9\nrubbish\n";
-
-    #[test]
-    fn records_of_one_number_are_one_event() {
-        let log = parse(TEXT, &[Path::new("/etc/docker")]);
-        assert!(!log.cut);
-        let [first, second] = &log.events[..] else { panic!("{log:?}") };
-        assert_eq!(first.paths, [Path::new("/etc/docker/daemon.json")]);
-        assert_eq!((first.at, first.login_uid, first.uid), (1_700_000_000_123, Some(1000), Some(0)));
-        assert_eq!((first.exe.as_str(), first.key.as_str(), first.success), ("/usr/bin/vi", "docker", Some(true)));
-        assert_eq!(second.paths, [Path::new("/etc/docker/a ")]);
-        assert_eq!((second.login_uid, second.key.as_str(), second.success), (None, "", Some(false)));
-    }
-
-    #[test]
-    fn only_the_end_of_a_long_log_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("var/log/audit")).unwrap();
-        let root = Root::open(dir.path()).unwrap();
-        assert_eq!(read(&root, &[]), Err(Unread::Absent));
-        let mut text = "x".repeat(9 << 20);
-        text.push('\n');
-        text.push_str(TEXT);
-        std::fs::write(dir.path().join("var/log/audit/audit.log"), text).unwrap();
-        let log = read(&root, &[Path::new("/etc/docker")]).unwrap();
-        assert!(log.cut);
-        assert_eq!(log.events.len(), 2);
-    }
-}
+mod tests;

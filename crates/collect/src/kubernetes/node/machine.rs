@@ -16,7 +16,10 @@ use super::sheet::{Run, Sheet};
 use super::version::{self, Version};
 use super::view::View;
 use super::{apiserver, controllers, etcd, kubelet, places, proxy};
+use crate::assemble::logged;
 use crate::host::accounts::Accounts;
+use crate::host::audit::log::Log;
+use crate::host::audit::watched::Watched;
 use crate::host::process::{Owner, Proc, Process};
 use crate::host::root::Root;
 use crate::redact::Redactor;
@@ -59,8 +62,17 @@ impl Machine<'_> {
         if running.iter().all(|r| r.parts.components.is_empty() && r.parts.unsure.is_empty()) {
             return None;
         }
+        // The log may be long.
+        Some(std::thread::scope(|scope| {
+            let log = scope.spawn(|| audit_log(self.host, &running));
+            let log = || log.join().unwrap_or_else(|_| Err("the reader of the log failed".to_owned()));
+            self.target_of(group, &running, log)
+        }))
+    }
+
+    fn target_of(&self, group: &Group, running: &[Running], log: impl FnOnce() -> Result<Log, String>) -> Target {
         let accounts = Accounts::read(self.host);
-        let name = self.name(&running);
+        let name = self.name(running);
         let mut decided = Vec::new();
         for which in Which::ALL {
             for (at, process) in running.iter().enumerate() {
@@ -77,7 +89,7 @@ impl Machine<'_> {
             }
         }
         let mut target = Target::new(name.as_str(), "kubernetes", format!("node at {}", self.host.path().display()));
-        for process in &running {
+        for process in running {
             for (which, why) in &process.parts.unsure {
                 target.incomplete(which.kind(), why.as_str());
                 target.gap(format!("process {}", process.process.pid), why.as_str(), which.name());
@@ -91,15 +103,15 @@ impl Machine<'_> {
                 files.add_of(file.role, &file.path, &process.view, &user);
             }
         }
-        places::around(self, &running, &mut decided, &mut files, &mut target, group);
+        places::around(self, running, &mut decided, &mut files, &mut target, group);
         if files.cut {
             target.incomplete(&kubernetes::FILE, "there are more files than are kept");
         }
-        self.node(&name, &decided, group, &mut target);
+        self.node(&name, &decided, group, (&log(), &accounts), &mut target);
         target.about = about(&decided);
         target.components.extend(decided.into_iter().map(|d| d.component));
         target.components.extend(files.finish());
-        Some(target)
+        target
     }
 
     /// A node of which no component may be read.
@@ -241,7 +253,14 @@ impl Machine<'_> {
     }
 
     /// The node as the machine tells of it; the rest only the API knows.
-    fn node(&self, name: &str, decided: &[Decided], group: &Group, target: &mut Target) {
+    fn node(
+        &self,
+        name: &str,
+        decided: &[Decided],
+        group: &Group,
+        (log, accounts): (&Result<Log, String>, &Accounts),
+        target: &mut Target,
+    ) {
         let mut c = Component::new(&kubernetes::NODE, format!("Node/{name}"), name);
         c.set("name", name, Source::place("the kubelet's arguments, the host's name"));
         let machine = Source::place("/etc/machine-id");
@@ -266,9 +285,20 @@ impl Machine<'_> {
         if let [runtime] = group.runtimes.as_slice() {
             c.set("container_runtime", *runtime, Source::place("/proc"));
         }
+        logged::set(&mut c, log.as_ref().map_err(String::as_str), accounts);
         c.rest_unknown(&"only the API tells it".into(), &Source::place("the API"));
         target.components.push(c);
     }
+}
+
+/// What the host's audit log tells, where the node is no container: else the same path is another file. A kubelet that
+/// sees other files than the host shows that it is one.
+fn audit_log(host: &Root, running: &[Running]) -> Result<Log, String> {
+    let is_kubelet = |r: &&Running| r.parts.components.iter().any(|c| c.which == Which::Kubelet);
+    if running.iter().find(is_kubelet).is_some_and(|kubelet| !kubelet.view.is_host) {
+        return Err("the node has other files than the host, and the host's log tells of the host's".to_owned());
+    }
+    logged::read(host, &Watched::default())
 }
 
 /// The id and the name of a component of a node.

@@ -1,6 +1,6 @@
 //! The host beneath an engine, and the docker client of each of its users.
 
-use super::{ADMITS, BOOL, FLAWS, INT, NF_TABLES, OPT_INT, OPT_STR, RULES, STR, STRINGS};
+use super::{ADMITS, AUDIT_LOG, AUDIT_LOG_SINCE, BOOL, FLAWS, INT, NF_TABLES, OPT_INT, OPT_STR, RULES, STR, STRINGS};
 use crate::schema::{Field, Type, fact, field, kind};
 
 const REMOTE: &str = "the engine is not on this machine, or the file could not be read";
@@ -73,6 +73,8 @@ kind! {
     fact("audit_enabled", BOOL, "whether the kernel records audit events", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("audit_immutable", BOOL, "whether the kernel's rules can be changed by a reboot alone", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
     fact("audit_rules", OPT_INT, "rules that the kernel holds", "audit netlink", "no right (CAP_AUDIT_CONTROL in the first pid namespace), or not this machine"),
+    AUDIT_LOG,
+    AUDIT_LOG_SINCE,
     fact("images_total", INT, "images on the host", "GET /images/json", "the engine did not say"),
     fact("images_unused", INT, "images that no container uses", "GET /images/json, GET /containers/json", "the engine did not say"),
     fact("containers_total", INT, "containers in any state", "GET /containers/json", "the engine did not say"),

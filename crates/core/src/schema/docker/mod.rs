@@ -20,7 +20,7 @@ pub use network::{NETWORK, VOLUME};
 pub use registry::REGISTRY;
 pub use swarm::{NODE, SERVICE, SWARM};
 
-use super::{BOOL, Field, INT, OPT_INT, OPT_STR, SECRETS, STR, STRINGS, Type, field};
+use super::{AUDIT_LOG, AUDIT_LOG_SINCE, BOOL, Field, INT, OPT_INT, OPT_STR, SECRETS, STR, STRINGS, Type, field};
 
 /// What the packet filter does with connections to ports.
 const ADMITS: Type = Type::List(&Type::Object(ADMITTED));

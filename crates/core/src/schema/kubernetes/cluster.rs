@@ -1,6 +1,6 @@
 //! The cluster itself, its nodes and its namespaces.
 
-use super::{BOOL, INT, META, OPT_INT, OPT_STR, STR, STRINGS, UNREAD};
+use super::{AUDIT_LOG, AUDIT_LOG_SINCE, BOOL, INT, META, OPT_INT, OPT_STR, STR, STRINGS, UNREAD};
 use crate::schema::{Field, Type, fact, field, kind};
 
 const NO_VERSION: &str = "neither was there";
@@ -96,6 +96,8 @@ kind! {
     fact("pods_allocatable", INT, "the most pods that it takes", "status.allocatable", UNREAD),
     fact("control_plane_by", STRINGS, "what of a control plane lies on it, so that whoever is root there may do everything: API servers and members of etcd \
         by id, kubeconfigs of administrators by path", "processes and files of the node, grants", "the node was not read").derived(),
+    AUDIT_LOG,
+    AUDIT_LOG_SINCE,
     fact("host", OPT_STR, "the target whose engine runs on the same machine; null where it is proven that there is none", "machine ids of the targets of one snapshot", JOINED),
 ]
 }

@@ -21,7 +21,7 @@ pub use rbac::{BINDING, ROLE, SERVICE_ACCOUNT, SUBJECT};
 pub use storage::{API_SERVICE, CERTIFICATE_REQUEST, CONFIG_MAP, SECRET, VOLUME};
 
 #[allow(unused_imports, reason = "the kinds share these types; each takes what it needs")]
-use super::{BOOL, INT, OPT_BOOL, OPT_INT, OPT_STR, STR, STRINGS};
+use super::{AUDIT_LOG, AUDIT_LOG_SINCE, BOOL, INT, OPT_BOOL, OPT_INT, OPT_STR, STR, STRINGS};
 
 /// Where names stand.
 const META: &str = "metadata of the object";
