@@ -76,7 +76,7 @@ impl Gather for Proxies {
         match object.kind() {
             "Pod" => {
                 if let Some(pod) = pod(&object) {
-                    self.redactor.get_or_insert_with(|| redactor.clone());
+                    self.redactor.get_or_insert(*redactor);
                     self.seen.push(pod);
                 }
             }
