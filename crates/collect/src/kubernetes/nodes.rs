@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(c.value("machine").as_str(), Some(&*machine("abc")));
         let unset: Vec<&str> = NODE.facts.iter().map(|f| f.name).filter(|f| c.value(f).is_unknown()).collect();
         // Both are derived.
-        assert_eq!(unset, ["control_plane_by", "host"]);
+        assert_eq!(unset, ["control_plane_by", "audit_log", "audit_log_since", "host"]);
     }
 
     #[test]
