@@ -49,6 +49,10 @@ pub(super) struct Draft<'a> {
     used: RefCell<BTreeSet<usize>>,
 }
 
+/// What a plan says that makes containers anew.
+const KEPT: &str = "The old containers are kept, stopped, for the way back: audits tell of them too, under the name of the new one and \
+                    `-before-` with the transaction's id, until they are pruned (harden history --prune).";
+
 impl<'a> Draft<'a> {
     pub fn new(world: &'a World<'a>, settings: &'a Settings) -> Self {
         Self {
@@ -278,6 +282,7 @@ impl<'a> Draft<'a> {
         let keys = ledger.keys();
         let mut done = Done { by_hand: std::mem::take(&mut self.by_hand), ..Done::default() };
         done.warnings = caution::warnings(self.world, &keys);
+        let mut anew = false;
         for (slot, entry) in ledger.entries() {
             done.warnings.extend(entry.notes.iter().cloned());
             let safety = entry.closes.iter().map(|f| self.check(*f).remedy.safety).max().unwrap_or(Safety::Safe);
@@ -291,12 +296,8 @@ impl<'a> Draft<'a> {
             let mut action = entry.action(self.world, slot);
             if let Action::Recreate(recreate) = &mut action {
                 recreate.accept_lost_changes = self.settings.accept_lost_changes;
-                done.warnings.push(format!(
-                    "The old {} is kept, stopped, for the way back: audits tell of it too until it is pruned (harden history \
-                     --prune).",
-                    recreate.container.name
-                ));
                 done.warnings.extend(compose_notices(recreate));
+                anew = true;
             }
             done.changes.push(Change {
                 title: tell::title(&action),
@@ -311,6 +312,9 @@ impl<'a> Draft<'a> {
                 let title = tell::title(&action);
                 done.changes.push(Change { title, safety, action, closes, breaks: Vec::new(), lasting: Vec::new() });
             }
+        }
+        if anew {
+            done.warnings.push(KEPT.to_owned());
         }
         self.interrupt(&mut done, outlook);
         self.expect(&mut done, &keys);

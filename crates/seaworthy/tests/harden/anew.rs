@@ -29,7 +29,7 @@ fn a_container_of_no_project_is_found_again_beside_the_one_that_is_kept() {
         let before = fingerprint(&bed);
         let plan = bed.plan("plan.json", &PLAN);
         let warnings = bed.read(&plan)["warnings"].to_string();
-        assert!(warnings.contains("The old web is kept, stopped"), "{warnings}");
+        assert!(warnings.contains("The old containers are kept, stopped"), "{warnings}");
         let applied = bed.apply(&plan, &["--confirm-within", "0"]);
         assert!(applied.ended(0).out.contains("1 of 1 check passes in effect"), "{applied:?}");
         let new = bed.daemon.inspect("web");
