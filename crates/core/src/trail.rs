@@ -33,11 +33,8 @@ pub struct Deed<'s> {
     pub earlier: usize,
 }
 
-/// What the log of one machine tells of the time between.
-struct Kept<'s> {
-    /// By path, in their order.
-    deeds: BTreeMap<&'s str, Vec<Deed<'s>>>,
-}
+/// What the log of one machine tells of the time between, by path, in its order.
+type Kept<'s> = BTreeMap<&'s str, Vec<Deed<'s>>>;
 
 /// What the logs tell of the time between two snapshots.
 pub struct Trail<'s> {
@@ -94,7 +91,7 @@ impl<'s> Trail<'s> {
         for name in facts {
             let (was, is) = (before.map(|c| c.fact(name)), after.map(|c| c.fact(name)));
             for fact in changed(was, is) {
-                for (path, deeds) in kept.deeds.iter().filter(|(path, _)| read_from(&fact.source.place, path, name)) {
+                for (path, deeds) in kept.iter().filter(|(path, _)| read_from(&fact.source.place, path, name)) {
                     let able = |deed: &Deed<'_>| may_change(deed.act, name, (was.is_some(), is.is_some()));
                     let able = deeds.iter().enumerate().filter(|(_, deed)| able(deed)).map(|(i, _)| i);
                     met.entry(path).or_default().extend(able);
@@ -103,7 +100,7 @@ impl<'s> Trail<'s> {
         }
         let latest = |(path, deeds): (&str, BTreeSet<usize>)| {
             let last = deeds.last()?;
-            let deed = kept.deeds.get(path)?.get(*last)?;
+            let deed = kept.get(path)?.get(*last)?;
             Some(Deed { earlier: deeds.len() - 1, ..*deed })
         };
         met.into_iter().filter_map(latest).collect()
@@ -133,14 +130,14 @@ fn kept<'s>(
     let took = i64::try_from(was.took_ms).unwrap_or(i64::MAX);
     let from = before.collected_at.saturating_add(1).saturating_mul(1000).saturating_add(took);
     let until = after.collected_at.saturating_add(1).saturating_mul(1000);
-    let mut deeds: BTreeMap<&str, Vec<Deed<'s>>> = BTreeMap::new();
+    let mut kept = Kept::new();
     for deed in events.iter().filter_map(deed).filter(|deed| (from..until).contains(&deed.at)) {
-        deeds.entry(deed.path).or_default().push(deed);
+        kept.entry(deed.path).or_default().push(deed);
     }
-    deeds.values_mut().for_each(|of_path| of_path.sort_by_key(|deed| deed.at));
+    kept.values_mut().for_each(|of_path| of_path.sort_by_key(|deed| deed.at));
     let late = component.value("audit_log_since").as_int().filter(|since| *since > before.collected_at);
     let late = late.map(|_| "what was read of the audit log begins after the earlier snapshot".to_owned());
-    Ok((Kept { deeds }, late))
+    Ok((kept, late))
 }
 
 /// An access that succeeded; none where the log does not say enough.

@@ -226,7 +226,7 @@ pub enum VolumeSource {
     Own,
     /// A directory that they bind.
     Binds(Box<str>),
-    /// Directories that lie over each other, the uppermost first; whether writing reaches each.
+    /// Directories that lie over each other, one at least, the uppermost first; whether writing reaches each.
     Layers(Vec<(Box<str>, bool)>),
     /// A disk.
     Disk(Box<str>),

@@ -49,7 +49,8 @@ fn shows(driver: &str, options: &Map<String, Json>) -> VolumeSource {
         let upper = named("upperdir=").map(|upper| (path(upper), true));
         let lower = named("lowerdir=").into_iter().flat_map(lower_layers);
         let layers = upper.into_iter().chain(lower.map(|lower| (path(&lower), false)));
-        return VolumeSource::Layers(layers.filter(|(path, _)| path.starts_with('/')).take(MOST_LAYERS).collect());
+        let layers: Vec<_> = layers.filter(|(path, _)| path.starts_with('/')).take(MOST_LAYERS).collect();
+        return if layers.is_empty() { VolumeSource::Own } else { VolumeSource::Layers(layers) };
     }
     if device.starts_with('/') { VolumeSource::Disk(path(device)) } else { VolumeSource::Own }
 }

@@ -114,18 +114,13 @@ impl Root {
     /// # Errors
     /// [`Unread`] with the reason; a file over the limit is refused, not cut.
     pub fn read(&self, path: impl AsRef<Path>, limit: usize) -> Result<Vec<u8>, Unread> {
-        let fd = self.openat(path.as_ref(), OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?;
-        let stat = rustix::fs::fstat(&fd)?;
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => {}
-            other => return Err(Unread::WrongType(kind_name(other))),
-        }
-        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        let file = self.open_file(path)?;
+        let size = usize::try_from(rustix::fs::fstat(&file)?.st_size).unwrap_or(0);
         if size > limit {
             return Err(Unread::TooLarge(limit));
         }
         let mut bytes = Vec::with_capacity(size.saturating_add(1).min(limit).max(512));
-        let read = std::fs::File::from(fd).take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        let read = file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
         if read > limit {
             return Err(Unread::TooLarge(limit));
         }

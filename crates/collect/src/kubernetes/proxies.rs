@@ -57,8 +57,6 @@ struct Map {
 #[derive(Default)]
 pub(super) struct Proxies {
     seen: Vec<Seen>,
-    /// What takes secrets out of their arguments, once there is one.
-    redactor: Option<Redactor>,
     maps: BTreeMap<String, Map>,
     pods_unread: Option<String>,
     maps_unread: Option<String>,
@@ -69,16 +67,13 @@ impl Gather for Proxies {
         &[PODS, CONFIG_MAPS]
     }
 
-    fn add(&mut self, object: Object<'_>, redactor: &Redactor) {
+    fn add(&mut self, object: Object<'_>, _: &Redactor) {
         if object.namespace() != SYSTEM {
             return;
         }
         match object.kind() {
             "Pod" => {
-                if let Some(pod) = pod(&object) {
-                    self.redactor.get_or_insert(*redactor);
-                    self.seen.push(pod);
-                }
+                self.seen.extend(pod(&object));
             }
             "ConfigMap" if self.maps.len() < MOST_MAPS => {
                 if let Some(map) = map(object.json) {
@@ -101,11 +96,9 @@ impl Gather for Proxies {
         self.seen.sort_by(|a, b| (&a.node, &a.place).cmp(&(&b.node, &b.place)));
         let mut components: Vec<Component> = Vec::new();
         let mut before: (&str, usize) = ("", 0);
-        if let Some(redactor) = &self.redactor {
-            for seen in &self.seen {
-                before = if before.0 == seen.node { (before.0, before.1 + 1) } else { (&seen.node, 1) };
-                components.extend(self.component(seen, before.1, redactor));
-            }
+        for seen in &self.seen {
+            before = if before.0 == seen.node { (before.0, before.1 + 1) } else { (&seen.node, 1) };
+            components.extend(self.component(seen, before.1));
         }
         components.retain(|c| !target.of(&PROXY).any(|known| known.id == c.id));
         target.components.append(&mut components);
@@ -134,7 +127,7 @@ impl Proxies {
         }
     }
 
-    fn component(&self, seen: &Seen, nth: usize, redactor: &Redactor) -> Option<Component> {
+    fn component(&self, seen: &Seen, nth: usize) -> Option<Component> {
         let place;
         let mut files = Vec::new();
         if let Some(laid) = &seen.laid {
@@ -152,7 +145,7 @@ impl Proxies {
             uid: seen.uid,
             files: &files,
         };
-        from_argv(&pod, redactor)
+        from_argv(&pod, &Redactor)
     }
 
     /// What a file holds, as long as it is what the container began with.

@@ -93,7 +93,7 @@ fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
 /// What is told of one mount: of a volume that is made of layers each of them.
 fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
     let volume = c.ctx.volumes.as_ref().ok().and_then(|volumes| volumes.get(mount.volume));
-    let Some(VolumeSource::Layers(layers)) = volume.filter(|volume| volume.directory().is_some()) else {
+    let Some(VolumeSource::Layers(layers)) = volume else {
         return vec![object(c, mount, source(c, mount), mount.rw.clone())];
     };
     let one = |(path, rw): &(Box<str>, bool)| {
@@ -143,11 +143,10 @@ fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
         Ok(volumes) => match volumes.get(mount.volume) {
             Some(volume) => {
                 let shown = match volume {
-                    VolumeSource::Binds(_) | VolumeSource::Layers(_) => {
-                        volume.directory().map(|path| resolved(c, path))
-                    }
+                    VolumeSource::Binds(path) => Some(resolved(c, path)),
                     VolumeSource::Disk(disk) => c.ctx.host.mounted_at(disk),
-                    VolumeSource::Own => None,
+                    // Layers are told each by itself.
+                    VolumeSource::Own | VolumeSource::Layers(_) => None,
                 };
                 // A device or another part of the host may be mounted there, by whatever driver.
                 let shown = shown.or_else(|| known_as(c, mount));

@@ -3,9 +3,8 @@ use crate::docker::context::{EngineFacts, NoHost, Seccomp, VolumeSource};
 use crate::redact::Redactor;
 use serde_json::json;
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
-static REDACTOR: LazyLock<Redactor> = LazyLock::new(Redactor::new);
+static REDACTOR: Redactor = Redactor;
 
 fn engine() -> EngineFacts {
     let mut engine = EngineFacts {

@@ -5,8 +5,6 @@ mod sqlite;
 
 use std::fs::File;
 
-use rustix::fs::FileType;
-
 use self::sqlite::{Column, Database, columns};
 use super::{Found, Manager, Owner, Package, Wanted};
 use crate::host::gap::Place;
@@ -49,8 +47,7 @@ pub(super) fn read(root: &Root, wanted: Wanted<'_>) -> Found {
 pub(super) fn owners(root: &Root, asked: &[Vec<String>]) -> Vec<Owner> {
     let (path, found) = match open(root) {
         Ok(Some(Open { path, database, before })) => {
-            let found: Result<Vec<Owner>, String> = asked.iter().map(|names| owner(&database, names)).collect();
-            (path, found.and_then(|found| before.holds(root, path).map(|()| found)))
+            (path, owners_in(&database, asked).and_then(|found| before.holds(root, path).map(|()| found)))
         }
         Ok(None) => return vec![Owner::Nobody; asked.len()],
         Err((path, unread)) => return vec![Owner::Unknown(format!("{path}: {unread}")); asked.len()],
@@ -96,16 +93,13 @@ fn log_of(path: &str) -> String {
 
 /// By what it shows that a database was written to: size and time of it and of its log.
 #[derive(PartialEq, Eq)]
-struct Marks([Option<(i64, i64, u64)>; 2]);
+struct Marks(Mark, Option<Mark>);
+type Mark = (i64, i64, u64);
 
 impl Marks {
     fn of(root: &Root, path: &str) -> Result<Self, Unread> {
-        let stat = root.stat(path)?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(Unread::WrongType("no file"));
-        }
         let mark = |stat: rustix::fs::Stat| (stat.st_size, stat.st_mtime, stat.st_mtime_nsec);
-        Ok(Self([Some(mark(stat)), root.stat(log_of(path)).ok().map(mark)]))
+        Ok(Self(root.stat(path).map(mark)?, root.stat(log_of(path)).ok().map(mark)))
     }
 
     /// Whether nobody has written since: pages of two moments tell nothing.
@@ -121,7 +115,7 @@ fn installed(database: &Database, path: &str, wanted: Wanted<'_>) -> Result<Vec<
     let names = table(database, "table", "Name")?;
     let packages = table(database, "table", "Packages")?;
     let mut numbers = Vec::new();
-    database.rows(names, &mut |_, row| {
+    database.rows(names, &mut |row| {
         if let [Column::Text(name) | Column::Blob(name), Column::Int(package), ..] = columns(row).as_slice()
             && std::str::from_utf8(name).is_ok_and(wanted)
         {
@@ -131,7 +125,7 @@ fn installed(database: &Database, path: &str, wanted: Wanted<'_>) -> Result<Vec<
     let mut found = Vec::new();
     for number in numbers {
         let Some(row) = database.row(packages, number)? else { continue };
-        let Some(header) = header(&row) else { return Err("a package's header is damaged".to_owned()) };
+        let header = header(&row)?;
         let (Some(name), Some(version)) = (header.text(NAME), header.version()) else { continue };
         // `docker-ce-29.1.3-1.el9.src.rpm`: the name ends before version and release.
         let source = header.text(SOURCE).and_then(|file| {
@@ -144,18 +138,23 @@ fn installed(database: &Database, path: &str, wanted: Wanted<'_>) -> Result<Vec<
     Ok(found)
 }
 
-fn owner(database: &Database, names: &[String]) -> Result<Owner, String> {
-    let rows = table(database, "table", "Basenames")?;
+fn owners_in(database: &Database, asked: &[Vec<String>]) -> Result<Vec<Owner>, String> {
+    let files = table(database, "table", "Basenames")?;
     let packages = table(database, "table", "Packages")?;
     let index = table(database, "index", "Basenames_key_idx")?;
+    asked.iter().map(|names| owner(database, (files, packages, index), names)).collect()
+}
+
+/// Who owns the file of these names; by the first pages of the files, of the packages, and of the files' index.
+fn owner(database: &Database, (files, packages, index): (u32, u32, u32), names: &[String]) -> Result<Owner, String> {
     for name in names {
         let Some((directory, base)) = name.rsplit_once('/') else { continue };
         for row in database.find(index, base)?.into_iter().take(MOST_SAME) {
-            let Some(row) = database.row(rows, row)? else { continue };
+            let Some(row) = database.row(files, row)? else { continue };
             let columns = columns(&row);
             let [_, Column::Int(package), Column::Int(file), ..] = columns.as_slice() else { continue };
-            let Some(blob) = database.row(packages, *package)? else { continue };
-            let Some(header) = header(&blob) else { return Err("a package's header is damaged".to_owned()) };
+            let Some(row) = database.row(packages, *package)? else { continue };
+            let header = header(&row)?;
             if usize::try_from(*file).is_ok_and(|file| header.is_file(file, directory, base))
                 && let Some(name) = header.text(NAME)
             {
@@ -177,7 +176,11 @@ struct Header<'a> {
 }
 
 /// The header in a row of the packages.
-fn header(row: &[u8]) -> Option<Header<'_>> {
+fn header(row: &[u8]) -> Result<Header<'_>, String> {
+    header_in(row).ok_or_else(|| "a package's header is damaged".to_owned())
+}
+
+fn header_in(row: &[u8]) -> Option<Header<'_>> {
     let columns = columns(row);
     let [_, Column::Blob(blob), ..] = columns.as_slice() else { return None };
     let number = |at: usize| blob.get(at..at + 4).and_then(|b| usize::try_from(word(b)).ok());

@@ -129,7 +129,7 @@ impl Database {
     /// The first page of a table or an index of a name, where there is one.
     pub(super) fn root(&self, kind: &str, name: &str) -> Result<Option<u32>, Refused> {
         let mut found = None;
-        self.rows(1, &mut |_, row| {
+        self.rows(1, &mut |row| {
             let columns = columns(row);
             if let [Column::Text(k), Column::Text(n), _, Column::Int(root), ..] = columns.as_slice()
                 && *k == kind.as_bytes()
@@ -141,27 +141,25 @@ impl Database {
         Ok(found)
     }
 
-    /// Hands every row of a table to `take`, with its number.
-    pub(super) fn rows(&self, root: u32, take: &mut dyn FnMut(i64, &[u8])) -> Result<(), Refused> {
+    /// Hands every row of a table to `take`.
+    pub(super) fn rows(&self, root: u32, take: &mut dyn FnMut(&[u8])) -> Result<(), Refused> {
         self.walk(root, DEEPEST, take)
     }
 
-    fn walk(&self, number: u32, deeper: usize, take: &mut dyn FnMut(i64, &[u8])) -> Result<(), Refused> {
+    fn walk(&self, number: u32, deeper: usize, take: &mut dyn FnMut(&[u8])) -> Result<(), Refused> {
         let page = self.page(number)?;
         let node = Node::of(&page, number)?;
         match node.kind {
             Kind::TableLeaf => {
                 for cell in node.cells() {
-                    let (length, rest) = varint(cell).ok_or("it is damaged")?;
-                    let (row, rest) = varint(rest).ok_or("it is damaged")?;
-                    take(row.cast_signed(), &self.payload(length, rest, self.usable - 35)?);
+                    take(&self.table_row(Leaf::of(cell)?)?);
                 }
                 Ok(())
             }
             Kind::TableInner => {
                 let deeper = deeper.checked_sub(1).ok_or("it is damaged")?;
                 let children = node.cells().map(|cell| big(cell, 0)).chain([node.last]);
-                for child in children.collect::<Vec<_>>() {
+                for child in children {
                     self.walk(child.ok_or("it is damaged")?, deeper, take)?;
                 }
                 Ok(())
@@ -179,10 +177,9 @@ impl Database {
             match node.kind {
                 Kind::TableLeaf => {
                     for cell in node.cells() {
-                        let (length, rest) = varint(cell).ok_or("it is damaged")?;
-                        let (row, rest) = varint(rest).ok_or("it is damaged")?;
-                        if row.cast_signed() == wanted {
-                            return self.payload(length, rest, self.usable - 35).map(Some);
+                        let leaf = Leaf::of(cell)?;
+                        if leaf.row == wanted {
+                            return self.table_row(leaf).map(Some);
                         }
                     }
                     return Ok(None);
@@ -244,6 +241,11 @@ impl Database {
         }
     }
 
+    /// What a cell of a table's leaf holds.
+    fn table_row(&self, leaf: Leaf<'_>) -> Result<Vec<u8>, Refused> {
+        self.payload(leaf.length, leaf.rest, self.usable - 35)
+    }
+
     /// A cell's payload, with what of it lies on pages of its own; `most` lies on this page at most.
     fn payload(&self, length: u64, rest: &[u8], most: usize) -> Result<Vec<u8>, Refused> {
         let length = usize::try_from(length).ok().filter(|length| *length <= ROW).ok_or("a row of it is too large")?;
@@ -263,6 +265,23 @@ impl Database {
             next = big(&page, 0).ok_or("it is damaged")?;
         }
         Ok(out)
+    }
+}
+
+/// A cell of a table's leaf.
+struct Leaf<'a> {
+    /// The number of its row.
+    row: i64,
+    /// The length of its payload, and what of that lies here.
+    length: u64,
+    rest: &'a [u8],
+}
+
+impl<'a> Leaf<'a> {
+    fn of(cell: &'a [u8]) -> Result<Self, Refused> {
+        let (length, rest) = varint(cell).ok_or("it is damaged")?;
+        let (row, rest) = varint(rest).ok_or("it is damaged")?;
+        Ok(Self { row: row.cast_signed(), length, rest })
     }
 }
 
