@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::discovery::key;
 use super::failure::Failure;
+use super::items;
 use crate::kubernetes::gather::{Gather, Resource};
 use crate::kubernetes::object::{Object, Place};
 use crate::redact::Redactor;
@@ -84,35 +85,25 @@ impl Feed {
         all
     }
 
-    /// Hands on the objects of a page.
+    /// Hands on the objects of a page, each as it is parsed: a whole page as a tree takes ten times its text. What comes
+    /// before an error has been handed on, and stays true.
     pub(super) fn page(&self, wanted: &Wanted, version: &str, bytes: &Bytes, seen: &mut Seen) -> Result<Page, Failure> {
-        let mut json: Json = serde_json::from_slice(bytes)
-            .map_err(|e| Failure::Foreign(format!("no JSON ({})", crate::engine::sanitize(&e.to_string(), 100))))?;
-        if !json["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) {
-            return Err(Failure::Foreign("no list".into()));
-        }
-        let next = json["metadata"]["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
-        let mut items = match json["items"].take() {
-            Json::Array(items) => items,
-            Json::Null => Vec::new(),
-            _ => return Err(Failure::Foreign("a list whose items are none".into())),
-        };
-        drop(json);
+        // In the order of the gatherers everywhere, so that no two pages wait for one another.
+        let by = wanted.by.iter().filter_map(|i| self.gatherers.get(*i));
+        let mut by: Vec<_> = by.map(|g| g.lock().unwrap_or_else(PoisonError::into_inner)).collect();
         let api_version = key(wanted.resource.group, version);
+        let kind = wanted.resource.kind;
         let (mut any, mut news) = (false, false);
-        items.retain_mut(|item| {
-            let (keep, is_news) = name(item, &api_version, wanted.resource.kind, seen);
+        let mut hand_on = |mut item: Json| {
+            let (keep, is_news) = name(&mut item, &api_version, kind, seen);
             any = true;
             news |= is_news;
-            keep
-        });
-        let places: Vec<Place> = items.iter().map(|item| place(item, wanted.resource.kind)).collect();
-        for gatherer in wanted.by.iter().filter_map(|i| self.gatherers.get(*i)) {
-            let mut gatherer = gatherer.lock().unwrap_or_else(PoisonError::into_inner);
-            for (json, place) in items.iter().zip(&places) {
-                gatherer.add(Object { json, place }, &self.redactor);
+            if keep {
+                let place = place(&item, kind);
+                by.iter_mut().for_each(|gatherer| gatherer.add(Object { json: &item, place: &place }, &self.redactor));
             }
-        }
+        };
+        let next = items::each(bytes, &mut hand_on)?;
         Ok(Page { next, is_repeated: any && !news })
     }
 
