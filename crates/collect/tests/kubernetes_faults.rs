@@ -294,10 +294,14 @@ fn passing_failures_are_tried_again_and_lasting_ones_are_gaps() {
         (|| Answer::Is(200, b"{\"kind\":\"NodeList\",\"items\":[{".to_vec(), ""), "no JSON"),
         (|| Answer::Is(200, b"{\"kind\":\"NodeList\",\"items\":{}}".to_vec(), ""), "items are none"),
         (|| Answer::Is(200, b"{\"kind\":\"Status\"}".to_vec(), ""), "no list"),
-        (|| Answer::Is(200, [vec![b'['; 100_000], vec![b']'; 100_000]].concat(), ""), "no JSON"),
+        (|| Answer::Is(200, [vec![b'['; 100_000], vec![b']'; 100_000]].concat(), ""), "no list"),
+        (
+            || Answer::Is(200, [b"{\"kind\":\"NodeList\",\"items\":".to_vec(), vec![b'['; 100_000]].concat(), ""),
+            "no JSON",
+        ),
         (|| status(404, "page not found"), "a foreign API"),
         (|| Answer::Is(307, Vec::new(), "Location: http://127.0.0.1:1/\r\n"), "redirect"),
-    ] as [(fn() -> Answer, &str); 8]
+    ] as [(fn() -> Answer, &str); 9]
     {
         let target = Server::start(move |path, _| is(path, NODES).then(answer)).collect();
         let reason = &target.incomplete[NODE.name];
