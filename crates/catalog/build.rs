@@ -19,7 +19,18 @@ fn main() {
             return;
         }
     };
-    let bytes = postcard::to_stdvec(&loaded).expect("the catalogue serializes");
     let out = std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    std::fs::write(Path::new(&out).join("catalog.postcard"), bytes).expect("OUT_DIR is writable");
+    let (judging, rest) = apart(loaded);
+    for (name, bytes) in [("judging", postcard::to_stdvec(&judging)), ("rest", postcard::to_stdvec(&rest))] {
+        let file = Path::new(&out).join(name).with_extension("postcard");
+        std::fs::write(file, bytes.expect("the catalogue serializes")).expect("OUT_DIR is writable");
+    }
+}
+
+/// What judging needs of a catalogue, and the rest of it.
+fn apart(mut whole: load::Catalog) -> (load::Catalog, load::Rest) {
+    let cases = whole.checks.iter_mut().map(|check| std::mem::take(&mut check.cases)).collect();
+    let load::Catalog { checks, benchmarks, flaws, threats, steps, blanks, alone, rows } = whole;
+    let judging = load::Catalog { checks, benchmarks, flaws, ..load::Catalog::default() };
+    (judging, load::Rest { cases, threats, steps, blanks, alone, rows })
 }

@@ -8,17 +8,29 @@ mod lookup;
 
 use std::path::Path;
 
+use load::Rest;
 pub use load::{
     Catalog, LoadError, case_component, directory, parse_benchmarks, parse_check, parse_step, parse_threat, whole,
 };
 pub use lookup::{ControlRef, LookupError};
 
+/// What the same version of the same types wrote when the program was built.
+fn unpacked<T: serde::de::DeserializeOwned>(bytes: &'static [u8]) -> T {
+    postcard::from_bytes(bytes).expect("the embedded catalogue is readable")
+}
+
 impl Catalog {
     /// The catalogue inside the program.
     pub fn embedded() -> Self {
-        static BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalog.postcard"));
-        // The bytes were written by the same version of the same types when the program was built.
-        postcard::from_bytes(BYTES).expect("the embedded catalogue is readable")
+        static REST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/rest.postcard"));
+        unpacked::<Rest>(REST).put_back(Self::for_judging())
+    }
+
+    /// What judging needs of the catalogue inside the program: the checks without their cases, benchmarks and flaws. It
+    /// has no threats and no steps, and takes a third of the time.
+    pub fn for_judging() -> Self {
+        static JUDGING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/judging.postcard"));
+        unpacked(JUDGING)
     }
 
     /// Adds a user's directory; its checks stand beside the embedded ones.

@@ -1,6 +1,7 @@
 //! Every check's Cases, executed.
 
 use seaworthy_catalog::{Catalog, case_component};
+use seaworthy_core::check::Check;
 use seaworthy_core::judge::judge;
 
 #[test]
@@ -31,4 +32,21 @@ fn no_answer_rests_on_a_defect_of_a_check() {
             assert!(!reason.contains("defect of the check"), "{}:{}", check.file, case.line);
         }
     }
+}
+
+#[test]
+fn what_judging_unpacks_is_the_same_catalogue_without_what_it_does_not_need() {
+    let (whole, judging) = (Catalog::embedded(), Catalog::for_judging());
+    assert!(
+        whole.checks.iter().all(|check| check.cases.len() > 1 || check.require.is_none()),
+        "a check lost its cases"
+    );
+    assert!(
+        !whole.threats.is_empty() && !whole.steps.is_empty() && judging.threats.is_empty() && judging.steps.is_empty()
+    );
+    let without = |check: &Check| Check { cases: Vec::new(), ..check.clone() };
+    let shown = |checks: &mut dyn Iterator<Item = Check>| checks.map(|check| format!("{check:?}")).collect::<Vec<_>>();
+    assert_eq!(shown(&mut whole.checks.iter().map(without)), shown(&mut judging.checks.iter().cloned()));
+    assert_eq!(format!("{:?}", whole.benchmarks), format!("{:?}", judging.benchmarks));
+    assert_eq!(format!("{:?}", whole.flaws), format!("{:?}", judging.flaws));
 }

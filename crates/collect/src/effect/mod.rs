@@ -181,8 +181,10 @@ impl Proc {
         if target.pid == 0 {
             return Err(Unread::Other("has no process".into()));
         }
-        let mut buffer = Buffer::default();
-        let buffer = &mut buffer;
+        Buffer::of_thread(|buffer| self.observe_into(target, buffer))
+    }
+
+    fn observe_into(&self, target: Target<'_>, buffer: &mut Buffer) -> Result<Observation, Unread> {
         let base: Arc<str> = self.place(&target.pid.to_string()).into();
         // Whatever is opened below this directory is of this very process: when it ends, reading fails.
         let dir = open_dir_at(&self.dir, &target.pid.to_string()).map_err(gone)?;

@@ -1,6 +1,7 @@
 //! Reading small files of `/proc` and of cgroups relative to a directory, into one buffer that is used again.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -53,7 +54,16 @@ const PAGE: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Buffer(Vec<u8>);
 
+thread_local! {
+    static BUFFER: RefCell<Buffer> = RefCell::default();
+}
+
 impl Buffer {
+    /// Lends the one of this thread: a new one for each container would be as much new memory each time.
+    pub(super) fn of_thread<T>(with: impl FnOnce(&mut Self) -> T) -> T {
+        BUFFER.with_borrow_mut(with)
+    }
+
     /// The bytes of a file under `dir`, at most `most`; longer ones are refused.
     pub(super) fn read(&mut self, dir: impl AsFd, name: &str, most: usize) -> Result<&[u8], Unread> {
         self.fill(dir, name, most, false)

@@ -127,10 +127,12 @@ impl Pool {
     /// Reads and parses one path.
     pub(super) async fn json<T: DeserializeOwned>(&self, path: &str, limit: u64) -> Result<T, Failure> {
         let at = || self.at(path);
-        let _permit = self.permit().await?;
+        let permit = self.permit().await?;
         let (mut lane, body, deadline) = self.answer(path).await?;
         let body = self.in_time(path, deadline, lane.read_all(body, limit, &at)).await?;
         self.put_back(lane);
+        // The lane is free for the next request while this answer is parsed.
+        drop(permit);
         json::parse(&body, at)
     }
 

@@ -1,7 +1,7 @@
 //! Mounts, and whether a directory lies on a file system of its own.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::process::Proc;
@@ -92,7 +92,15 @@ fn unescape(bytes: &[u8]) -> Vec<u8> {
 
 /// The mount that a path, which must be free of links, lies on: the last made of the deepest.
 pub fn holding<'a>(mounts: &'a [Mount], path: &Path) -> Option<&'a Mount> {
-    mounts.iter().filter(|m| path.starts_with(&m.point)).max_by_key(|m| m.point.components().count())
+    // Of two that hold the same path the longer one lies deeper.
+    mounts.iter().filter(|m| holds(&m.point, path)).max_by_key(|m| m.point.as_os_str().len())
+}
+
+/// As [`Path::starts_with`], for paths that the kernel has written: a host with many containers has many mounts.
+fn holds(point: &Path, path: &Path) -> bool {
+    let point = point.as_os_str().as_bytes();
+    let rest = path.as_os_str().as_bytes().strip_prefix(point);
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || point.ends_with(b"/"))
 }
 
 /// The other names under which the same directory or file can be reached: where its file system, or the part of it

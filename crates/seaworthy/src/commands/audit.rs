@@ -54,7 +54,9 @@ pub fn run_wanted(arguments: &AuditArguments, view: View, paths: &Wanted<'_>) ->
         let name = format.name();
         bail!("-f {name} tells the threat model, which audit does not make: seaworthy assess -f {name}");
     }
-    let (catalog, config) = super::begin_settings(&arguments.common)?;
+    let is_judging = view == View::Audit && arguments.since.is_none();
+    let unpack = if is_judging { Catalog::for_judging } else { Catalog::embedded };
+    let (catalog, config) = super::begin_settings(&arguments.common, unpack)?;
     // A wrong name is said before anything is read; where there is none to be wrong, the engine is asked at once.
     let is_named = [&arguments.check, &arguments.skip, &config.skip].iter().any(|names| !names.is_empty())
         || arguments.benchmark.is_some()

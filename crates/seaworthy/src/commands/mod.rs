@@ -18,16 +18,16 @@ use crate::config::Config;
 
 /// The catalogue with the user's own checks, and the configuration.
 pub(crate) fn settings(common: &CommonArguments) -> Result<(Catalog, Config)> {
-    let (catalog, config) = begin_settings(common)?;
+    let (catalog, config) = begin_settings(common, Catalog::embedded)?;
     Ok((catalog.wait(), config))
 }
 
-/// The same with a catalogue that is still being unpacked, so that an engine can be asked meanwhile. What the user wrote
-/// wrongly is said at once.
-pub(crate) fn begin_settings(common: &CommonArguments) -> Result<(Unpacking, Config)> {
+/// The same with a catalogue, or the part of it that is needed, that is still being unpacked, so that an engine can be
+/// asked meanwhile. What the user wrote wrongly is said at once.
+pub(crate) fn begin_settings(common: &CommonArguments, unpack: fn() -> Catalog) -> Result<(Unpacking, Config)> {
     let config = Config::find(common.config.as_deref())?;
     let Some(dir) = common.catalog.as_ref().or(config.catalog.as_ref()) else {
-        return Ok((Unpacking::start(), config));
+        return Ok((Unpacking::start(unpack), config));
     };
     let mut catalog = Catalog::embedded();
     std::fs::read_dir(dir).with_context(|| format!("catalogue {}", dir.display()))?;
@@ -47,11 +47,11 @@ pub(crate) enum Unpacking {
 }
 
 impl Unpacking {
-    fn start() -> Self {
-        match std::thread::Builder::new().spawn(Catalog::embedded) {
+    fn start(unpack: fn() -> Catalog) -> Self {
+        match std::thread::Builder::new().spawn(unpack) {
             Ok(thread) => Self::Begun(thread),
             // There may be no thread to be had.
-            Err(_) => Self::Done(Catalog::embedded()),
+            Err(_) => Self::Done(unpack()),
         }
     }
 
