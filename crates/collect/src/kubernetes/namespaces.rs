@@ -226,16 +226,20 @@ fn quotas(object: &Object<'_>, redactor: &Redactor) -> Read<Vec<Value>> {
         _ => return Err(other_type()),
     };
     let scoped = !list(json, "spec.scopes")?.is_empty() || !at(json, "spec.scopeSelector")?.is_null();
+    let used = at(json, "status.used")?;
+    let amount = |amount: &Json| match amount {
+        Json::String(text) => shown(text, redactor),
+        Json::Number(number) => number.to_string().into(),
+        Json::Null => Value::unknown("the API server has not told it yet"),
+        _ => Value::Unknown(other_type()),
+    };
     let one = |(resource, bound): (&String, &Json)| {
-        let bound = match bound {
-            Json::String(text) => shown(text, redactor),
-            Json::Number(number) => number.to_string().into(),
-            _ => Value::Unknown(other_type()),
-        };
+        let bound = if bound.is_null() { Value::Unknown(other_type()) } else { amount(bound) };
         Value::Object(vec![
             ("name", shown(object.name(), redactor)),
             ("resource", shown(resource, redactor)),
             ("hard", bound),
+            ("used", amount(used.get(resource).unwrap_or(&Json::Null))),
             ("scoped", scoped.into()),
         ])
     };

@@ -160,6 +160,8 @@ fn volume(object: Object<'_>, redactor: &Redactor) -> Component {
     put(&mut c, "claim", claim(json), place, "spec.claimRef");
     let phase = text(json, "status.phase").and_then(|p| p.ok_or_else(|| "the API server has not told it yet".into()));
     put(&mut c, "phase", phase.map(|p| shown(p, redactor)), place, "status.phase");
+    let bound = at(json, "spec.nodeAffinity").map(|affinity| Value::Bool(!affinity.is_null()));
+    put(&mut c, "bound_to_nodes", bound, place, "spec.nodeAffinity");
     put(&mut c, "access_modes", texts(json, "spec.accessModes", redactor), place, "spec.accessModes");
     let policy = text(json, "spec.persistentVolumeReclaimPolicy").map(|p| shown(p.unwrap_or("Retain"), redactor));
     put(&mut c, "reclaim_policy", policy, place, "spec.persistentVolumeReclaimPolicy");

@@ -18,6 +18,7 @@ pub fn are_what_they_say(cluster: &Cluster) {
     escalating_needs_both(cluster);
     names_do_not_create(cluster);
     patching_shows(cluster);
+    deleting_shows(cluster);
     a_namespace_is_in_itself(cluster);
     deleting_all_shows_all(cluster);
 }
@@ -112,6 +113,14 @@ fn patching_shows(cluster: &Cluster) {
     let shown = status(200, || patches.patch("/api/v1/namespaces/lab/secrets/db", &json!({})));
     assert!(shown["data"]["word"].is_string(), "the answer is the secret: {shown}");
     assert_eq!(patches.get("/api/v1/namespaces/lab/secrets/db").0, 403);
+}
+
+fn deleting_shows(cluster: &Cluster) {
+    let deletes = somebody(cluster, "deletes-a-secret", false, json!([rule(&["delete"], "", &["secrets"], &["db"])]));
+    let path = "/api/v1/namespaces/lab/secrets/db?propagationPolicy=Foreground&dryRun=All";
+    let shown = status(200, || deletes.delete(path));
+    assert!(shown["data"]["word"].is_string(), "the answer is the secret, also where nothing was deleted: {shown}");
+    assert_eq!(cluster.get("/api/v1/namespaces/lab/secrets/db").0, 200);
 }
 
 fn a_namespace_is_in_itself(cluster: &Cluster) {

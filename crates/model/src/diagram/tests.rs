@@ -1,5 +1,6 @@
 //! The diagram over small snapshots.
 
+mod bootstrap;
 mod bridge;
 mod demo;
 mod flows;

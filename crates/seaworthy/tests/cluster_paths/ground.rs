@@ -91,6 +91,12 @@ impl Ground {
             let text = |field: &str| pod["metadata"][field].as_str().unwrap().to_owned();
             self.cluster.wait_for_pod_running(&text("namespace"), &text("name"));
         }
+        let claims = cases.iter().flat_map(|case| &case.objects).filter(|o| o["kind"] == "PersistentVolumeClaim");
+        for claim in claims {
+            let text = |field: &str| claim["metadata"][field].as_str().unwrap().to_owned();
+            let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims/{}", text("namespace"), text("name"));
+            assert!(until(120, || self.cluster.get(&path).1["status"]["phase"] == "Bound"), "{path}");
+        }
     }
 
     /// Reads the cluster once, for every case.

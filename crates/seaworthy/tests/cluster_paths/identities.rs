@@ -269,6 +269,7 @@ const CLIENTS: &str = "kubernetes.io/kube-apiserver-client";
 fn certificates() -> Vec<Case> {
     let ask = || rule(&[CERTS], &["certificatesigningrequests"], &["create", "get"]);
     let approve = || rule(&[CERTS], &["certificatesigningrequests/approval"], &["update"]);
+    let nodeclient = |resource: &str| rule(&[CERTS], &[resource], &["create"]);
     let signer = |name: &str| named(&[CERTS], &["signers"], &["approve"], &[name]);
     let rights = |me: &str, rules: &[Value]| [boss(me), wide(me, rules)].concat();
     const STEPS: &[&str] = &["user-credential", "may-issue-certificates", "any-identity", "may-everything"];
@@ -328,6 +329,33 @@ fn certificates() -> Vec<Case> {
             STEPS,
             issued,
         ),
+        way(
+            "certificates-join",
+            ADMIN,
+            joining("certificates-join", &[ask(), nodeclient("certificatesigningrequests/nodeclient")]),
+            &[
+                "user-credential",
+                "may-join-nodes",
+                "any-node",
+                "kubelet-pod-tokens",
+                "pod-token-identity",
+                "may-everything",
+            ],
+            joined,
+        ),
+        // What a node may do for itself makes nobody else one.
+        miss(
+            "certificates-rejoin",
+            ADMIN,
+            joining("certificates-rejoin", &[ask(), nodeclient("certificatesigningrequests/selfnodeclient")]),
+            |ground, me| {
+                ground.creates(me, &joins(me).1);
+                std::thread::sleep(std::time::Duration::from_secs(3));
+                let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/taken-{me}");
+                let (status, request) = ground.cluster.get(&path);
+                assert!(status == 200 && request["status"]["conditions"].is_null(), "{request}");
+            },
+        ),
         miss("certificates-no-signer", ADMIN, rights("certificates-no-signer", &[ask(), approve()]), refused),
         miss(
             "certificates-other",
@@ -355,13 +383,55 @@ fn certificates() -> Vec<Case> {
 
 /// A request for a certificate of the case's administrator, and its key.
 fn request(me: &str) -> (KeyPair, Value) {
-    use base64::Engine as _;
-    let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::CommonName, format!("boss-{me}"));
+    asked(me, params, CLIENTS, &["client auth"])
+}
+
+/// A pod on the node whose account has every right, and somebody's rights.
+fn joining(me: &str, rules: &[Value]) -> Vec<Value> {
+    use super::ground::{container, pod, spec};
+    let run = pod(me, "boss", &spec(&container(&json!({})), &json!({"serviceAccountName": "boss"})));
+    [boss_account(me), vec![run], wide(me, rules)].concat()
+}
+
+/// Has a certificate of the node issued, and with it a token of the account of a pod there.
+fn joined(ground: &Ground, me: &str) {
+    use base64::Engine as _;
+    let (key, request) = joins(me);
+    ground.creates(me, &request);
+    let path = format!("/apis/certificates.k8s.io/v1/certificatesigningrequests/taken-{me}");
+    let issued = || ground.cluster.get(&path).1["status"]["certificate"].as_str().map(str::to_owned);
+    assert!(until(60, || issued().is_some()));
+    let pem = base64::engine::general_purpose::STANDARD.decode(issued().unwrap()).unwrap();
+    let certificate = ground.sea.write("node.crt", String::from_utf8(pem).unwrap()).display().to_string();
+    let key = ground.sea.write("node.key", key.serialize_pem()).display().to_string();
+    let (server, ca) = (ground.cluster.url(), ground.cluster.ca().display().to_string());
+    let uid = ground.cluster.get(&format!("/api/v1/namespaces/{me}/pods/boss")).1["metadata"]["uid"].clone();
+    let flags = ["--server", &server, "--certificate-authority", &ca, "--client-certificate", &certificate];
+    let of_pod = ["--bound-object-kind", "Pod", "--bound-object-name", "boss", "--bound-object-uid"];
+    let ask = [&["create", "token", "boss", "-n", me][..], &of_pod, &[uid.as_str().unwrap()], &flags];
+    let nobody = ground.sea.write("nobody.conf", "");
+    let out = ground.cluster.kubectl_as(&nobody, &[ask.concat(), vec!["--client-key", &key]].concat(), b"");
+    assert_eq!(out.status, 0, "{out:?}");
+    let boss = ground.cluster.client_with_token(out.stdout.trim());
+    assert_eq!(boss.get("/api/v1/namespaces/kube-system/secrets").0, 200);
+}
+
+/// A request for a certificate of the bed's node, and its key.
+fn joins(me: &str) -> (KeyPair, Value) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::OrganizationName, "system:nodes");
+    params.distinguished_name.push(DnType::CommonName, "system:node:node-1");
+    asked(me, params, "kubernetes.io/kube-apiserver-client-kubelet", &["digital signature", "client auth"])
+}
+
+fn asked(me: &str, params: CertificateParams, signer: &str, usages: &[&str]) -> (KeyPair, Value) {
+    use base64::Engine as _;
+    let key = KeyPair::generate().unwrap();
     let pem = params.serialize_request(&key).unwrap().pem().unwrap();
     let request = base64::engine::general_purpose::STANDARD.encode(pem);
     let object = json!({"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": format!("taken-{me}")},
-        "spec": {"request": request, "signerName": CLIENTS, "usages": ["client auth"]}});
+        "spec": {"request": request, "signerName": signer, "usages": usages}});
     (key, object)
 }

@@ -101,6 +101,19 @@ pub fn cases() -> Vec<Case> {
             },
         )
         .out_of_pod("web"),
+        // Another user than root has none of the capabilities at hand, and the devices are root's.
+        miss(
+            "privileged-user",
+            ROOT,
+            web("privileged-user", &json!({"securityContext": {"privileged": true, "runAsUser": 1000}}), &bare),
+            |ground, me| {
+                let out =
+                    in_web(ground, me, "grep CapEff /proc/self/status; cat /dev/vda /dev/sda | head -c 1 | wc -c");
+                let words: Vec<&str> = out.stdout.split_whitespace().collect();
+                assert_eq!(words, ["CapEff:", "0000000000000000", "0"], "{out:?}");
+            },
+        )
+        .out_of_pod("web"),
         way("sys-admin", ROOT, web("sys-admin", &cap("SYS_ADMIN"), &bare), &["pod-node-root"], move |g, me| {
             is_root(g, me, 21)
         })

@@ -44,6 +44,15 @@ pub fn cases() -> Vec<Case> {
             assert!(until(60, there));
             ground.refused(me, &["create", "-f", "-"], &pod(me, "taken", &rooted()));
         }),
+        // A quota that is used up lets none in until a pod goes.
+        miss("pods-full", ROOT, [full("pods-full"), pods("pods-full")].concat(), |ground, me| {
+            let used = || {
+                ground.cluster.get(&format!("/api/v1/namespaces/{me}/resourcequotas/one")).1["status"]["used"]["pods"]
+                    == "1"
+            };
+            assert!(until(60, used));
+            ground.refused(me, &["create", "-f", "-"], &pod(me, "taken", &rooted()));
+        }),
         miss("pods-policy", ROOT, [policy("pods-policy"), pods("pods-policy")].concat(), |ground, me| {
             // A policy comes into force some time after it was made.
             let refuses = || {
@@ -67,6 +76,15 @@ fn with(first: Value, mut rest: Vec<Value>) -> Vec<Value> {
 pub fn quota(namespace: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": namespace, "name": "none"},
         "spec": {"hard": {"pods": "0"}}})
+}
+
+/// A quota of one pod, and that pod.
+fn full(namespace: &str) -> Vec<Value> {
+    vec![
+        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": namespace, "name": "one"},
+            "spec": {"hard": {"pods": "1"}}}),
+        pod(namespace, "web", &idle()),
+    ]
 }
 
 /// A policy of the cluster that refuses privileged pods in one namespace.
@@ -175,6 +193,7 @@ fn past_pod_security() -> Vec<Case> {
     };
     let closed = |name: &'static str, rules: &[Value]| with(level(name, "baseline"), local(name, rules));
     let opened = &["user-credential", "may-open-namespace", "unguarded-node-root"];
+    let by_claim = &["user-credential", "may-create-pods", "namespace-claims-node-root"];
     let by_volume = &["user-credential", "may-mount-node-paths", "node-volumes-node-root"];
     let claims = rule(&[""], &["pods", "persistentvolumeclaims"], &["create"]);
     let volumes = |name: &'static str, of: &str, rule: &Value| {
@@ -194,6 +213,63 @@ fn past_pod_security() -> Vec<Case> {
             assert_eq!(label(ground, me).status, 0);
             ground.creates(me, &pod(me, "taken", &rooted()));
             ground.is_root_on_node(me, "taken");
+        }),
+        // The status and the end of a namespace take labels along, and nothing of Pod Security looks at these requests.
+        way(
+            "label-by-status",
+            ROOT,
+            closed("label-by-status", &[pods.clone(), rule(&[""], &["namespaces/status"], &["patch"])]),
+            opened,
+            move |ground, me| {
+                let path = format!("/api/v1/namespaces/{me}/status");
+                let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
+                assert_eq!(ground.cluster.client_for(me, &[]).patch(&path, &label).0, 200);
+                ground.creates(me, &pod(me, "taken", &rooted()));
+                ground.is_root_on_node(me, "taken");
+            },
+        ),
+        way(
+            "label-by-end",
+            ROOT,
+            closed(
+                "label-by-end",
+                &[pods.clone(), named(&[""], &["namespaces/finalize"], &["update"], &["label-by-end"])],
+            ),
+            opened,
+            move |ground, me| {
+                let mut namespace = ground.cluster.get(&format!("/api/v1/namespaces/{me}")).1;
+                namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("privileged");
+                let path = format!("/api/v1/namespaces/{me}/finalize");
+                assert_eq!(ground.cluster.client_for(me, &[]).put(&path, &namespace).0, 200);
+                ground.creates(me, &pod(me, "taken", &rooted()));
+                ground.is_root_on_node(me, "taken");
+            },
+        ),
+        miss(
+            "label-by-reading",
+            ROOT,
+            closed("label-by-reading", &[pods.clone(), rule(&[""], &["namespaces/status"], &["get"])]),
+            move |ground, me| {
+                let path = format!("/api/v1/namespaces/{me}/status");
+                assert_eq!(ground.cluster.client_for(me, &[]).patch(&path, &json!({})).0, 403);
+                ground.refused(me, &["create", "-f", "-"], &pod(me, "taken", &rooted()));
+            },
+        ),
+        // A claim that is there already, bound to the node's root.
+        way("claim-there", ROOT, claimed("claim-there", "baseline", "/"), by_claim, |ground, me| {
+            let [_, _, pod] = volume(me);
+            ground.creates(me, &pod);
+            ground.is_root_on_node(me, "taken");
+        }),
+        miss("claim-there-restr", ROOT, claimed("claim-there-restr", "restricted", "/"), |ground, me| {
+            let [_, _, pod] = volume(me);
+            ground.refused(me, &["create", "-f", "-"], &pod);
+        }),
+        miss("claim-there-plain", ROOT, claimed("claim-there-plain", "baseline", "/srv"), |ground, me| {
+            let [_, _, pod] = volume(me);
+            ground.creates(me, &pod);
+            ground.cluster.wait_for_pod_running(me, "taken");
+            assert_ne!(ground.cluster.exec(me, "taken", "app", &["ls", "/node/etc/shadow"]).status, 0);
         }),
         miss("label-alone", ROOT, closed("label-alone", std::slice::from_ref(&namespaces)), move |ground, me| {
             assert_eq!(label(ground, me).status, 0);
@@ -248,6 +324,14 @@ fn past_pod_security() -> Vec<Case> {
             ground.refused(me, &["create", "-f", "-"], &volume);
         }),
     ]
+}
+
+/// A namespace with a claim that is bound to a path of the node, and who may create pods there.
+fn claimed(me: &str, of: &str, path: &str) -> Vec<Value> {
+    let [mut volume, claim, _] = volume(me);
+    volume["spec"]["hostPath"]["path"] = json!(path);
+    let rights = local(me, &[rule(&[""], &["pods"], &["create"])]);
+    [vec![level(me, of), volume, claim], rights].concat()
 }
 
 /// The node's root as a volume, its claim, and a pod that mounts the claim and is user 0, without any privilege.

@@ -35,9 +35,17 @@ pub fn cases() -> Vec<Case> {
             let (status, secret) = ground.cluster.client_for(me, &[]).patch(&path, &json!({}));
             assert!(status == 200 && holds(&secret.to_string()), "{status}");
         }),
+        // So is that to a deletion in the foreground, which need not even be one.
+        way("secrets-delete", "secrets-delete", rights("secrets-delete", on(&["delete"])), READS, move |ground, me| {
+            let path = format!("/api/v1/namespaces/{me}/secrets/gold");
+            let tried = format!("{path}?propagationPolicy=Foreground&dryRun=All");
+            let (status, secret) = ground.cluster.client_for(me, &[]).delete(&tried);
+            assert!(status == 200 && holds(&secret.to_string()), "{status}");
+            assert_eq!(ground.cluster.get(&path).0, 200);
+        }),
         miss("secrets-other", "secrets-other", rights("secrets-other", of(&["get"], "silver")), cannot),
         miss("secrets-list-named", "secrets-list-named", rights("secrets-list-named", of(&["list"], "silver")), cannot),
-        miss("secrets-write", "secrets-write", rights("secrets-write", on(&["create", "delete"])), cannot),
+        miss("secrets-write", "secrets-write", rights("secrets-write", on(&["create", "update"])), cannot),
         miss(
             "secrets-view",
             "secrets-view",

@@ -66,7 +66,7 @@ fn limits_and_quotas_stand_with_their_namespace() {
         &[
             namespace(json!({})),
             json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"},
-                "spec": {"hard": {"limits.memory": "8Gi", "pods": 10}}}),
+                "spec": {"hard": {"limits.memory": "8Gi", "pods": 10}}, "status": {"used": {"limits.memory": "1Gi", "pods": 3}}}),
             json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "l", "namespace": "shop"},
                 "spec": {"limits": [{"type": "Container", "max": {"cpu": "2"}, "min": {"memory": "1Mi"}, "defaultRequest": {"cpu": "100m"}}]}}),
             json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "m", "namespace": "elsewhere"}, "spec": {"limits": []}}),
@@ -75,7 +75,8 @@ fn limits_and_quotas_stand_with_their_namespace() {
     );
     assert_eq!(
         bed.shows("Namespace/shop", "quotas"),
-        "[{name: q, resource: limits.memory, hard: 8Gi, scoped: false}, {name: q, resource: pods, hard: 10, scoped: false}]"
+        "[{name: q, resource: limits.memory, hard: 8Gi, used: 1Gi, scoped: false}, \
+         {name: q, resource: pods, hard: 10, used: 3, scoped: false}]"
     );
     assert_eq!(
         bed.shows("Namespace/shop", "limit_ranges"),

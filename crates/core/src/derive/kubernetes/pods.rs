@@ -7,6 +7,8 @@ mod security;
 mod tests;
 mod tokens;
 
+pub(super) use root::decides;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -119,8 +119,9 @@ const ADMISSION: &str = "admissionregistration.k8s.io";
 const CHANGE: &[&str] = &["update", "patch"];
 /// Verbs that change or take away what is there by name.
 const SPOIL: &[&str] = &["update", "patch", "delete"];
-/// Verbs that show an object: the answer to a patch is the object, also where the patch is empty.
-const SHOW: &[&str] = &["get", "list", "watch", "patch"];
+/// Verbs that show an object: the answer to a patch is the object, also where the patch is empty, and so is that to a deletion
+/// in the foreground, also where it is only tried (`propagationPolicy=Foreground&dryRun=All`).
+const SHOW: &[&str] = &["get", "list", "watch", "patch", "delete"];
 /// Verbs that show all: the answer to a deletion of all is what was deleted.
 const SHOW_ALL: &[&str] = &["list", "watch", "deletecollection"];
 /// Any verb that an HTTP method becomes.
@@ -142,12 +143,16 @@ const CREATE_PODS: Right = create("", "pods");
 const CREATE_CLAIMS: Right = create("", "persistentvolumeclaims");
 const CREATE_VOLUMES: Right = create("", "persistentvolumes").cluster();
 const CHANGE_NAMESPACES: Right = on(CHANGE, "", "namespaces");
+/// Both take changed labels along, and Pod Security looks at neither.
+const CHANGE_NAMESPACE_STATUS: Right = on(CHANGE, "", "namespaces/status");
+const FINALIZE_NAMESPACES: Right = on(&["update"], "", "namespaces/finalize");
 const CREATE_NAMESPACES: Right = create("", "namespaces").cluster();
 
-/// A way for pods and one for each workload that becomes pods: the right to create it, with others.
+/// Of each group of other rights a way for pods and one for each workload that becomes pods: the right to create it, with
+/// these others.
 macro_rules! by_pods {
-    ($($other:expr),* $(,)?) => {
-        &[
+    ($([$($other:expr),* $(,)?]),+ $(,)?) => {
+        &[$(
             all(&[CREATE_PODS $(, $other)*]),
             all(&[create("apps", "deployments") $(, $other)*]),
             all(&[create("apps", "daemonsets") $(, $other)*]),
@@ -156,7 +161,7 @@ macro_rules! by_pods {
             all(&[create("", "replicationcontrollers") $(, $other)*]),
             all(&[create("batch", "jobs") $(, $other)*]),
             all(&[create("batch", "cronjobs") $(, $other)*]),
-        ]
+        )+]
     };
 }
 
@@ -288,6 +293,11 @@ pub static POWERS: &[Power] = &[
         &[all(&[on(&["approve"], CERTS, "signers").these("", OF_KUBELETS).cluster(), APPROVE, ASK_FOR_CERTIFICATES])],
     ),
     power(
+        "join-nodes",
+        "have certificates issued in the name of any node that nobody has to approve",
+        &[all(&[create(CERTS, "certificatesigningrequests/nodeclient").cluster(), ASK_FOR_CERTIFICATES])],
+    ),
+    power(
         "nodes-proxy",
         "reach the kubelets' own API, whose get is enough to run commands in pods, past admission and audit",
         any![on(COMMANDS, "", "nodes/proxy").cluster(),],
@@ -370,7 +380,7 @@ pub static POWERS: &[Power] = &[
     power(
         "open-and-create-pods",
         "change which level of Pod Security a namespace enforces, and start pods there",
-        by_pods!(CHANGE_NAMESPACES),
+        by_pods!([CHANGE_NAMESPACES], [CHANGE_NAMESPACE_STATUS], [FINALIZE_NAMESPACES]),
     ),
     power(
         "create-namespaces-and-pods",
@@ -389,7 +399,7 @@ pub static POWERS: &[Power] = &[
     power(
         "mount-node-volumes",
         "make any path of a node a volume, claim it, and start pods that mount the claim",
-        by_pods!(CREATE_CLAIMS, CREATE_VOLUMES),
+        by_pods!([CREATE_CLAIMS, CREATE_VOLUMES]),
     ),
     power("create-persistent-volumes", "make any path of a node a volume", any![CREATE_VOLUMES]),
     power(
@@ -407,7 +417,11 @@ pub static POWERS: &[Power] = &[
         "take nodes away, so that their pods move",
         any![on(&["delete"], "", "nodes").cluster(), on(&["deletecollection"], "", "nodes").unnamed().cluster(),],
     ),
-    power("label-namespaces", "change which level of Pod Security a namespace enforces", any![CHANGE_NAMESPACES]),
+    power(
+        "label-namespaces",
+        "change which level of Pod Security a namespace enforces",
+        any![CHANGE_NAMESPACES, CHANGE_NAMESPACE_STATUS, FINALIZE_NAMESPACES],
+    ),
     power("create-namespaces", "make namespaces without Pod Security", any![CREATE_NAMESPACES]),
     power(
         "edit-cluster-dns",

@@ -139,6 +139,10 @@ fn no_metadata<'a>(of: &'a Component, draft: Option<&mut Draft<'a>>, out: &mut V
     if of.value("host_network").as_bool() == Some(true) {
         each(draft, pod::own_network);
     }
+    // Policies add up: where one isolates the pod already, another can only open more, and what opens is to be changed.
+    if of.value("isolated_egress").as_bool() == Some(true) {
+        return;
+    }
     let v4 = json!({ "ipBlock": { "cidr": "0.0.0.0/0", "except": ["169.254.169.254/32", "100.100.100.200/32"] } });
     let v6 = json!({ "ipBlock": { "cidr": "::/0", "except": ["fd00:ec2::254/128"] } });
     policy(of, "no-metadata", &json!({ "egress": [{ "to": [v4, v6] }] }), out);

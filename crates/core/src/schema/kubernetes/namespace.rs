@@ -15,6 +15,7 @@ const QUOTA: &[Field] = &[
     field("name", STR, "the ResourceQuota"),
     field("resource", STR, "what it bounds: limits.memory, pods, services.loadbalancers"),
     field("hard", STR, "the bound, as written"),
+    field("used", STR, "how much of it is used, as written"),
     field("scoped", BOOL, "whether it is only for some pods"),
 ];
 
@@ -62,12 +63,13 @@ kind! {
     fact("pods_without_policy", STRINGS, "pods that no policy isolates for ingress, at most 64; those on the host's network are not among them, as no policy holds there", POLICIES, NO_POLICIES).derived(),
     fact("would_refuse_baseline", STRINGS, "pods, by id, that the level baseline of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
     fact("would_refuse_restricted", STRINGS, "pods, by id, that the level restricted of the cluster's version does not allow, at most 64", "facts of its pods", "a fact that decides is unknown, or pods could not be listed").derived(),
-    fact("takes_pods", BOOL, "whether pods can be made in it at all: it is not going away, and no quota lets none in", "its phase and quotas", "these could not be read").derived(),
+    fact("takes_pods", BOOL, "whether pods can be made in it at all: it is not going away, and no quota lets none in", "its phase and quotas", "these could not be read, or a quota is used up until a pod goes").derived(),
     fact("takes_root_pods", BOOL, "whether a pod that is root on its node can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("takes_root_pods_unlabelled", BOOL, "the same once its label lets Pod Security take every pod", ADMITS, NOT_ADMITS).derived(),
     fact("takes_commands", BOOL, "whether nothing is asked about commands in its pods (pods/exec) that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
     fact("judged_by_others", BOOL, "whether a policy engine, or a policy of the cluster, is surely asked about its pods and can refuse them", ADMITS, "never: what may be asked is not surely asked").derived(),
     fact("takes_root_users", BOOL, "whether a pod that runs as user 0, without any privilege, can be made in it", ADMITS, NOT_ADMITS).derived(),
+    fact("decisive_claims", STRINGS, "its claims that are bound to a path, of whichever node, that decides what runs there as root: a pod that mounts one writes there, and Pod Security does not see it", "volumes and their claims", "volumes could not be listed, or a fact of one is unknown").derived(),
     fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
 ]
 }

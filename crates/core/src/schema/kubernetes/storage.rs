@@ -43,6 +43,7 @@ kind! {
     fact("server", OPT_STR, "where it lies, where it is nfs, glusterfs or iscsi", "spec.nfs.server, …", UNREAD),
     fact("claim", OPT_STR, "namespace/name of the claim that it is bound to or kept for; null where there is none", "spec.claimRef", UNREAD),
     fact("phase", STR, "Available, Bound, Released, Failed or Pending", "status.phase", UNREAD),
+    fact("bound_to_nodes", BOOL, "whether it can be used on certain nodes only", "spec.nodeAffinity", UNREAD),
     fact("access_modes", STRINGS, "ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod", "spec.accessModes", UNREAD),
     fact("reclaim_policy", STR, "Delete, Retain or Recycle: what becomes of it without its claim", "spec.persistentVolumeReclaimPolicy", UNREAD),
     fact("storage_class", OPT_STR, "its class", "spec.storageClassName", UNREAD),

@@ -21,6 +21,9 @@ const WORKLOADS: [(&str, &str); 6] = [
 /// The type of a secret that holds the token of an account.
 pub(super) const TOKEN: &str = "kubernetes.io/service-account-token";
 
+/// The type of a secret that holds a token by which nodes join.
+pub(super) const BOOTSTRAP: &str = "bootstrap.kubernetes.io/token";
+
 /// Namespaced objects: namespace, name, element.
 type Placed<'a> = Vec<(&'a str, &'a str, usize)>;
 

@@ -9,11 +9,12 @@ use seaworthy_core::value::Value;
 use super::super::draft::{Draft, Drafts};
 use super::super::scope::{Scope, list, text};
 use super::cluster;
-use super::objects::{Objects, TOKEN};
+use super::objects::{BOOTSTRAP, Objects, TOKEN};
 
 /// Draws the grants of a cluster, and which account lies in which namespace.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
     tokens(scope, drafts);
+    bootstrap_tokens(scope, drafts);
     let objects = Objects::of(scope);
     for kind in [&k8s::SERVICE_ACCOUNT, &k8s::SUBJECT] {
         for at in scope.all_of(kind).iter().copied() {
@@ -30,6 +31,28 @@ pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
 
 /// Why it is not known whose a token in a secret is.
 const OF_WHOM: &str = "the namespace has a secret with a token, and of which account it is stands where values do";
+
+/// Why it is not known what a bootstrap token is good for.
+const OF_WHICH: &str =
+    "kube-system has a bootstrap token, and until when it holds and of which groups it is stands where values do";
+
+/// Draws which groups the bootstrap tokens may be of, for whoever reads the secrets of the system.
+fn bootstrap_tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
+    let is_token = |at: &usize| {
+        scope.value(*at, "namespace").as_str() == Some("kube-system")
+            && scope.value(*at, "type").as_str() == Some(BOOTSTRAP)
+    };
+    let Some(secret) = scope.all_of(&k8s::SECRET).iter().copied().find(is_token) else { return };
+    let Some(system) = scope.named(&k8s::NAMESPACE, "kube-system").map(|at| scope.element[at]) else { return };
+    for group in scope.all_of(&k8s::SUBJECT).iter().copied() {
+        let name = scope.value(group, "name").as_str().unwrap_or_default();
+        let of_tokens = name == "system:bootstrappers" || name.starts_with("system:bootstrappers:");
+        if of_tokens && scope.value(group, "kind").as_str() == Some("Group") {
+            let draft = Draft::new(FlowKind::Token, system, scope.element[group], "a bootstrap token").key("bootstrap");
+            drafts.add(draft.facts([scope.cite(secret, "type")]).maybe(&OF_WHICH.into()));
+        }
+    }
+}
 
 /// Draws which accounts have a token in a secret of their namespace, for whoever reads the secrets.
 fn tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
@@ -191,6 +214,8 @@ impl<'a> Work<'_, 'a> {
             "issue-certificates" | "issue-node-certificates" => self.place(power).into_iter().collect(),
             "open-and-create-pods" => {
                 let spaces = others.iter().filter_map(|name| name.strip_prefix("namespaces/"));
+                // By a subresource as well: namespaces/status/NAME.
+                let spaces = spaces.map(|name| name.rsplit('/').next().unwrap_or(name));
                 let spaces =
                     spaces.filter(|name| here(name)).filter_map(|name| self.scope.named(&k8s::NAMESPACE, name));
                 spaces.map(|at| self.scope.element[at]).collect()

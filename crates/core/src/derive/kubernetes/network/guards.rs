@@ -87,7 +87,7 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
     let others = match namespace.value("terminating").as_bool() {
         Some(true) => Value::Bool(false),
         _ if no_room(namespace) => Value::Bool(false),
-        _ => no_other(view, Some(namespace)),
+        _ => used_up(namespace).map_or_else(|| no_other(view, Some(namespace)), Value::Unknown),
     };
     let level = default.level_of(namespace);
     let unless = |refused: &[&str]| match &level {
@@ -121,16 +121,35 @@ fn room(namespace: &Component) -> Value {
     let quotas = namespace.value("quotas");
     let unknown =
         terminating.reason().or_else(|| quotas.reason()).or_else(|| quotas.as_list()?.iter().find_map(Value::reason));
-    unknown.map_or(Value::Bool(true), |why| Value::Unknown(Arc::clone(why)))
+    unknown.cloned().or_else(|| used_up(namespace)).map_or(Value::Bool(true), Value::Unknown)
+}
+
+/// The quotas that bound how many pods there are, whatever these are.
+fn of_pods(namespace: &Component) -> impl Iterator<Item = &Value> {
+    namespace.value("quotas").as_list().unwrap_or_default().iter().filter(|quota| {
+        let unscoped = quota.field("scoped").and_then(Value::as_bool) == Some(false);
+        unscoped && ["pods", "count/pods"].contains(&text(quota, "resource"))
+    })
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.field(field).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether a quota lets no pod be made.
 fn no_room(namespace: &Component) -> bool {
-    let quotas = namespace.value("quotas").as_list().unwrap_or_default();
-    quotas.iter().any(|quota| {
-        let text = |field| quota.field(field).and_then(Value::as_str).unwrap_or_default();
-        let unscoped = quota.field("scoped").and_then(Value::as_bool) == Some(false);
-        unscoped && ["pods", "count/pods"].contains(&text("resource")) && text("hard") == "0"
+    of_pods(namespace).any(|quota| text(quota, "hard") == "0")
+}
+
+/// Why no pod may be made just now: a quota is used up, or may be. It is free again as soon as a pod goes.
+fn used_up(namespace: &Component) -> Option<Arc<str>> {
+    let amount = |quota: &Value, field| text(quota, field).parse::<i64>().ok();
+    of_pods(namespace).find_map(|quota| match (amount(quota, "used"), amount(quota, "hard")) {
+        (Some(used), Some(hard)) if used < hard => None,
+        (Some(_), Some(_)) => {
+            Some(format!("its quota {} of pods is used up until one goes", text(quota, "name")).into())
+        }
+        _ => Some(format!("how much of its quota {} of pods is used is not known", text(quota, "name")).into()),
     })
 }
 

@@ -2,6 +2,7 @@
 //! what admits.
 
 mod admission;
+mod claims;
 mod cni;
 mod endpoints;
 mod guards;

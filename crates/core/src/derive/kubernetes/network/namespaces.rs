@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::super::open_list;
+use super::claims::Claims;
 use super::guards::{ServerDefault, guarded_by, no_other, takes};
 use super::policies::takes_all;
 use super::{MOST, Settings, View, positions, truth};
@@ -18,6 +19,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
     let services = by_namespace(view, &k8s::SERVICE, |s| &*s.name != "default/kubernetes");
     let policies = by_namespace(view, &k8s::NETWORK_POLICY, |_| true);
     let default = ServerDefault::of(view);
+    let claims = Claims::of(view);
     let mut out = Vec::new();
     let mut own: Vec<Value> = Vec::new();
     for (at, namespace) in positions(view.target, &k8s::NAMESPACE) {
@@ -34,6 +36,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
         }
         out.push((at, "pods_without_policy", without_policy(view, name)));
         out.push((at, "guarded_by", guarded_by(view, namespace, &default)));
+        out.push((at, "decisive_claims", claims.of_namespace(name)));
         out.extend(takes(view, namespace, &default).map(|(fact, value)| (at, fact, value)));
         if pods > 0 && namespace.value("system").as_bool() == Some(false) && own.len() < MOST {
             own.push(name.into());

@@ -22,6 +22,11 @@ const DECISIVE: [&str; 5] = ["/etc/kubernetes", "/etc/cni", "/etc/containerd", "
 /// Runtimes that give a pod a kernel of its own, by what their handlers are called.
 const SANDBOXES: [&str; 4] = ["kata", "runsc", "gvisor", "firecracker"];
 
+/// Whether writing beneath a path of a node makes one root of it.
+pub(in crate::derive::kubernetes) fn decides(path: &str) -> bool {
+    is_decisive(path) || DECISIVE.iter().any(|d| path_is_under(path, d) || path_is_under(d, path))
+}
+
 #[derive(Default)]
 struct Reasons {
     found: Vec<String>,
@@ -171,8 +176,7 @@ fn paths(c: &Component, sandboxed: &Value, manifests: &[String], out: &mut Reaso
             }
             let path = one.field("path").and_then(Value::as_str).unwrap_or_default();
             let around = |d: &str| path_is_under(path, d) || path_is_under(d, path);
-            let of_node = DECISIVE.iter().any(|d| around(d)) || manifests.iter().any(|d| around(d));
-            if !path.is_empty() && (of_node || is_decisive(path)) {
+            if !path.is_empty() && (decides(path) || manifests.iter().any(|d| around(d))) {
                 match one.field("rw") {
                     Some(Value::Bool(true)) => out.when(root, || format!("writes to {path}")),
                     Some(Value::Unknown(reason)) => out.note(reason),

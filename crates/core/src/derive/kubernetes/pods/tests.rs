@@ -188,6 +188,18 @@ fn tokens_are_told_by_mounts_of_what_lives_and_by_defaults_of_templates() {
     assert_eq!(token_of(template(Value::Null), container(&[]), Some(false.into())), "false");
     assert!(token_of(template(Value::Null), container(&[]), None).starts_with("unknown"));
     assert_eq!(token_of(template(true.into()), container(&[("kind", "ephemeral".into())]), None), "false");
+    // Where a container mounts something of its own at the very place, admission leaves it so.
+    let at = |path: &str| {
+        let mut own = mount("e", "emptyDir", true, "");
+        if let Value::Object(fields) = &mut own {
+            fields[2].1 = path.into();
+        }
+        container(&[("mounts", Value::List(vec![own]))])
+    };
+    let place = "/var/run/secrets/kubernetes.io/serviceaccount";
+    assert_eq!(token_of(template(true.into()), at(place), None), "false");
+    assert_eq!(token_of(template(true.into()), at(&format!("{place}/")), None), "true", "it compares the texts");
+    assert_eq!(token_of(template(true.into()), at("/run/secrets/kubernetes.io/serviceaccount"), None), "true");
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::value::Value;
 /// Where programs look for it; `/var/run` is `/run` once normalised.
 const PLACE: &str = "/run/secrets/kubernetes.io/serviceaccount";
 
+/// The same as admission writes it.
+const ADMISSION_PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 pub(super) fn derive(target: &mut Target, pods: &Pods) {
     let mut facts: Vec<(usize, Value, &'static str)> = Vec::new();
     let accounts = accounts(target);
@@ -26,7 +29,11 @@ pub(super) fn derive(target: &mut Target, pods: &Pods) {
             let container = &target.components[i];
             let (value, source) = match mounted(container, pod, audiences.as_deref()) {
                 // Admission gives none to what is added later, and what runs shows what it was given.
-                Value::Bool(false) if pod.value("live") == &Value::Bool(false) && !is_ephemeral(container) => {
+                Value::Bool(false)
+                    if pod.value("live") == &Value::Bool(false)
+                        && !is_ephemeral(container)
+                        && !has_another(container) =>
+                {
                     (of_pod.clone(), by)
                 }
                 value => (value, "mounts and volumes"),
@@ -47,6 +54,12 @@ pub(super) fn derive(target: &mut Target, pods: &Pods) {
 
 fn is_ephemeral(container: &Component) -> bool {
     container.value("kind").as_str() == Some("ephemeral")
+}
+
+/// Whether it mounts something of its own where the token would be: admission then leaves it as it is. It compares the texts.
+fn has_another(container: &Component) -> bool {
+    let there = |mount: &Value| mount.field("path").and_then(Value::as_str) == Some(ADMISSION_PLACE);
+    container.value("mounts").as_list().is_some_and(|mounts| mounts.iter().any(there))
 }
 
 /// What the accounts say themselves, by namespace and name.
