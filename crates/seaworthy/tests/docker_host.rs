@@ -85,6 +85,16 @@ fn accounts_sudo_and_ssh() {
             vec![("host/docker-group-trusted", "host", "manual")],
         ),
         (
+            "an administrator of the group",
+            vec![("etc/gshadow", "root:*::\ndocker:!:alice:\n", 0o640)],
+            vec![("host/docker-group-trusted", "host", "manual")],
+        ),
+        (
+            "a password of the group",
+            vec![("etc/gshadow", "root:*::\ndocker:$6$abc$def::\n", 0o640)],
+            vec![("host/docker-group-trusted", "host", "unknown")],
+        ),
+        (
             "sudo for all",
             vec![("etc/sudoers", "root ALL=(ALL:ALL) ALL\nalice ALL=(ALL) ALL\n", 0o440)],
             vec![("host/sudo-docker", "host", "manual"), ("host/sudo-asks-password", "host", "pass")],
@@ -135,6 +145,20 @@ fn accounts_sudo_and_ssh() {
                 ("etc/ssh/sshd_config.d/50-cloud.conf", "PasswordAuthentication yes\n", 0o644),
             ],
             vec![("host/ssh-no-passwords", "host", "fail"), ("host/ssh-no-root", "host", "pass")],
+        ),
+        (
+            "another file by the unit",
+            vec![
+                (SSHD, "", 0o755),
+                (
+                    "etc/ssh/sshd_config",
+                    "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin no\n",
+                    0o644,
+                ),
+                ("etc/ssh/other", "PermitRootLogin yes\n", 0o644),
+                ("lib/systemd/system/ssh.service", "[Service]\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/other\n", 0o644),
+            ],
+            vec![("host/ssh-no-passwords", "host", "fail"), ("host/ssh-no-root", "host", "fail")],
         ),
         (
             "a match block",

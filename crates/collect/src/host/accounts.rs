@@ -1,4 +1,4 @@
-//! Users and groups as the host's own files tell them: passwd, group, nsswitch.
+//! Users and groups as the host's own files tell them: passwd, group, gshadow, nsswitch.
 //!
 //! Other sources that nsswitch names (sss, ldap, …) are never asked: what the files say is then
 //! "at least these", and [`Members::beyond_files`] says which sources may add to it.
@@ -47,6 +47,17 @@ pub struct Group {
     pub at: Place,
 }
 
+/// One line of `/etc/gshadow`, or what the password of a line of `/etc/group` says.
+#[derive(Debug)]
+struct ShadowGroup {
+    name: String,
+    /// Whether it has a password, with which anybody may join.
+    password: bool,
+    administrators: Vec<String>,
+    members: Vec<String>,
+    at: Place,
+}
+
 /// How somebody belongs to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
@@ -56,6 +67,10 @@ pub enum How {
     Primary,
     /// By a membership record of systemd's user database.
     UserDb,
+    /// Listed in gshadow alone: `newgrp` asks for no password.
+    Shadow,
+    /// An administrator of the group, who may add anybody.
+    Administrator,
 }
 
 /// One member of a group.
@@ -113,6 +128,8 @@ pub struct Accounts {
     beyond: Vec<String>,
     userdb: Vec<(String, String, Place)>,
     pam_groups: Vec<(String, Place)>,
+    shadow: Vec<ShadowGroup>,
+    shadow_short: Option<String>,
     names: BTreeMap<String, usize>,
 }
 
@@ -135,6 +152,7 @@ impl Accounts {
         }
         accounts.read_userdb(root);
         accounts.read_pam_group(root);
+        accounts.read_gshadow(root);
         accounts
     }
 
@@ -190,8 +208,19 @@ impl Accounts {
         for (name, _, at) in self.userdb.iter().filter(|(_, of, _)| of == group) {
             found.entry(name).or_insert_with(|| add(name, How::UserDb, at));
         }
-        let names = found.into_values().collect();
         let mut beyond_files = self.beyond.clone();
+        let is_it = |name: &str| name == group || self.groups.iter().any(|g| g.name == name && Some(g.gid) == gid);
+        for entry in self.shadow.iter().filter(|entry| is_it(&entry.name)) {
+            for (listed, how) in [(&entry.members, How::Shadow), (&entry.administrators, How::Administrator)] {
+                for name in listed {
+                    found.entry(name).or_insert_with(|| add(name, how, &entry.at));
+                }
+            }
+            if entry.password {
+                beyond_files.push(format!("its password ({})", entry.at));
+            }
+        }
+        let names = found.into_values().collect();
         for (_, at) in self.pam_groups.iter().filter(|(of, _)| of == group) {
             beyond_files.push(format!("pam_group ({at})"));
         }
@@ -200,6 +229,7 @@ impl Accounts {
             (one, other) => one.clone().or_else(|| other.clone()),
         };
         let unread = unread.or_else(|| self.nsswitch.unread.clone());
+        let unread = unread.or_else(|| first.and(self.shadow_short.clone()));
         let known_absent = self.group_short.is_none() && beyond_files.is_empty() && self.nsswitch.unread.is_none();
         Members {
             group_exists: if first.is_some() { Some(true) } else { known_absent.then_some(false) },
@@ -243,9 +273,14 @@ impl Accounts {
             push_once(&mut self.beyond, "nis (a + line of /etc/group)");
         }
         for (line, fields) in table.rows {
-            if let [name, _, gid, rest @ ..] = fields.as_slice()
+            if let [name, password, gid, rest @ ..] = fields.as_slice()
                 && let Ok(gid) = gid.parse()
             {
+                if opens(password) {
+                    let (administrators, members) = (Vec::new(), Vec::new());
+                    let (name, at) = (name.clone(), Place::new(path, line));
+                    self.shadow.push(ShadowGroup { name, password: true, administrators, members, at });
+                }
                 let listed = rest.join(":");
                 let members =
                     listed.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -291,6 +326,30 @@ impl Accounts {
         }
     }
 
+    /// Passwords, administrators and further members of groups.
+    fn read_gshadow(&mut self, root: &Root) {
+        let path = "/etc/gshadow";
+        let text = match root.read_text(path) {
+            Ok(text) => text,
+            Err(Unread::Absent) => return,
+            Err(unread) => {
+                self.shadow_short = Some(format!("{path}: {unread}"));
+                self.gaps.push(Gap::new(path, &unread, "who else may join groups"));
+                return;
+            }
+        };
+        let list = |names: &str| names.split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect();
+        for (number, line) in text.lines().enumerate().take(MOST_LINES) {
+            let mut fields = line.split(':');
+            let (Some(name), Some(password)) = (fields.next(), fields.next()) else { continue };
+            let (administrators, members) = (list(fields.next().unwrap_or("")), list(fields.next().unwrap_or("")));
+            // It counts in the place of what stands in `/etc/group`.
+            self.shadow.retain(|entry| entry.name != name || entry.at.path == path);
+            let (name, password, at) = (name.to_owned(), opens(password), Place::new(path, number + 1));
+            self.shadow.push(ShadowGroup { name, password, administrators, members, at });
+        }
+    }
+
     /// Groups that pam_group hands out at login, whoever is listed anywhere.
     fn read_pam_group(&mut self, root: &Root) {
         let path = "/etc/security/group.conf";
@@ -303,6 +362,11 @@ impl Accounts {
             }
         }
     }
+}
+
+/// Whether a group's password can be met: empty ones, `x`, and those that begin with `!` or `*` cannot.
+fn opens(password: &str) -> bool {
+    !password.is_empty() && password != "x" && !password.starts_with(['!', '*'])
 }
 
 fn push_once(list: &mut Vec<String>, item: &str) {

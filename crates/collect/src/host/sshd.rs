@@ -3,6 +3,7 @@
 use super::accounts::Accounts;
 use super::gap::{Gap, Place};
 use super::root::{Root, Unread};
+use super::units::{self, Fragment};
 
 mod config;
 mod keys;
@@ -16,6 +17,9 @@ const OTHERS: [&str; 4] = ["/usr/sbin/dropbear", "/usr/bin/dropbear", "/usr/sbin
 /// Where distributions keep the arguments that sshd is started with, and under which name.
 const ARGUMENTS: [(&str, &str); 3] =
     [("/etc/default/ssh", "SSHD_OPTS"), ("/etc/sysconfig/sshd", "OPTIONS"), ("/etc/sysconfig/ssh", "SSHD_OPTS")];
+
+/// The units of the server, as distributions call them.
+const UNITS: [&str; 2] = ["ssh.service", "sshd.service"];
 
 const AFFECTS: &str = "the settings of sshd";
 
@@ -125,7 +129,8 @@ impl Sshd {
     /// Reads configuration and keys; `accounts` tells whose homes to look into.
     pub fn read(root: &Root, accounts: &Accounts) -> Self {
         let mut gaps = Vec::new();
-        let arguments = arguments(root, &mut gaps);
+        let mut arguments = arguments(root, &mut gaps);
+        arguments.extend(unit_arguments(root, &mut gaps));
         let named = config::file_argument(&arguments);
         let mut parsed = config::Parsed::default();
         parsed.arguments(&arguments);
@@ -265,6 +270,45 @@ fn arguments(root: &Root, gaps: &mut Vec<Gap>) -> Vec<(String, Place)> {
         }
     }
     found
+}
+
+/// The arguments that the server's unit gives to it; variables are not followed.
+fn unit_arguments(root: &Root, gaps: &mut Vec<Gap>) -> Vec<(String, Place)> {
+    for name in UNITS {
+        let unit = units::read(root, name);
+        let Fragment::File(own) = &unit.fragment else { continue };
+        let mut command: Vec<(String, Place)> = Vec::new();
+        for path in std::iter::once(own).chain(&unit.drop_ins) {
+            let place = path.display().to_string();
+            match root.read_text(path) {
+                Ok(text) => exec_start(&text, &place, &mut command),
+                Err(unread) => gaps.extend(Gap::of(&place, &unread, AFFECTS)),
+            }
+        }
+        let is_server = |word: &str| word.trim_start_matches(['-', '@', ':', '+', '!']).ends_with("/sshd");
+        if command.first().is_some_and(|(word, _)| is_server(word)) {
+            command.remove(0);
+            command.retain(|(word, _)| !word.starts_with('$'));
+            return command;
+        }
+    }
+    Vec::new()
+}
+
+/// Takes the command of a unit's file in the place of the one before it.
+fn exec_start(text: &str, place: &str, command: &mut Vec<(String, Place)>) {
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let Some(value) = line.trim().strip_prefix("ExecStart") else { continue };
+        let Some(value) = value.trim_start().strip_prefix('=') else { continue };
+        let mut value = value.trim().to_owned();
+        while let Some(begun) = value.strip_suffix('\\') {
+            let Some((_, next)) = lines.next() else { break };
+            value = format!("{begun} {}", next.trim());
+        }
+        let at = Place::new(place, number + 1);
+        *command = seaworthy_core::sshd::words(&value).into_iter().map(|word| (word, at.clone())).collect();
+    }
 }
 
 #[cfg(test)]

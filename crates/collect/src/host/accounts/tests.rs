@@ -86,6 +86,25 @@ fn unread_files_are_unknown_not_empty() {
 }
 
 #[test]
+fn who_may_join_a_group_is_told() {
+    let of = |group: &str, shadow: &str| {
+        let (_dir, root) = host(&[("/etc/passwd", PASSWD), ("/etc/group", group), ("/etc/gshadow", shadow)]);
+        Accounts::read(&root).members("docker")
+    };
+    let plain = "docker:x:990:\n";
+    assert!(of(plain, "docker:!::\nother:$6$a$b:alice:bob\n").names.is_empty());
+    assert!(of(plain, "docker:*::\n").is_complete() && of(plain, "docker:::\n").is_complete());
+    assert_eq!(
+        names(&of(plain, "docker:!:alice:bob,carol\n")),
+        [("alice", How::Administrator), ("bob", How::Shadow), ("carol", How::Shadow)]
+    );
+    assert_eq!(of(plain, "docker:$6$a$b::\n").beyond_files, ["its password (/etc/gshadow:1)"]);
+    assert_eq!(of("docker:$1$a$b:990:\n", "").beyond_files, ["its password (/etc/group:1)"]);
+    assert!(of("docker:$1$a$b:990:\n", "docker:!::\n").is_complete());
+    assert_eq!(of("docker:x:990:\nbuild:x:990:\n", "build:$6$a$b::\n").beyond_files.len(), 1);
+}
+
+#[test]
 fn other_ways_into_a_group_are_seen() {
     let (_dir, root) = host(&[
         ("/etc/passwd", PASSWD),

@@ -35,6 +35,25 @@ fn defaults_are_openssh_s_own() {
 }
 
 #[test]
+fn the_unit_says_which_file_it_reads() {
+    let unit = "[Service]\nExecStart=/usr/sbin/sshd -D $SSHD_OPTS\n";
+    let other =
+        "[Service]\nExecStart=\nExecStart=-/usr/sbin/sshd -D \\\n -f /etc/ssh/other -o PermitEmptyPasswords=yes\n";
+    let files = [
+        ("/etc/ssh/sshd_config", "PasswordAuthentication no\n"),
+        ("/etc/ssh/other", "PermitRootLogin yes\n"),
+        ("/usr/lib/systemd/system/ssh.service", unit),
+    ];
+    let sshd = read(&files);
+    assert_eq!(value(&sshd, "passwordauthentication"), "no /etc/ssh/sshd_config:1");
+    let drop_in = "/etc/systemd/system/ssh.service.d/x.conf";
+    let sshd = read(&[files[0], files[1], files[2], (drop_in, other)]);
+    assert_eq!(value(&sshd, "passwordauthentication"), "yes (default)");
+    assert_eq!(value(&sshd, "permitrootlogin"), "yes /etc/ssh/other:1");
+    assert_eq!(value(&sshd, "permitemptypasswords"), format!("yes {drop_in}:3"));
+}
+
+#[test]
 fn the_first_value_wins_in_every_spelling() {
     let text = "permitROOTlogin=without-password # why\nPermitRootLogin yes\nPasswordAuthentication \"No\"\n\
                 PasswordAuthentication yes\nSkeyAuthentication = no\nPort 22\nPort 2222\nListenAddress 127.0.0.1\n\
