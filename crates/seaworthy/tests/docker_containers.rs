@@ -144,6 +144,9 @@ fn prepare(daemon: &Daemon) -> String {
     made("/volumes/create", json!({ "Name": "plain" }));
     made("/volumes/create", json!({ "Name": "etc", "DriverOpts": bind("/etc") }));
     made("/volumes/create", json!({ "Name": "run", "DriverOpts": bind("/var/run/") }));
+    for (name, kind) in [("proc", "proc"), ("sys", "sysfs")] {
+        made("/volumes/create", json!({ "Name": name, "DriverOpts": { "type": kind, "device": kind } }));
+    }
     let at = |name: &str| daemon.dir().join(name);
     for (name, target) in [("to-root", "/"), ("to-run", "/var/run"), ("to-data", "plain-data")] {
         std::os::unix::fs::symlink(target, at(name)).unwrap();
@@ -151,6 +154,13 @@ fn prepare(daemon: &Daemon) -> String {
     std::fs::create_dir_all(at("plain-data/under")).unwrap();
     std::fs::create_dir(at("etc-again")).unwrap();
     let bound = Command::new("mount").args(["--bind", "/etc"]).arg(at("etc-again")).status();
+    assert!(bound.is_ok_and(|status| status.success()));
+    std::fs::create_dir_all(at("root-of-chroot/etc")).unwrap();
+    let bound = Command::new("mount").args(["--bind", "/etc"]).arg(at("root-of-chroot/etc")).status();
+    assert!(bound.is_ok_and(|status| status.success()));
+    std::fs::create_dir(at("sockets")).unwrap();
+    std::fs::write(at("sockets/it"), "").unwrap();
+    let bound = Command::new("mount").arg("--bind").arg(daemon.socket()).arg(at("sockets/it")).status();
     assert!(bound.is_ok_and(|status| status.success()));
     let node = Command::new("mknod").arg(at("backup")).args(["b", "8", "1"]).status();
     assert!(node.is_ok_and(|status| status.success()));
@@ -179,6 +189,12 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             .map(|_| json!({ "HostConfig": { "LogConfig": { "Type": driver, "Config": options } } }))
             .unwrap()
     };
+    let seccomp = |condition: &str| {
+        format!(
+            r#"seccomp={{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{{"names":["mount","ptrace","bpf","unshare"],"action":"SCMP_ACT_ERRNO",{condition}}}]}}"#
+        )
+    };
+    let cpus = daemon.request("GET", "/info", None).1["NCPU"].as_i64().unwrap();
     const ADDED: &[(&str, &str)] =
         &[("no-added-capabilities", "fail"), ("no-dangerous-capabilities", "fail"), ("not-equal-to-root", "fail")];
     const SOCKET: &[(&str, &str)] =
@@ -229,8 +245,13 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
         ("mount-etc-ro", bind("/etc:/h:ro"), READS),
         ("mount-etc-again", bind("{dir}/etc-again:/h:ro"), READS),
         ("mount-etc-again-rw", bind("{dir}/etc-again/cron.d:/h"), WRITES),
-        ("mount-engine-data", bind("{dir}/data:/h:ro"), READS),
-        ("mount-engine-data-rw", bind("{dir}/data:/h"), WRITES),
+        ("mount-beneath", bind("{dir}/root-of-chroot:/h"), WRITES),
+        ("mount-socket-again", bind("{dir}/sockets/it:/h"), ONLY_SOCKET),
+        ("mount-socket-beneath", bind("{dir}/sockets:/h"), ONLY_SOCKET),
+        ("volume-proc", bind("proc:/h"), WRITES),
+        ("volume-sys", bind("sys:/h:ro"), READS),
+        ("mount-engine-data", bind("{dir}/data/containers:/h:ro"), READS),
+        ("mount-engine-data-rw", bind("{dir}/data/containers:/h"), WRITES),
         ("mount-etc", bind("/etc:/h"), WRITES),
         ("mount-proc", bind("/proc:/h:ro"), READS),
         ("mount-dev", bind("/dev:/h"), WRITES),
@@ -313,6 +334,23 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             ),
             NO_SECCOMP,
         ),
+        ("seccomp-elsewhere", option(&seccomp(r#""includes":{"arches":["s390x"]}"#)), NO_SECCOMP),
+        (
+            "seccomp-by-arguments",
+            option(&seccomp(r#""args":[{"index":0,"value":4294967295,"op":"SCMP_CMP_EQ"}]"#)),
+            NO_SECCOMP,
+        ),
+        ("seccomp-unless-admin", option(&seccomp(r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#)), &[]),
+        (
+            "seccomp-not-admin",
+            over(&option(&seccomp(r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#)), &cap("SYS_ADMIN")),
+            &[
+                ("seccomp", "fail"),
+                ("no-added-capabilities", "fail"),
+                ("no-dangerous-capabilities", "fail"),
+                ("not-equal-to-root", "fail"),
+            ],
+        ),
         (
             "seccomp-custom",
             option(
@@ -354,12 +392,18 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             host(json!({ "Memory": 0, "MemorySwap": 0 })),
             &[("memory-limited", "fail"), ("swap-limited", "not-applicable")],
         ),
+        (
+            "memory-beyond",
+            host(json!({ "Memory": 1i64 << 50, "MemorySwap": 1i64 << 50 })),
+            &[("memory-limited", "fail"), ("swap-limited", "not-applicable")],
+        ),
         ("swap-free", host(json!({ "MemorySwap": -1 })), &[("swap-limited", "fail")]),
         ("swap-twice", host(json!({ "MemorySwap": 0 })), &[]),
         ("cpu-none", host(json!({ "CpuShares": 0 })), NO_CPU),
         ("cpu-shares-usual", host(json!({ "CpuShares": 1024 })), NO_CPU),
         ("cpu-quota", host(json!({ "CpuShares": 0, "NanoCpus": 500_000_000 })), &[]),
         ("cpu-period", host(json!({ "CpuShares": 0, "CpuQuota": 50_000, "CpuPeriod": 100_000 })), &[]),
+        ("cpu-quota-of-all", host(json!({ "CpuShares": 0, "NanoCpus": cpus * 1_000_000_000 })), NO_CPU),
         ("cpu-set", host(json!({ "CpuShares": 0, "CpusetCpus": "0" })), &[]),
         ("pids-zero", host(json!({ "PidsLimit": 0 })), NO_PIDS),
         ("pids-minus", host(json!({ "PidsLimit": -1 })), NO_PIDS),

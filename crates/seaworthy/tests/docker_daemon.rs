@@ -36,6 +36,7 @@ fn case(
 fn nothing(_: &mut Daemon) {}
 
 const ALLOW_ALL: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#;
+const FOREIGN: &str = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mount","ptrace","bpf","unshare"],"action":"SCMP_ACT_ERRNO","includes":{"arches":["s390x"]}}]}"#;
 const SOME: &str = r#"{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{"names":["read","write"],"action":"SCMP_ACT_ALLOW"}]}"#;
 
 fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
@@ -167,6 +168,40 @@ fn cases(version: Version) -> Vec<Box<dyn FnOnce() + Send>> {
         ..Spec::default()
     };
     all.push(case("seccomp profile changed", version, spec, loosened, vec![("2.18", "daemon", "unknown")]));
+    // Another file lies over the one that was read, and is older than the engine.
+    let covered = |daemon: &mut Daemon| {
+        let (over, under) = (daemon.dir().join("over.json"), daemon.daemon_json());
+        let bound = std::process::Command::new("mount").arg("--bind").args([over, under]).status();
+        assert!(bound.is_ok_and(|status| status.success()));
+    };
+    let over = r#"{"icc": false, "userland-proxy": false, "log-level": "info", "no-new-privileges": true,
+        "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 1024, "Hard": 2048}}}"#;
+    let spec = Spec {
+        daemon_json: json(r#"{"log-level": "warn"}"#),
+        files: vec![("over.json".into(), over.into())],
+        ..Spec::default()
+    };
+    all.push(case(
+        "file mounted over",
+        version,
+        spec,
+        covered,
+        vec![
+            ("2.2", "daemon", "fail"),
+            ("2.3", "daemon", "unknown"),
+            ("2.9", "daemon", "unknown"),
+            ("2.15", "daemon", if old { "unknown" } else { "fail" }),
+            ("2.17", "daemon", if old { "unknown" } else { "fail" }),
+            ("daemon/settings-active", "daemon", "fail"),
+        ],
+    ));
+    // What it withholds, it withholds from other machines alone.
+    let spec = Spec {
+        args: args("--seccomp-profile {dir}/foreign.json"),
+        files: vec![("foreign.json".into(), FOREIGN.into())],
+        ..Spec::default()
+    };
+    all.push(case("seccomp profile of another architecture", version, spec, nothing, vec![("2.18", "daemon", "fail")]));
     // Nested settings count, a duplicate's last value does, an unknown key would stop the engine.
     let file = r#"{"icc": true, "icc": false, "x": {"live-restore": true, "userland-proxy": "F"}, "log-level": ""}"#;
     let file = file.replace("\"x\":", "\"features-of-ours\":");

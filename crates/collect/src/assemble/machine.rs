@@ -10,7 +10,7 @@ use super::host::Host;
 use super::same;
 use crate::daemon::find::{self, Daemon};
 use crate::docker::Read;
-use crate::docker::context::{DeviceNumber, HostView, Running};
+use crate::docker::context::{Beneath, DeviceNumber, HostView, Running};
 use crate::docker::local::LocalHost;
 use crate::docker::observed::Observed;
 use crate::effect::{self, Lsms};
@@ -131,6 +131,10 @@ impl HostView for Reading {
 
     fn known_as(&self, path: &str) -> Option<String> {
         self.view().ok()?.known_as(path)
+    }
+
+    fn mounted_below(&self, directory: &str) -> Vec<Beneath> {
+        self.view().map(|view| view.mounted_below(directory)).unwrap_or_default()
     }
 
     fn mounted_at(&self, disk: &str) -> Option<String> {

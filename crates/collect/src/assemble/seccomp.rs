@@ -1,10 +1,11 @@
 //! What the engine's own seccomp profile lets through.
 
-use crate::daemon::file::change_since;
+use crate::daemon::file::{change_since, mounted_over};
 use crate::daemon::find::Daemon;
-use crate::effect::security;
+use crate::docker::container::privileges::DEFAULTS;
+use crate::effect::security::{self, Confined};
 
-/// Whether the profile at a path lets every call through. The daemon read it when it started, so that a file that was
+/// Whether the profile at a path lets every call through to containers of ordinary capabilities. The daemon read it when it started, so that a file that was
 /// edited since says nothing about what is in effect.
 ///
 /// # Errors
@@ -12,9 +13,13 @@ use crate::effect::security;
 pub(super) fn allows_all(daemon: &Daemon, path: &str) -> Result<bool, String> {
     let path = daemon.absolute(path)?;
     let view = daemon.view().map_err(|why| format!("{path}: {why}"))?;
-    if let Some(change) = change_since(&view, &path, daemon.started_at, "dockerd") {
+    let changed = change_since(&view, &path, daemon.started_at, "dockerd");
+    if let Some(change) = changed.or_else(|| mounted_over(daemon, &view, &path)) {
         return Err(format!("which profile is in effect cannot be read: {change}"));
     }
     let text = view.read_text(&path).map_err(|why| format!("{path}: {why}"))?;
-    security::allows_all(&text).ok_or_else(|| format!("{path}: not a seccomp profile"))
+    // It is the profile of containers that ask for nothing.
+    let usual = Confined { capabilities: &DEFAULTS, architecture: Some(std::env::consts::ARCH) };
+    security::allows_all(&text, &usual)
+        .ok_or_else(|| format!("{path}: not a seccomp profile, or what it holds back depends on what is not known"))
 }

@@ -57,7 +57,23 @@ pub fn read(daemon: &Daemon, major: u32) -> ConfigFile {
         Ok(view) => view,
         Err(why) => return unreadable(path, format!("the daemon's file system cannot be entered: {why}")),
     };
-    read_at(&view, &path, daemon.flags.given("config-file"), daemon.started_at, major)
+    let mut file = read_at(&view, &path, daemon.flags.given("config-file"), daemon.started_at, major);
+    file.changed_since_start = file.changed_since_start.or_else(|| mounted_over(daemon, &view, &path));
+    file
+}
+
+/// Whether a file, or its directory, is mounted there by itself: it may have been put over the one that the daemon has
+/// read, and nothing tells when. What a container was given was there before its daemon.
+pub(crate) fn mounted_over(daemon: &Daemon, view: &Root, path: &str) -> Option<String> {
+    if daemon.own_mounts != Some(true) {
+        return None;
+    }
+    let real = view.canonical(path).unwrap_or_else(|_| path.into());
+    // Elsewhere a directory of settings may well be part of a file system of its own.
+    let directory = real.parent().filter(|directory| directory.starts_with("/etc/"));
+    let places = std::iter::once(&*real).chain(directory);
+    let mut mounted = places.filter(|place| view.is_mount_point(place) == Some(true));
+    mounted.next().map(|place| format!("{} is mounted by itself, perhaps since dockerd started", place.display()))
 }
 
 /// What changed about a file after a process of any kind began that reads it when it starts: itself, a link or a

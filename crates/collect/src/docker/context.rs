@@ -35,6 +35,17 @@ pub struct Running<'a> {
     pub started_at: Option<i64>,
 }
 
+/// Something that is mounted beneath a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beneath {
+    /// Its path from the directory on: `dev/pts`.
+    pub path: String,
+    /// The name that everybody knows of it.
+    pub name: String,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
 /// A device by its numbers, which are what it is, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeviceNumber {
@@ -66,6 +77,11 @@ pub trait HostView: Sync {
 
     /// The name that everybody knows of what is mounted at a path, where it has one.
     fn known_as(&self, path: &str) -> Option<String>;
+
+    /// What is mounted beneath a directory and is known by another name, such as a host's `/proc` in the root of a chroot.
+    fn mounted_below(&self, _directory: &str) -> Vec<Beneath> {
+        Vec::new()
+    }
 
     /// Where the host has a disk mounted, of several places the one that everybody knows; none where it has not, or where
     /// that could not be seen.
@@ -191,6 +207,10 @@ pub struct EngineFacts {
     pub runtimes: HashMap<Box<str>, Box<str>>,
     /// Processors of the host.
     pub cpus: Option<i64>,
+    /// Bytes of the host's memory.
+    pub memory: Option<i64>,
+    /// The host's architecture as its kernel calls it: `x86_64`.
+    pub architecture: Option<Box<str>>,
 }
 
 impl EngineFacts {
@@ -209,6 +229,8 @@ impl EngineFacts {
             default_runtime: Err(Arc::clone(reason)),
             runtimes: HashMap::new(),
             cpus: None,
+            memory: None,
+            architecture: None,
         }
     }
 }

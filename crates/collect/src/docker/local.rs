@@ -8,7 +8,7 @@ use rustix::fs::FileType;
 use seaworthy_core::derive::is_known_place;
 use seaworthy_core::value::Value;
 
-use super::context::{DeviceNumber, HostView, Running};
+use super::context::{Beneath, DeviceNumber, HostView, Running};
 use super::json::{Read, cut};
 use super::observed::Observed;
 use crate::effect::caps::caps_to_names;
@@ -34,8 +34,17 @@ pub struct LocalHost {
     daemon: Option<Namespaces>,
     /// What is mounted where the engine sees its files.
     mounts: Arc<[mounts::Mount]>,
+    /// Mounts elsewhere of what everybody knows, and of sockets: where, and by which name.
+    copies: Vec<SecondMount>,
     /// Where directories that everybody knows really lie, where that is elsewhere.
     moved: Vec<(PathBuf, &'static str)>,
+}
+
+/// A second mount of what is known by another name.
+struct SecondMount {
+    point: PathBuf,
+    name: String,
+    read_only: bool,
 }
 
 /// Directories that systems keep at other places and link to.
@@ -60,14 +69,56 @@ impl LocalHost {
         let moved =
             |name: &'static str| Some((root.canonical(name).ok().filter(|real| real != Path::new(name))?, name));
         let moved = LINKED.into_iter().filter_map(moved).collect();
-        Self { proc, root, lsms, all, daemon: None, mounts: Arc::default(), moved }
+        Self { proc, root, lsms, all, daemon: None, mounts: Arc::default(), copies: Vec::new(), moved }
     }
 
     /// With what is mounted where the engine sees its files.
     #[must_use]
     pub fn with_mounts(mut self, mounts: Arc<[mounts::Mount]>) -> Self {
         self.mounts = mounts;
+        self.copies = self.mounts.iter().filter_map(|mount| self.copy(mount)).take(MOST_COPIES).collect();
         self
+    }
+
+    /// A mount that is at no place that everybody knows, and shows what is known by another name. What containers are
+    /// made of has none.
+    fn copy(&self, mount: &mounts::Mount) -> Option<SecondMount> {
+        let plain = mount.point.to_str()?;
+        if matches!(mount.kind.as_str(), "overlay" | "nsfs" | "mqueue") || is_known_place(plain) {
+            return None;
+        }
+        let of_the_kernel = match mount.kind.as_str() {
+            "proc" => Some("/proc"),
+            "sysfs" => Some("/sys"),
+            "devtmpfs" => Some("/dev"),
+            _ => None,
+        };
+        let by_kind = || Some(mounts::below(Path::new(of_the_kernel?), mount.root.strip_prefix("/").ok()?));
+        let shared = || {
+            let same = |other: &&mounts::Mount| other.device == mount.device && other.id != mount.id;
+            mount.root != Path::new("/") || self.mounts.iter().any(|other| same(&other))
+        };
+        let name = match by_kind() {
+            Some(name) => name.to_str()?.to_owned(),
+            None if !shared() => return None,
+            None => self.known(&mount.point).or_else(|| self.socket(&mount.point))?,
+        };
+        Some(SecondMount {
+            point: mount.point.clone(),
+            name,
+            read_only: mount.options.iter().any(|option| option == "ro"),
+        })
+    }
+
+    /// Where a socket lies that is mounted at a second place.
+    fn socket(&self, point: &Path) -> Option<String> {
+        let stat = self.root.stat(point).ok()?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+            return None;
+        }
+        let mut names = mounts::other_names(&self.mounts, point).into_iter();
+        let place = names.find(|name| self.mounts.iter().all(|mount| mount.point != *name))?;
+        place.to_str().map(str::to_owned)
     }
 
     /// The name that everybody knows of a path whose links are resolved, where it has another: by links to a directory
@@ -107,8 +158,23 @@ impl HostView for LocalHost {
     fn resolve(&self, path: &str) -> Option<String> {
         let real = self.root.canonical(path).ok()?;
         let plain = real.to_str()?;
-        let known = if is_known_place(plain) { None } else { self.known(&real) };
-        Some(known.unwrap_or_else(|| plain.to_owned()))
+        if is_known_place(plain) {
+            return Some(plain.to_owned());
+        }
+        let copy = || self.copies.iter().find(|copy| copy.point == real).map(|copy| copy.name.clone());
+        Some(self.known(&real).or_else(copy).unwrap_or_else(|| plain.to_owned()))
+    }
+
+    fn mounted_below(&self, directory: &str) -> Vec<Beneath> {
+        if self.copies.is_empty() {
+            return Vec::new();
+        }
+        let Ok(real) = self.root.canonical(directory) else { return Vec::new() };
+        let beneath = |copy: &SecondMount| {
+            let path = copy.point.strip_prefix(&real).ok()?.to_str().filter(|path| !path.is_empty())?;
+            Some(Beneath { path: path.to_owned(), name: copy.name.clone(), read_only: copy.read_only })
+        };
+        self.copies.iter().filter_map(beneath).collect()
     }
 
     fn known_as(&self, path: &str) -> Option<String> {
@@ -161,6 +227,9 @@ impl HostView for LocalHost {
         self.all.clone()
     }
 }
+
+/// The most mounts that are kept under a second name.
+const MOST_COPIES: usize = 1024;
 
 /// The directories beneath one that are looked into for devices, as an engine does that is given a directory.
 const DEEPEST_DEVICE: usize = 4;

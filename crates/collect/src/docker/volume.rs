@@ -33,7 +33,8 @@ pub fn volume(listed: &Json, redactor: &Redactor) -> (Component, Option<(Box<str
 }
 
 /// What the local driver's options show, as `mount -o` reads them: with `bind` or `rbind` among them a directory, whatever
-/// the type says, which the kernel then ignores; of the type overlay its layers; else the device, where it is a file.
+/// the type says, which the kernel then ignores; of the type overlay its layers; of the kernel's own types what it shows
+/// everywhere; else the device, where it is a file.
 fn shows(driver: &str, options: &Map<String, Json>) -> VolumeSource {
     if driver != "local" {
         return VolumeSource::Own;
@@ -52,7 +53,30 @@ fn shows(driver: &str, options: &Map<String, Json>) -> VolumeSource {
         let layers: Vec<_> = layers.filter(|(path, _)| path.starts_with('/')).take(MOST_LAYERS).collect();
         return if layers.is_empty() { VolumeSource::Own } else { VolumeSource::Layers(layers) };
     }
+    if let Some(place) = of_the_kernel(option("type")) {
+        return VolumeSource::Binds(place.into());
+    }
     if device.starts_with('/') { VolumeSource::Disk(path(device)) } else { VolumeSource::Own }
+}
+
+/// Where hosts have what the kernel shows under a type of file system: mounted anew, whatever the device, it shows the same.
+fn of_the_kernel(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "proc" => "/proc",
+        "sysfs" => "/sys",
+        "devtmpfs" => "/dev",
+        "mqueue" => "/dev/mqueue",
+        "cgroup" | "cgroup2" => "/sys/fs/cgroup",
+        "pstore" => "/sys/fs/pstore",
+        "selinuxfs" => "/sys/fs/selinux",
+        "debugfs" => "/sys/kernel/debug",
+        "tracefs" => "/sys/kernel/tracing",
+        "securityfs" => "/sys/kernel/security",
+        "configfs" => "/sys/kernel/config",
+        "efivarfs" => "/sys/firmware/efi/efivars",
+        "binfmt_misc" => "/proc/sys/fs/binfmt_misc",
+        _ => return None,
+    })
 }
 
 /// The most layers of one volume that are told; the kernel takes 500.
@@ -147,6 +171,8 @@ mod tests {
         let of_overlay = shows(json!({"type": "overlay", "o": overlay, "device": "overlay"}));
         assert_eq!(of_overlay, VolumeSource::Layers(layers.into()));
         assert_eq!(shows(json!({"type": "ext4", "device": "/dev/sda1"})), VolumeSource::Disk("/dev/sda1".into()));
+        assert_eq!(shows(json!({"type": "proc", "device": "/srv/x"})), VolumeSource::Binds("/proc".into()));
+        assert_eq!(shows(json!({"type": "sysfs", "device": "s"})), VolumeSource::Binds("/sys".into()));
         assert_eq!(shows(json!({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"})), VolumeSource::Own);
         let cifs = of(json!({"type": "cifs", "o": "username=u,password=hunter2secret", "device": "//h/s"}));
         let secrets = cifs.value("option_secrets").to_string();

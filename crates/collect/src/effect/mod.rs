@@ -33,7 +33,7 @@ use namespaces::{HostNamespaces, Namespace, Namespaces};
 pub use process::{Lsms, Process};
 pub use read::Datum;
 use read::{Buffer, lossy, open_dir, open_dir_at, vanished};
-pub use security::{SeccompOption, SecurityOptions, allows_all, parse_security_options};
+pub use security::allows_all;
 use sockets::Table;
 use status::{IdRange, outside_id};
 

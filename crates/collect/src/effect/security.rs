@@ -1,105 +1,6 @@
-//! Security options as the engine reads them, and what a seccomp profile lets through.
+//! What a seccomp profile lets through.
 
 use serde_json::Value;
-
-/// The seccomp setting of a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeccompOption {
-    /// Not set: the daemon's default applies.
-    Default,
-    /// `unconfined`, or a profile that lets everything through.
-    Unconfined,
-    /// A profile of its own that denies something.
-    Custom,
-    /// A profile that could not be read: judge nothing by it.
-    Unreadable,
-}
-
-/// What the security options of one container say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecurityOptions {
-    /// `no-new-privileges`; `None` when not set, so that the daemon's default applies.
-    pub no_new_privileges: Option<bool>,
-    /// The AppArmor profile by name; `None` when not set.
-    pub apparmor: Option<String>,
-    /// The seccomp setting.
-    pub seccomp: SeccompOption,
-    /// True for a profile that was given inline and lets everything through.
-    pub seccomp_allows_all: bool,
-    /// True for `label=disable`: SELinux does not confine it.
-    pub label_disabled: bool,
-    /// The other SELinux labels: `type:x`, `level:y`.
-    pub labels: Vec<String>,
-    /// True for `systempaths=unconfined`: nothing of `/proc` and `/sys` is masked.
-    pub system_paths_unconfined: bool,
-    /// True for `writable-cgroups`.
-    pub writable_cgroups: bool,
-    /// Options that are none of these, by name: what they do is not known.
-    pub unknown: Vec<String>,
-}
-
-/// Parses `HostConfig.SecurityOpt`. Docker splits at the first `=`, and for old forms at the first `:`; the last
-/// setting of a kind wins.
-pub fn parse_security_options<S: AsRef<str>>(options: &[S]) -> SecurityOptions {
-    let mut out = SecurityOptions {
-        no_new_privileges: None,
-        apparmor: None,
-        seccomp: SeccompOption::Default,
-        seccomp_allows_all: false,
-        label_disabled: false,
-        labels: Vec::new(),
-        system_paths_unconfined: false,
-        writable_cgroups: false,
-        unknown: Vec::new(),
-    };
-    for option in options {
-        let option = option.as_ref().trim();
-        let (key, value) = match option.split_once('=') {
-            // `seccomp:{…"a=b"…}` is split at the colon that comes first.
-            Some((key, value)) if !key.contains(':') => (key, Some(value)),
-            _ => option.split_once(':').map_or((option, None), |(k, v)| (k, Some(v))),
-        };
-        apply(&mut out, key.trim(), value.map(str::trim));
-    }
-    out
-}
-
-fn apply(out: &mut SecurityOptions, key: &str, value: Option<&str>) {
-    match (key, value) {
-        ("no-new-privileges", None) => out.no_new_privileges = Some(true),
-        ("no-new-privileges", Some(v)) => match go_bool(v) {
-            Some(set) => out.no_new_privileges = Some(set),
-            None => out.unknown.push(key.to_owned()),
-        },
-        ("apparmor", Some(v)) => out.apparmor = Some(v.chars().take(256).collect()),
-        ("seccomp", Some(v)) => (out.seccomp, out.seccomp_allows_all) = seccomp_option(v),
-        ("label", Some("disable")) => out.label_disabled = true,
-        ("label", Some(v)) => out.labels.push(v.chars().take(256).collect()),
-        ("systempaths", Some("unconfined")) => out.system_paths_unconfined = true,
-        ("writable-cgroups", None) => out.writable_cgroups = true,
-        ("writable-cgroups", Some(v)) => match go_bool(v) {
-            Some(set) => out.writable_cgroups = set,
-            None => out.unknown.push(key.to_owned()),
-        },
-        // `disable` alone is the form of the first engines.
-        ("disable", None) => out.label_disabled = true,
-        (other, _) => out.unknown.push(other.chars().take(64).collect()),
-    }
-}
-
-fn seccomp_option(value: &str) -> (SeccompOption, bool) {
-    match value {
-        "unconfined" => (SeccompOption::Unconfined, false),
-        "" | "builtin" | "default" => (SeccompOption::Default, false),
-        profile if profile.trim_start().starts_with('{') => match allows_all(profile) {
-            Some(true) => (SeccompOption::Unconfined, true),
-            Some(false) => (SeccompOption::Custom, false),
-            None => (SeccompOption::Unreadable, false),
-        },
-        // A path: the engine keeps the profile itself in what it reports, so this is another engine's form.
-        _ => (SeccompOption::Unreadable, false),
-    }
-}
 
 /// A truth value as Go's `strconv.ParseBool` reads it.
 pub fn go_bool(value: &str) -> Option<bool> {
@@ -137,10 +38,38 @@ const DANGEROUS: &[&str] = &[
     "userfaultfd",
 ];
 
-/// Whether a profile lets everything through that Docker's withholds. `None` when it is no profile that can be read.
+/// What a profile's rules depend on beside the call: whom they are for.
+#[derive(Debug)]
+pub struct Confined<'a, S> {
+    /// The capabilities of the container, without `CAP_`.
+    pub capabilities: &'a [S],
+    /// The machine's architecture as the kernel calls it (`x86_64`, `aarch64`); none when that is not known.
+    pub architecture: Option<&'a str>,
+}
+
+/// How far a rule's conditions are met.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Applies {
+    Yes,
+    No,
+    /// For some arguments of the call.
+    Partly,
+    /// What it depends on is not known.
+    Perhaps,
+}
+
+/// Whether a profile lets everything through that Docker's withholds. `None` when it is no profile that can be read, or
+/// when that depends on what is not known.
 ///
-/// A rule with conditions (`args`, `includes`, `excludes`) allows its calls in part only: it neither makes nor breaks.
-pub fn allows_all(profile: &str) -> Option<bool> {
+/// As the engine does, it takes no notice of rules whose `includes` and `excludes` do not fit. One for some arguments
+/// (`args`) holds its calls in part only: it neither makes nor breaks.
+pub fn allows_all<S: AsRef<str>>(profile: &str, confined: &Confined<'_, S>) -> Option<bool> {
+    let with = judged(profile, confined, true)?;
+    (judged(profile, confined, false)? == with).then_some(with)
+}
+
+/// As [`allows_all`], with the rules that perhaps apply, or without.
+fn judged<S: AsRef<str>>(profile: &str, confined: &Confined<'_, S>, perhaps: bool) -> Option<bool> {
     /// The largest profile that is read: 1 MiB; Docker's own has 13 KiB.
     const MOST: usize = 1 << 20;
     if profile.len() > MOST {
@@ -156,25 +85,62 @@ pub fn allows_all(profile: &str) -> Option<bool> {
     let mut passing = [default; DANGEROUS.len()];
     for rule in rules {
         let passes = passes(rule.get("action")?.as_str()?)?;
-        let conditional = ["args", "includes", "excludes"].iter().any(|k| rule.get(*k).is_some_and(is_filled));
+        match applies(rule, confined) {
+            Applies::Yes => {}
+            Applies::Perhaps if perhaps => {}
+            Applies::No | Applies::Partly | Applies::Perhaps => continue,
+        }
         for (i, call) in DANGEROUS.iter().enumerate() {
             let named = rule
                 .get("names")
                 .and_then(Value::as_array)
                 .is_some_and(|n| n.iter().any(|n| n.as_str() == Some(*call)))
                 || rule.get("name").and_then(Value::as_str) == Some(*call);
-            if !named {
-                continue;
-            }
-            // Under conditions a call is withheld in part: that is not all.
-            match (passes, conditional) {
-                (true, false) => passing[i] = true,
-                (false, _) => passing[i] = false,
-                (true, true) => {}
+            if named {
+                passing[i] = passes;
             }
         }
     }
     Some(passing.iter().all(|p| *p))
+}
+
+/// Whether a rule is for this container, as the engine decides it: `excludes` where one fits, `includes` where all do.
+fn applies<S: AsRef<str>>(rule: &Value, confined: &Confined<'_, S>) -> Applies {
+    let list = |of: &str, what: &str| {
+        let items = rule.get(of).and_then(|filter| filter.get(what)).and_then(Value::as_array);
+        items.map(|items| items.iter().filter_map(Value::as_str).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    let has = |cap: &&str| {
+        let name = cap.strip_prefix("CAP_").unwrap_or(cap);
+        confined.capabilities.iter().any(|own| own.as_ref() == name)
+    };
+    if list("excludes", "caps").iter().any(has) || !list("includes", "caps").iter().all(has) {
+        return Applies::No;
+    }
+    let (only, but) = (list("includes", "arches"), list("excludes", "arches"));
+    let mut out = Applies::Yes;
+    match confined.architecture.map(go_architecture) {
+        Some(own) if but.contains(&own) || (!only.is_empty() && !only.contains(&own)) => return Applies::No,
+        None if !but.is_empty() || !only.is_empty() => out = Applies::Perhaps,
+        _ => {}
+    }
+    let kernel = |of: &str| rule.get(of).and_then(|filter| filter.get("minKernel")).is_some_and(is_filled);
+    if kernel("includes") || kernel("excludes") {
+        out = Applies::Perhaps;
+    }
+    if rule.get("args").is_some_and(is_filled) { Applies::Partly } else { out }
+}
+
+/// An architecture as profiles name it in conditions.
+fn go_architecture(kernel: &str) -> &str {
+    match kernel {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "i386" | "i686" | "x86" => "x86",
+        "armv6l" | "armv7l" | "armhf" => "arm",
+        "loongarch64" => "loong64",
+        other => other,
+    }
 }
 
 fn is_filled(value: &Value) -> bool {
@@ -204,36 +170,7 @@ fn passes(action: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn options_in_every_form() {
-        for (option, expected) in [
-            ("no-new-privileges", Some(true)),
-            ("no-new-privileges:true", Some(true)),
-            ("no-new-privileges=1", Some(true)),
-            ("no-new-privileges:false", Some(false)),
-            ("no-new-privileges=F", Some(false)),
-            ("seccomp=unconfined", None),
-        ] {
-            assert_eq!(parse_security_options(&[option]).no_new_privileges, expected, "{option}");
-        }
-        for form in ["apparmor=unconfined", "apparmor:unconfined"] {
-            assert_eq!(parse_security_options(&[form]).apparmor.as_deref(), Some("unconfined"));
-        }
-        for form in ["label=disable", "label:disable"] {
-            assert!(parse_security_options(&[form]).label_disabled);
-        }
-        let all = parse_security_options(&[
-            "seccomp:unconfined",
-            "systempaths=unconfined",
-            "writable-cgroups=true",
-            "label=type:x_t",
-            "no-new-privileges=maybe",
-        ]);
-        assert_eq!(all.seccomp, SeccompOption::Unconfined);
-        assert!(all.system_paths_unconfined && all.writable_cgroups);
-        assert_eq!(all.labels, ["type:x_t"]);
-        assert_eq!((all.no_new_privileges, all.unknown), (None, vec!["no-new-privileges".to_owned()]));
-    }
+    const USUAL: Confined<'static, &str> = Confined { capabilities: &["CHOWN"], architecture: Some("x86_64") };
 
     #[test]
     fn profiles_are_judged_by_what_they_let_through() {
@@ -261,16 +198,42 @@ mod tests {
             ("{", None),
             ("[]", None),
         ] {
-            assert_eq!(allows_all(profile), expected, "{profile}");
+            assert_eq!(allows_all(profile, &USUAL), expected, "{profile}");
         }
         let every: Vec<String> = DANGEROUS.iter().map(|c| format!("\"{c}\"")).collect();
         let listed = format!(
             r#"{{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{{"names":[{}],"action":"SCMP_ACT_ALLOW"}}]}}"#,
             every.join(",")
         );
-        assert_eq!(allows_all(&listed), Some(true));
-        let option = format!("seccomp={listed}");
-        let parsed = parse_security_options(&[option]);
-        assert!(parsed.seccomp == SeccompOption::Unconfined && parsed.seccomp_allows_all);
+        assert_eq!(allows_all(&listed, &USUAL), Some(true));
+    }
+
+    #[test]
+    fn rules_count_for_whom_they_are() {
+        let profile = |condition: &str| {
+            format!(
+                r#"{{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{{"names":["mount","bpf"],"action":"SCMP_ACT_ERRNO",{condition}}}]}}"#
+            )
+        };
+        let admin = Confined { capabilities: &["SYS_ADMIN"], ..USUAL };
+        let arm = Confined { architecture: Some("aarch64"), ..USUAL };
+        let somewhere = Confined { architecture: None, ..USUAL };
+        for (condition, confined, expected) in [
+            (r#""includes":{},"excludes":{},"args":[]"#, &USUAL, Some(false)),
+            (r#""includes":{"arches":["s390x"]}"#, &USUAL, Some(true)),
+            (r#""includes":{"arches":["amd64","x32"]}"#, &USUAL, Some(false)),
+            (r#""includes":{"arches":["amd64"]}"#, &arm, Some(true)),
+            (r#""includes":{"arches":["amd64"]}"#, &somewhere, None),
+            (r#""excludes":{"arches":["amd64"]}"#, &USUAL, Some(true)),
+            (r#""excludes":{"arches":["amd64"]}"#, &arm, Some(false)),
+            (r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#, &USUAL, Some(false)),
+            (r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#, &admin, Some(true)),
+            (r#""includes":{"caps":["CAP_SYS_ADMIN"]}"#, &USUAL, Some(true)),
+            (r#""includes":{"caps":["CAP_SYS_ADMIN"]}"#, &admin, Some(false)),
+            (r#""includes":{"minKernel":"4.8"}"#, &USUAL, None),
+            (r#""args":[{"index":0,"value":4294967295,"op":"SCMP_CMP_EQ"}]"#, &USUAL, Some(true)),
+        ] {
+            assert_eq!(allows_all(&profile(condition), confined), expected, "{condition}");
+        }
     }
 }

@@ -166,6 +166,14 @@ impl Root {
         Ok(rustix::fs::statat(&fd, "", AtFlags::EMPTY_PATH)?)
     }
 
+    /// Whether something is mounted at a path, which must be free of links; none where the kernel does not tell.
+    pub fn is_mount_point(&self, path: impl AsRef<Path>) -> Option<bool> {
+        let fd = self.openat(path.as_ref(), OFlags::PATH | OFlags::NOFOLLOW).ok()?;
+        let about = rustix::fs::statx(&fd, "", AtFlags::EMPTY_PATH, rustix::fs::StatxFlags::empty()).ok()?;
+        let mounted = rustix::fs::StatxAttributes::MOUNT_ROOT;
+        about.stx_attributes_mask.contains(mounted).then(|| about.stx_attributes.contains(mounted))
+    }
+
     /// Where a link points, as written in it.
     ///
     /// # Errors

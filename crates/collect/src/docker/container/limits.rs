@@ -7,8 +7,15 @@ use super::super::sheet::Sheet;
 use super::Reading;
 
 pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
-    let memory = || Ok(sized(c.host.get("Memory").int()?));
-    c.effect(sheet, "memory_limit", ("cgroup memory limit", |o| &o.memory_limit), ("HostConfig.Memory", memory));
+    // As much as the host has, or more, holds nobody back.
+    let holds = |limit: &i64| c.ctx.engine.memory.is_none_or(|all| *limit < all);
+    match c.seen().and_then(|o| Some((&o.place, o.memory_limit.as_ref().ok()?))) {
+        Some((place, limit)) => sheet.seen("memory_limit", place, "cgroup memory limit", Ok(limit.filter(holds))),
+        None => {
+            let memory = c.host.get("Memory").int().map(|bytes| sized(bytes).filter(holds));
+            sheet.read("memory_limit", "HostConfig.Memory", memory);
+        }
+    }
     c.effect(
         sheet,
         "memory_swap_limit",
@@ -62,16 +69,18 @@ fn cpu_quota(host: Node<'_>) -> Read<Option<i64>> {
     Ok((quota > 0).then(|| (quota.saturating_mul(1000) / period).max(1)))
 }
 
-/// Whether CPU time is bounded or weighted. Shares of 1024 are the default spelt out, and a CPU set of all processors
-/// bounds nothing. For what runs the control group says which of them are in effect.
+/// Whether CPU time is bounded or weighted. Shares of 1024 are the default spelt out, and a CPU set of all processors or
+/// a quota of their whole time bounds nothing. For what runs the control group says which of them are in effect.
 fn cpu_limited(sheet: &mut Sheet, c: &Reading<'_>) {
     const FIELD: &str = "HostConfig.NanoCpus, CpuQuota, CpuShares, CpusetCpus";
     let bounds = |set: &str| !set.is_empty() && c.ctx.engine.cpus.is_none_or(|cpus| !covers(set, cpus));
+    let scarce =
+        |quota: Option<i64>| quota.is_some_and(|milli| c.ctx.engine.cpus.is_none_or(|cpus| milli < cpus * 1000));
     let shares = || c.host.get("CpuShares").int().map(|shares| !matches!(shares, 0 | 1024));
     let seen = c.seen().and_then(|o| {
         let (quota, set) = (o.cpu_quota.as_ref().ok()?, o.cpuset.as_ref().ok()?);
         let weighted = o.cpu_weighted.as_ref().ok();
-        Some((&o.place, quota.is_some() || bounds(set), weighted.copied().map_or_else(shares, Ok)))
+        Some((&o.place, scarce(*quota) || bounds(set), weighted.copied().map_or_else(shares, Ok)))
     });
     match seen {
         Some((place, true, _)) => sheet.seen("cpu_limited", place, "cgroup cpu quota, cpuset", Ok(true)),
@@ -80,7 +89,7 @@ fn cpu_limited(sheet: &mut Sheet, c: &Reading<'_>) {
         }
         Some((_, false, Err(reason))) => sheet.read("cpu_limited", FIELD, Err::<bool, _>(reason)),
         None => {
-            let read = || Ok(cpu_quota(c.host)?.is_some() || shares()? || bounds(c.host.get("CpusetCpus").text()?));
+            let read = || Ok(scarce(cpu_quota(c.host)?) || shares()? || bounds(c.host.get("CpusetCpus").text()?));
             sheet.read("cpu_limited", FIELD, read());
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seaworthy_core::value::Value;
 
-use super::super::context::VolumeSource;
+use super::super::context::{Beneath, VolumeSource};
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
 use super::super::sheet::Sheet;
 use super::Reading;
@@ -94,12 +94,52 @@ fn parse_mount(item: Node<'_>) -> Read<Mount<'_>> {
 fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
     let volume = c.ctx.volumes.as_ref().ok().and_then(|volumes| volumes.get(mount.volume));
     let Some(VolumeSource::Layers(layers)) = volume else {
-        return vec![object(c, mount, source(c, mount), mount.rw.clone())];
+        let source = source(c, mount);
+        let mut all = beneath(c, mount, source.as_ref().map_or("", String::as_str));
+        all.insert(0, object(c, mount, source, mount.rw.clone()));
+        return all;
     };
     let one = |(path, rw): &(Box<str>, bool)| {
         object(c, mount, Ok(resolved(c, path)), if *rw { mount.rw.clone() } else { Ok(false) })
     };
     layers.iter().map(one).collect()
+}
+
+/// What lies mounted beneath a directory that is bound, by its own name: it comes along, unless that was refused.
+fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
+    if !matches!(mount.kind, "bind" | "volume") || source.is_empty() || alone(c, mount) {
+        return Vec::new();
+    }
+    let comes_along = |at: &str| c.seen().is_none_or(|o| o.propagation.is_empty() || o.propagation.contains_key(at));
+    let one = |below: Beneath| {
+        let destination = normalise(&format!("{}/{}", mount.destination, below.path)).into_owned();
+        // Until 25.0 read-only reached the topmost mount alone.
+        let rw = match below.read_only {
+            true => Ok(false),
+            false if !c.podman() && c.ctx.engine.api < (1, 44) => Ok(true),
+            false => mount.rw.clone(),
+        };
+        let (kind, volume) = ("bind", "");
+        let part = Mount {
+            kind,
+            source: &below.name,
+            destination: &destination,
+            rw: rw.clone(),
+            propagation: mount.propagation,
+            volume,
+        };
+        comes_along(&destination).then(|| object(c, &part, Ok(below.name.clone()), rw))
+    };
+    c.ctx.host.mounted_below(source).into_iter().take(MOST_ITEMS).filter_map(one).collect()
+}
+
+/// Whether it was bound without what lies mounted beneath it.
+fn alone(c: &Reading<'_>, mount: &Mount<'_>) -> bool {
+    let items = c.host.get("Mounts").list_or_empty().unwrap_or_default();
+    items.iter().map(Node::of).any(|item| {
+        let is_it = item.get("Target").text().is_ok_and(|at| normalise(at) == normalise(mount.destination));
+        is_it && item.get("BindOptions").opt("NonRecursive").bool().unwrap_or(false)
+    })
 }
 
 fn object(c: &Reading<'_>, mount: &Mount<'_>, source: Read<String>, rw: Read<bool>) -> Value {

@@ -131,7 +131,7 @@ fn root_on_host(c: &Reading<'_>, mode: &str) -> Read<bool> {
 
 /// The capabilities that the configuration gives, sorted: defaults and additions without what is dropped; `ALL`
 /// added means all but the dropped ones, `ALL` dropped means only the added ones.
-fn capabilities(c: &Reading<'_>) -> Read<Vec<String>> {
+pub(super) fn capabilities(c: &Reading<'_>) -> Read<Vec<String>> {
     let all = || c.ctx.host.all_capabilities().or_else(|_| Ok::<_, Arc<str>>(ALL.map(String::from).to_vec()));
     if c.privileged.clone()? {
         return all();

@@ -8,7 +8,7 @@ use super::super::context::Seccomp;
 use super::super::json::{Node, Read, cut, podman_hides};
 use super::super::sheet::Sheet;
 use super::Reading;
-use crate::effect::security::{allows_all, go_bool};
+use crate::effect::security::{Confined, allows_all, go_bool};
 
 /// The options of `--security-opt` as the engine reads them; the last one of a kind wins.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -139,11 +139,15 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         Some("unconfined") => Ok(Seccomp::Unconfined),
         Some(_) if privileged && (c.podman() || c.ctx.engine.api < (1, 42)) => Ok(Seccomp::Unconfined),
         Some("builtin" | "default") => Ok(Seccomp::Default),
-        Some(profile) => match allows_all(profile) {
-            Some(true) => Ok(Seccomp::Unconfined),
-            Some(false) => Ok(Seccomp::Custom),
-            None => Err("the profile that it names could not be read".into()),
-        },
+        Some(profile) => {
+            let capabilities = super::privileges::capabilities(c)?;
+            let architecture = c.ctx.engine.architecture.as_deref();
+            match allows_all(profile, &Confined { capabilities: &capabilities, architecture }) {
+                Some(true) => Ok(Seccomp::Unconfined),
+                Some(false) => Ok(Seccomp::Custom),
+                None => Err("what the profile that it names holds back cannot be told from it".into()),
+            }
+        }
         None if privileged => Ok(Seccomp::Unconfined),
         None => c.ctx.engine.seccomp.clone(),
     }
