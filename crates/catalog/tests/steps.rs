@@ -72,7 +72,7 @@ const WORST: &[(&str, &str)] = &[
     ("kubernetes.node", "control_plane = true\nprovider = \"k3s\"\nready = true\nkubelet_version = \"1.35.4+k3s1\""),
     (
         "kubernetes.namespace",
-        "guarded_by = []\ntakes_pods = true\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true",
+        "guarded_by = []\ntakes_pods = true\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true\ndecisive_claims = [\"data\"]",
     ),
     ("kubernetes.namespace", "guarded_by = [\"kyverno\"]\njudged_by_others = true\ntakes_root_pods = true"),
     (

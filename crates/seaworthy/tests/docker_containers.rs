@@ -211,7 +211,7 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
     const NO_CPU: &[(&str, &str)] = &[("cpu-limited", "fail")];
     const NO_PIDS: &[(&str, &str)] = &[("pids-limited", "fail")];
     const TAG: &[(&str, &str)] = &[("image-pinned", "fail")];
-    vec![
+    let mut cases: Vec<Case<'static>> = vec![
         // Capabilities.
         ("cap-admin", cap("SYS_ADMIN"), ADDED),
         ("cap-lower", cap("sys_admin"), ADDED),
@@ -485,7 +485,12 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             json!({ "Healthcheck": { "Test": ["CMD", "curl", "http://user:hunter2hunter2@127.0.0.1/"] } }),
             &[("no-config-secrets", "fail")],
         ),
-    ]
+    ];
+    // The bed gives Engine 29 a containerd of its own, whose socket is called as its configuration says.
+    if daemon.dir().join("containerd/c.sock").exists() {
+        cases.push(("mount-containerd", bind("{dir}/containerd/c.sock:/h"), ONLY_SOCKET));
+    }
+    cases
 }
 
 /// Containers that this machine cannot start.

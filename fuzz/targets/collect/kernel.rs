@@ -90,12 +90,13 @@ pub fn sockets(data: &[u8]) {
     }
 }
 
-/// A seccomp profile; security options, a line each; device paths.
+/// A seccomp profile; capabilities and device paths, a line each.
 pub fn seccomp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    effect::allows_all(text);
     let lines: Vec<&str> = text.lines().collect();
-    effect::parse_security_options(&lines);
+    for architecture in [Some("x86_64"), None] {
+        effect::allows_all(text, &effect::security::Confined { capabilities: &lines, architecture });
+    }
     effect::configured_capabilities(false, &lines, &lines, u64::MAX >> 23);
     for line in lines.iter().take(8) {
         effect::device_class(line);

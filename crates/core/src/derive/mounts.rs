@@ -72,6 +72,7 @@ const HARMLESS_DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev
 
 pub(super) fn derive(target: &mut Target) {
     let (sockets, sockets_unknown) = engine_sockets(target);
+    let beside = containerd_sockets(target);
     let kept = engine_directories(target);
     let mut by_volume: Vec<(String, String)> = Vec::new();
     let mut socket_holders: Vec<Box<str>> = Vec::new();
@@ -91,7 +92,7 @@ pub(super) fn derive(target: &mut Target) {
                 continue;
             }
         };
-        let reached = runtime_sockets(&mounts, &sockets, sockets_unknown.as_ref());
+        let reached = runtime_sockets(&mounts, (&sockets, &beside), sockets_unknown.as_ref());
         match &reached {
             Value::List(found) if found.iter().any(|f| reaches_own(f, &sockets)) => {
                 socket_holders.push(component.name.clone());
@@ -108,6 +109,17 @@ pub(super) fn derive(target: &mut Target) {
     }
     set_holders(target, socket_holders, holders_unknown);
     set_volume_users(target, &by_volume, mounts_unknown);
+}
+
+/// The sockets of the containerd under the engine, wherever its configuration has put them: who speaks to it commands the
+/// engine's containers, and makes others.
+fn containerd_sockets(target: &Target) -> Vec<String> {
+    let files = target.of(&docker::FILE).filter(|file| file.value("role").as_str() == Some("containerd-socket"));
+    files
+        .filter_map(|file| file.value("path").as_str())
+        .filter(|path| path.starts_with('/'))
+        .map(|path| normalise(path).into_owned())
+        .collect()
 }
 
 /// Whether what a mount reaches is a socket of this engine, and not only a place where engines have theirs.
@@ -137,7 +149,12 @@ fn reach(mount: &Value, path: &str, reaches: impl Into<Box<str>>) -> Value {
     Value::Object(vec![("source", path.into()), ("reaches", Value::Str(reaches.into())), ("rw", rw)])
 }
 
-fn runtime_sockets(mounts: &[Value], sockets: &[String], sockets_unknown: Option<&Arc<str>>) -> Value {
+/// Of the mounts those that reach a socket: of the engine's, of those beside it, of those at usual places.
+fn runtime_sockets(
+    mounts: &[Value],
+    (sockets, beside): (&[String], &[String]),
+    sockets_unknown: Option<&Arc<str>>,
+) -> Value {
     let mut found = Vec::new();
     let mut unknown: Option<Arc<str>> = None;
     for mount in mounts {
@@ -149,7 +166,7 @@ fn runtime_sockets(mounts: &[Value], sockets: &[String], sockets_unknown: Option
                 continue;
             }
         };
-        let known = sockets.iter().map(String::as_str).chain(SOCKETS.iter().copied());
+        let known = sockets.iter().chain(beside).map(String::as_str).chain(SOCKETS.iter().copied());
         let name = path.rsplit('/').next().unwrap_or_default();
         let hit = known.filter(|s| path_is_under(s, &path)).map(str::to_owned).next();
         let hit = hit.or_else(|| SOCKET_NAMES.contains(&name).then(|| path.clone()));
@@ -315,7 +332,8 @@ mod tests {
     }
 
     fn sockets(path: &str) -> usize {
-        runtime_sockets(&[mount("bind", path, false)], &["/srv/engine/d.sock".into()], None).as_list().unwrap().len()
+        let (own, beside) = (["/srv/engine/d.sock".into()], ["/srv/layers/c.s".into()]);
+        runtime_sockets(&[mount("bind", path, false)], (&own, &beside), None).as_list().unwrap().len()
     }
 
     fn is_sensitive(kind: &str, path: &str, rw: bool) -> bool {
@@ -334,6 +352,8 @@ mod tests {
             "/",
             "/run/../run/docker.sock",
             "/srv/engine",
+            "/srv/layers/c.s",
+            "/srv/layers",
             "/run//containerd",
             "/home/u/docker.sock",
         ] {
@@ -347,12 +367,12 @@ mod tests {
     #[test]
     fn an_unknown_listener_leaves_bound_directories_unknown() {
         let reason: Arc<str> = "denied".into();
-        assert!(runtime_sockets(&[mount("bind", "/srv/app", true)], &[], Some(&reason)).is_unknown());
+        assert!(runtime_sockets(&[mount("bind", "/srv/app", true)], (&[], &[]), Some(&reason)).is_unknown());
         assert_eq!(
-            runtime_sockets(&[mount("volume", "/var/lib/docker/volumes/v/_data", true)], &[], Some(&reason)),
+            runtime_sockets(&[mount("volume", "/var/lib/docker/volumes/v/_data", true)], (&[], &[]), Some(&reason)),
             Value::List(vec![])
         );
-        assert!(!runtime_sockets(&[mount("bind", "/run/docker.sock", true)], &[], Some(&reason)).is_unknown());
+        assert!(!runtime_sockets(&[mount("bind", "/run/docker.sock", true)], (&[], &[]), Some(&reason)).is_unknown());
     }
 
     #[test]
