@@ -39,6 +39,7 @@ const WORST: &[(&str, &str)] = &[
         root_user = true
         equal_to_root = ["it is privileged"]
         privileged = true
+        root_possible = true
         runtime_sockets = [{ volume = "run", path = "/run", class = "runtime-socket", reaches = "/run/docker.sock", rw = true }]
         token_mounted = true
         seccomp = "Unconfined"
@@ -68,6 +69,7 @@ const WORST: &[(&str, &str)] = &[
         runtime_sockets = []
         "#,
     ),
+    ("kubernetes.container", "equal_to_root = [\"it is privileged\"]\nprivileged = true\nroot_possible = false"),
     ("kubernetes.node", "control_plane = true\nprovider = \"aws\"\nready = true\nkubelet_version = \"1.35.4\""),
     ("kubernetes.node", "control_plane = true\nprovider = \"k3s\"\nready = true\nkubelet_version = \"1.35.4+k3s1\""),
     (
