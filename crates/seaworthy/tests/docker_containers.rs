@@ -3,6 +3,7 @@
 
 mod verdicts;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -245,6 +246,7 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
         ("mount-etc-ro", bind("/etc:/h:ro"), READS),
         ("mount-etc-again", bind("{dir}/etc-again:/h:ro"), READS),
         ("mount-etc-again-rw", bind("{dir}/etc-again/cron.d:/h"), WRITES),
+        ("mount-opt", bind("/opt:/h:ro"), if Path::new("/opt/cni").exists() { READS } else { &[] }),
         ("mount-beneath", bind("{dir}/root-of-chroot:/h"), WRITES),
         ("mount-socket-again", bind("{dir}/sockets/it:/h"), ONLY_SOCKET),
         ("mount-socket-beneath", bind("{dir}/sockets:/h"), ONLY_SOCKET),

@@ -49,6 +49,10 @@ const OF_ENGINE: &str = "data of the engine in ";
 /// Beneath these lie ordinary things too: there only the directory itself counts.
 const ONLY_ITSELF: [&str; 4] = ["/", "/home", "/run", "/var/log"];
 
+/// What few hosts have: a directory above it counts only where it is there, and then the collector tells it as a mount
+/// of its own.
+const PERHAPS: &str = "/opt/cni";
+
 /// What lies in a home directory and opens other doors: keys, credentials, settings that name them.
 const OF_HOMES: &[&str] = &[".ssh", ".docker", ".gnupg", ".kube", ".aws", ".azure", ".config"];
 
@@ -229,7 +233,8 @@ fn sensitive_path(path: &str, mount: &Value, kept: &[String]) -> Option<String> 
     }
     let of_home = home(path);
     let directories = SENSITIVE.iter().copied().chain(kept.iter().map(String::as_str)).chain(of_home.as_deref());
-    let reaches = |d: &&str| path_is_under(d, path) || (!ONLY_ITSELF.contains(d) && path_is_under(path, d));
+    let holds = |d: &str| d != PERHAPS && path_is_under(d, path);
+    let reaches = |d: &&str| holds(d) || (!ONLY_ITSELF.contains(d) && path_is_under(path, d));
     directories.into_iter().filter(reaches).max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len()).map(
         |d| {
             if SENSITIVE.contains(&d) || of_home.as_deref() == Some(d) {
@@ -394,6 +399,8 @@ mod tests {
             ("/home/ann/.ssh", false),
             ("/home/ann/.docker/config.json", false),
             ("/root/.ssh", false),
+            ("/opt/cni", false),
+            ("/opt/cni/bin", true),
         ] {
             assert!(is_sensitive("bind", path, rw), "{path}");
         }
@@ -408,6 +415,8 @@ mod tests {
             ("/var/log/app", true),
             ("/run/app", true),
             ("/dev/null", true),
+            ("/opt", true),
+            ("/opt/app", true),
         ] {
             assert!(!is_sensitive("bind", path, rw), "{path}");
         }

@@ -11,6 +11,7 @@ use super::Reading;
 use seaworthy_core::path::normalise;
 
 /// One mount on its way to the fact.
+#[derive(Clone)]
 struct Mount<'a> {
     kind: &'a str,
     source: &'a str,
@@ -95,7 +96,9 @@ fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
     let volume = c.ctx.volumes.as_ref().ok().and_then(|volumes| volumes.get(mount.volume));
     let Some(VolumeSource::Layers(layers)) = volume else {
         let source = source(c, mount);
-        let mut all = beneath(c, mount, source.as_ref().map_or("", String::as_str));
+        let path = source.as_deref().unwrap_or_default();
+        let mut all = beneath(c, mount, path);
+        all.extend(plugins(c, mount, path));
         all.insert(0, object(c, mount, source, mount.rw.clone()));
         return all;
     };
@@ -131,6 +134,23 @@ fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
         comes_along(&destination).then(|| object(c, &part, Ok(below.name.clone()), rw))
     };
     c.ctx.host.mounted_below(source).into_iter().take(MOST_ITEMS).filter_map(one).collect()
+}
+
+/// The network plugins in `/opt`, which the kubelet runs as root: of the directories that decide over a host the one that
+/// few have, so that whoever is given `/opt` is given it only there.
+fn plugins(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Option<Value> {
+    const PLACE: &str = "/opt/cni";
+    if path != "/opt" {
+        return None;
+    }
+    let source = match (c.ctx.host.resolve(PLACE), c.ctx.host.resolve("/")) {
+        (Some(_), _) => Ok(PLACE.to_owned()),
+        (None, Some(_)) => return None,
+        (None, None) => Err(format!("whether the host has {PLACE} could not be seen").into()),
+    };
+    let destination = format!("{}/cni", normalise(mount.destination));
+    let part = Mount { kind: "bind", source: PLACE, destination: &destination, volume: "", ..mount.clone() };
+    Some(object(c, &part, source, mount.rw.clone()))
 }
 
 /// Whether it was bound without what lies mounted beneath it.

@@ -169,6 +169,26 @@ fn mounts_are_where_they_really_lead() {
 }
 
 #[test]
+fn the_network_plugins_come_with_opt_where_the_host_has_them() {
+    let given = |paths| {
+        let host = Shown { capabilities: Vec::new(), no_new_privileges: false, label: None, paths };
+        let web = running(&host, 0, |inspect| {
+            inspect["Mounts"] = json!([]);
+            inspect["HostConfig"]["Binds"] = json!(["/opt:/host/:ro"]);
+        });
+        show(&web, "mounts")
+    };
+    let plugins = |source: &str| {
+        format!(
+            "{{type: bind, source: {source}, destination: /host/cni, rw: false, propagation: rprivate, volume: \"\"}}"
+        )
+    };
+    assert!(given(&["/", "/opt", "/opt/cni"]).contains(&plugins("/opt/cni")));
+    assert!(!given(&["/", "/opt"]).contains("cni"));
+    assert!(given(&[]).contains(&plugins("unknown (whether the host has /opt/cni could not be seen)")));
+}
+
+#[test]
 fn configured_mounts_count_where_the_engine_lists_none() {
     let component = stopped(|inspect| {
         inspect["Mounts"] = json!([]);
@@ -417,6 +437,8 @@ struct Shown {
     capabilities: Vec<&'static str>,
     no_new_privileges: bool,
     label: Option<&'static str>,
+    /// The paths that it has.
+    paths: &'static [&'static str],
 }
 
 impl crate::docker::context::HostView for Shown {
@@ -453,8 +475,8 @@ impl crate::docker::context::HostView for Shown {
         })
     }
 
-    fn resolve(&self, _: &str) -> Option<String> {
-        None
+    fn resolve(&self, path: &str) -> Option<String> {
+        self.paths.contains(&path).then(|| path.to_owned())
     }
 
     fn known_as(&self, _: &str) -> Option<String> {
@@ -502,7 +524,7 @@ fn running(host: &Shown, since: i64, change: impl FnOnce(&mut Json)) -> Componen
 
 #[test]
 fn what_a_program_took_from_itself_the_next_one_inside_has() {
-    let gave_up = Shown { capabilities: vec!["CHOWN"], no_new_privileges: true, label: None };
+    let gave_up = Shown { capabilities: vec!["CHOWN"], no_new_privileges: true, label: None, paths: &[] };
     let add = |c: &mut Json| {
         c["HostConfig"]["CapDrop"] = json!(["ALL"]);
         // The host has no SYS_TIME to give.
@@ -530,7 +552,7 @@ fn a_profile_that_confines_nothing_is_none() {
         ("flatpak (unconfined)", "unconfined"),
         ("unconfined", "unconfined"),
     ] {
-        let host = Shown { capabilities: Vec::new(), no_new_privileges: false, label: Some(label) };
+        let host = Shown { capabilities: Vec::new(), no_new_privileges: false, label: Some(label), paths: &[] };
         assert_eq!(show(&running(&host, 0, |_| {}), "apparmor"), expected, "{label}");
     }
     // A privileged container is started once with the profile that it names, and then without: the engine keeps which.
