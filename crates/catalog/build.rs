@@ -5,7 +5,10 @@
 #[allow(dead_code, unused_imports, reason = "the library uses more of the loader than the build does")]
 mod load;
 
+use std::mem::take;
 use std::path::Path;
+
+use seaworthy_core::check::Case;
 
 fn main() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../catalog");
@@ -27,10 +30,14 @@ fn main() {
     }
 }
 
-/// What judging needs of a catalogue, and the rest of it.
-fn apart(mut whole: load::Catalog) -> (load::Catalog, load::Rest) {
-    let cases = whole.checks.iter_mut().map(|check| std::mem::take(&mut check.cases)).collect();
-    let load::Catalog { checks, benchmarks, flaws, threats, steps, blanks, alone, rows } = whole;
-    let judging = load::Catalog { checks, benchmarks, flaws, ..load::Catalog::default() };
-    (judging, load::Rest { cases, threats, steps, blanks, alone, rows })
+/// What judging needs of a catalogue, and the rest of it: the cases of each check apart, in the order of the checks.
+fn apart(mut whole: load::Catalog) -> (load::Catalog, (Vec<Vec<Case>>, load::Catalog)) {
+    let cases = whole.checks.iter_mut().map(|check| take(&mut check.cases)).collect();
+    let judging = load::Catalog {
+        checks: take(&mut whole.checks),
+        benchmarks: take(&mut whole.benchmarks),
+        flaws: take(&mut whole.flaws),
+        ..load::Catalog::default()
+    };
+    (judging, (cases, whole))
 }

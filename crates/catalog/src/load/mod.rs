@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use seaworthy_core::benchmark::Benchmark;
-use seaworthy_core::check::{Case, Check};
+use seaworthy_core::check::Check;
 use seaworthy_core::flaw::FlawTable;
 use seaworthy_core::step::Step;
 use seaworthy_core::threat::{Alone, Blank, Row, Threat};
@@ -49,29 +49,6 @@ pub struct Catalog {
     pub alone: Vec<Alone>,
     /// The rows of the lists of threats that its threats cover.
     pub rows: Vec<Row>,
-}
-
-/// What judging does not need of a catalogue.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Rest {
-    /// The cases of each check, in the order of the checks.
-    pub cases: Vec<Vec<Case>>,
-    pub threats: Vec<Threat>,
-    pub steps: Vec<Step>,
-    pub blanks: Vec<Blank>,
-    pub alone: Vec<Alone>,
-    pub rows: Vec<Row>,
-}
-
-impl Rest {
-    /// Puts it together again.
-    pub(crate) fn put_back(self, mut catalog: Catalog) -> Catalog {
-        let Self { cases, threats, steps, blanks, alone, rows } = self;
-        for (check, cases) in catalog.checks.iter_mut().zip(cases) {
-            check.cases = cases;
-        }
-        Catalog { threats, steps, blanks, alone, rows, ..catalog }
-    }
 }
 
 /// A catalogue with the places of what is only wrong beside the rest of it.

@@ -59,7 +59,7 @@ thread_local! {
 }
 
 impl Buffer {
-    /// Lends the one of this thread: a new one for each container would be as much new memory each time.
+    /// Lends the one of this thread: a new one for each container would have to be cleared and to grow anew.
     pub(super) fn of_thread<T>(with: impl FnOnce(&mut Self) -> T) -> T {
         BUFFER.with_borrow_mut(with)
     }

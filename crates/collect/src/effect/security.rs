@@ -64,18 +64,18 @@ enum Applies {
 /// As the engine does, it takes no notice of rules whose `includes` and `excludes` do not fit. One for some arguments
 /// (`args`) holds its calls in part only: it neither makes nor breaks.
 pub fn allows_all<S: AsRef<str>>(profile: &str, confined: &Confined<'_, S>) -> Option<bool> {
-    let with = judged(profile, confined, true)?;
-    (judged(profile, confined, false)? == with).then_some(with)
-}
-
-/// As [`allows_all`], with the rules that perhaps apply, or without.
-fn judged<S: AsRef<str>>(profile: &str, confined: &Confined<'_, S>, perhaps: bool) -> Option<bool> {
     /// The largest profile that is read: 1 MiB; Docker's own has 13 KiB.
     const MOST: usize = 1 << 20;
     if profile.len() > MOST {
         return None;
     }
     let profile: Value = serde_json::from_str(profile).ok()?;
+    let with = judged(&profile, confined, true)?;
+    (judged(&profile, confined, false)? == with).then_some(with)
+}
+
+/// As [`allows_all`], with the rules that perhaps apply, or without.
+fn judged<S: AsRef<str>>(profile: &Value, confined: &Confined<'_, S>, perhaps: bool) -> Option<bool> {
     let default = passes(profile.get("defaultAction")?.as_str()?)?;
     let empty = Vec::new();
     let rules = match profile.get("syscalls") {

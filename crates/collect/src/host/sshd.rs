@@ -297,18 +297,12 @@ fn unit_arguments(root: &Root, gaps: &mut Vec<Gap>) -> Vec<(String, Place)> {
 
 /// Takes the command of a unit's file in the place of the one before it.
 fn exec_start(text: &str, place: &str, command: &mut Vec<(String, Place)>) {
-    let mut lines = text.lines().enumerate();
-    while let Some((number, line)) = lines.next() {
-        let Some(value) = line.trim().strip_prefix("ExecStart") else { continue };
-        let Some(value) = value.trim_start().strip_prefix('=') else { continue };
-        let mut value = value.trim().to_owned();
-        while let Some(begun) = value.strip_suffix('\\') {
-            let Some((_, next)) = lines.next() else { break };
-            value = format!("{begun} {}", next.trim());
+    units::assignments(text, |line, name, value| {
+        if name == "ExecStart" {
+            let at = Place::new(place, line);
+            *command = seaworthy_core::sshd::words(value).into_iter().map(|word| (word, at.clone())).collect();
         }
-        let at = Place::new(place, number + 1);
-        *command = seaworthy_core::sshd::words(&value).into_iter().map(|word| (word, at.clone())).collect();
-    }
+    });
 }
 
 #[cfg(test)]

@@ -189,9 +189,10 @@ fn gap(unit: &mut Unit, path: &Path, why: &Unread) {
     unit.gaps.push(Gap { source: path.display().to_string(), reason: why.to_string(), affects });
 }
 
-fn parse(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
+/// Hands each assignment of a unit's file to `take`: the number of its first line, its name, its value.
+pub(super) fn assignments(text: &str, mut take: impl FnMut(usize, &str, &str)) {
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
         let line = line.trim_start();
         if line.is_empty() || line.starts_with(['#', ';', '[']) {
             continue;
@@ -200,14 +201,20 @@ fn parse(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
         while let Some(cut) = whole.strip_suffix('\\') {
             whole = format!("{cut} ");
             // Comments in the middle of a continued line are left out.
-            match lines.by_ref().find(|l| !l.trim_start().starts_with(['#', ';'])) {
-                Some(next) => whole.push_str(next.trim()),
+            match lines.by_ref().find(|(_, l)| !l.trim_start().starts_with(['#', ';'])) {
+                Some((_, next)) => whole.push_str(next.trim()),
                 None => break,
             }
         }
-        let Some((name, value)) = whole.split_once('=') else { continue };
-        let (name, value) = (name.trim_end(), value.trim());
-        let Some(name) = KEPT.iter().find(|k| **k == name) else { continue };
+        if let Some((name, value)) = whole.split_once('=') {
+            take(number + 1, name.trim_end(), value.trim());
+        }
+    }
+}
+
+fn parse(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
+    assignments(text, |_, name, value| {
+        let Some(name) = KEPT.iter().find(|k| **k == name) else { return };
         let values = settings.entry((*name).to_owned()).or_default();
         match (*name, value) {
             (_, "") => values.clear(),
@@ -215,7 +222,7 @@ fn parse(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
             ("ExecStart", value) => values.push(command(value)),
             (_, value) => values.push(without_credentials(value)),
         }
-    }
+    });
 }
 
 /// The names in `Environment=`, each followed by `=***`, and by `@` where an address has a user

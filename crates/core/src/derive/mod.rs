@@ -25,7 +25,7 @@ use crate::snapshot::{Snapshot, Target};
 use crate::value::Value;
 
 pub use exposure::link_reaches_loopback;
-pub use mounts::is_known_place;
+pub use mounts::{PLUGINS, is_known_place};
 pub use registries::registries;
 
 /// Computes every derived fact of a snapshot.

@@ -40,7 +40,7 @@ const SENSITIVE: &[&str] = &[
     "/run/systemd",
     "/run/dbus",
     "/run/user",
-    "/opt/cni",
+    PLUGINS,
 ];
 
 /// How directories of the engine's own are named that lie elsewhere than usual; steps know them by it.
@@ -49,9 +49,9 @@ const OF_ENGINE: &str = "data of the engine in ";
 /// Beneath these lie ordinary things too: there only the directory itself counts.
 const ONLY_ITSELF: [&str; 4] = ["/", "/home", "/run", "/var/log"];
 
-/// What few hosts have: a directory above it counts only where it is there, and then the collector tells it as a mount
-/// of its own.
-const PERHAPS: &str = "/opt/cni";
+/// Network plugins, which few hosts have: a directory above counts only where they are there, and then the collector tells
+/// them as a mount of their own.
+pub const PLUGINS: &str = "/opt/cni";
 
 /// What lies in a home directory and opens other doors: keys, credentials, settings that name them.
 const OF_HOMES: &[&str] = &[".ssh", ".docker", ".gnupg", ".kube", ".aws", ".azure", ".config"];
@@ -233,7 +233,7 @@ fn sensitive_path(path: &str, mount: &Value, kept: &[String]) -> Option<String> 
     }
     let of_home = home(path);
     let directories = SENSITIVE.iter().copied().chain(kept.iter().map(String::as_str)).chain(of_home.as_deref());
-    let holds = |d: &str| d != PERHAPS && path_is_under(d, path);
+    let holds = |d: &str| d != PLUGINS && path_is_under(d, path);
     let reaches = |d: &&str| holds(d) || (!ONLY_ITSELF.contains(d) && path_is_under(path, d));
     directories.into_iter().filter(reaches).max_by_key(|d| usize::from(path_is_under(path, d)) * 1000 + d.len()).map(
         |d| {

@@ -8,6 +8,7 @@ use super::super::context::{Beneath, VolumeSource};
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type};
 use super::super::sheet::Sheet;
 use super::Reading;
+use seaworthy_core::derive::PLUGINS;
 use seaworthy_core::path::normalise;
 
 /// One mount on its way to the fact.
@@ -115,23 +116,14 @@ fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
     }
     let comes_along = |at: &str| c.seen().is_none_or(|o| o.propagation.is_empty() || o.propagation.contains_key(at));
     let one = |below: Beneath| {
-        let destination = normalise(&format!("{}/{}", mount.destination, below.path)).into_owned();
+        let destination = inside(mount, &below.path);
         // Until 25.0 read-only reached the topmost mount alone.
         let rw = match below.read_only {
             true => Ok(false),
             false if !c.podman() && c.ctx.engine.api < (1, 44) => Ok(true),
             false => mount.rw.clone(),
         };
-        let (kind, volume) = ("bind", "");
-        let part = Mount {
-            kind,
-            source: &below.name,
-            destination: &destination,
-            rw: rw.clone(),
-            propagation: mount.propagation,
-            volume,
-        };
-        comes_along(&destination).then(|| object(c, &part, Ok(below.name.clone()), rw))
+        comes_along(&destination).then(|| part(c, mount, &destination, Ok(below.name), rw))
     };
     c.ctx.host.mounted_below(source).into_iter().take(MOST_ITEMS).filter_map(one).collect()
 }
@@ -139,18 +131,25 @@ fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
 /// The network plugins in `/opt`, which the kubelet runs as root: of the directories that decide over a host the one that
 /// few have, so that whoever is given `/opt` is given it only there.
 fn plugins(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Option<Value> {
-    const PLACE: &str = "/opt/cni";
     if path != "/opt" {
         return None;
     }
-    let source = match (c.ctx.host.resolve(PLACE), c.ctx.host.resolve("/")) {
-        (Some(_), _) => Ok(PLACE.to_owned()),
+    let source = match (c.ctx.host.resolve(PLUGINS), c.ctx.host.resolve("/")) {
+        (Some(_), _) => Ok(PLUGINS.to_owned()),
         (None, Some(_)) => return None,
-        (None, None) => Err(format!("whether the host has {PLACE} could not be seen").into()),
+        (None, None) => Err(format!("whether the host has {PLUGINS} could not be seen").into()),
     };
-    let destination = format!("{}/cni", normalise(mount.destination));
-    let part = Mount { kind: "bind", source: PLACE, destination: &destination, volume: "", ..mount.clone() };
-    Some(object(c, &part, source, mount.rw.clone()))
+    Some(part(c, mount, &inside(mount, "cni"), source, mount.rw.clone()))
+}
+
+/// Where in the container something beneath a mount lies.
+fn inside(mount: &Mount<'_>, path: &str) -> String {
+    normalise(&format!("{}/{path}", mount.destination)).into_owned()
+}
+
+/// Something beneath a mount, as a mount of its own.
+fn part(c: &Reading<'_>, mount: &Mount<'_>, destination: &str, source: Read<String>, rw: Read<bool>) -> Value {
+    object(c, &Mount { kind: "bind", destination, volume: "", ..mount.clone() }, source, rw)
 }
 
 /// Whether it was bound without what lies mounted beneath it.

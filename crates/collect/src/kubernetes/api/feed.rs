@@ -94,7 +94,7 @@ impl Feed {
         let api_version = key(wanted.resource.group, version);
         let kind = wanted.resource.kind;
         let (mut any, mut news) = (false, false);
-        let mut hand_on = |mut item: Json| {
+        let next = items::each(bytes, |mut item| {
             let (keep, is_news) = name(&mut item, &api_version, kind, seen);
             any = true;
             news |= is_news;
@@ -102,8 +102,7 @@ impl Feed {
                 let place = place(&item, kind);
                 by.iter_mut().for_each(|gatherer| gatherer.add(Object { json: &item, place: &place }, &self.redactor));
             }
-        };
-        let next = items::each(bytes, &mut hand_on)?;
+        })?;
         Ok(Page { next, is_repeated: any && !news })
     }
 
@@ -158,7 +157,7 @@ pub(super) fn glance(bytes: &[u8]) -> Option<String> {
     let mut whole = head[..at].to_vec();
     whole.extend_from_slice(b"\"items\":null}");
     let json: Json = serde_json::from_slice(&whole).ok()?;
-    json["metadata"]["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned)
+    items::way_on(&json["metadata"])
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub(super) fn each(bytes: &[u8], mut take: impl FnMut(Json)) -> Result<Option<St
     }
 }
 
+/// How to go on after a page, by the list's metadata.
+pub(super) fn way_on(meta: &Json) -> Option<String> {
+    meta["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned)
+}
+
 struct List<'a, T> {
     next: &'a mut Option<String>,
     has_items: &'a mut bool,
@@ -46,10 +51,7 @@ impl<'de, T: FnMut(Json)> Visitor<'de> for List<'_, T> {
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "kind" => is_list = map.next_value::<Json>()?.as_str().is_some_and(|kind| kind.ends_with("List")),
-                "metadata" => {
-                    let meta: Json = map.next_value()?;
-                    *self.next = meta["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
-                }
+                "metadata" => *self.next = way_on(&map.next_value()?),
                 "items" => {
                     *self.has_items = true;
                     if is_list {
