@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::super::open_list;
 use super::ingresses::has_port;
 use super::services::selector as selector_of_service;
-use super::{MOST, Settings, View, positions, truth};
+use super::{MOST, Settings, View, truth};
 use crate::component::Component;
 use crate::kubernetes::selector::{Labels, Selector, all, and, any, not};
 use crate::schema::kubernetes as k8s;
@@ -34,7 +34,7 @@ const GUARDED: [&str; 7] = ["pods", "workloads", "exec", "service-accounts", "rb
 
 pub(super) fn facts(view: &View<'_>) -> Settings {
     let mut out = Vec::new();
-    for (at, admission) in positions(view.target, &k8s::ADMISSION) {
+    for (at, admission) in view.positions(&k8s::ADMISSION) {
         let sees = sees(admission);
         out.push((at, "guards", guards(admission, &sees)));
         out.push((at, "exempt_namespaces", exempt(view, admission)));
@@ -152,7 +152,7 @@ pub(super) fn is_whole(admission: &Component) -> bool {
 fn exempt(view: &View<'_>, admission: &Component) -> Value {
     let mut out: Vec<Value> = Vec::new();
     let mut unknown = view.partial(&k8s::NAMESPACE);
-    for namespace in view.target.of(&k8s::NAMESPACE) {
+    for namespace in view.of(&k8s::NAMESPACE) {
         match covers_namespace(admission, &Labels::of(namespace.value("labels"))) {
             Some(true) => {}
             Some(false) if out.len() < MOST => out.push(Value::from(&*namespace.name)),
@@ -195,7 +195,7 @@ fn self_guarding(view: &View<'_>, admission: &Component, sees: &Value) -> Value 
         return truth(served, UNREAD);
     };
     let namespace = name.split('/').next().unwrap_or_default();
-    let space = view.target.of(&k8s::NAMESPACE).find(|n| &*n.name == namespace);
+    let space = view.of(&k8s::NAMESPACE).find(|n| &*n.name == namespace);
     let shown = space.and_then(|n| covers_namespace(admission, &Labels::of(n.value("labels"))));
     let unconditional = admission.value("match_conditions").as_list().map(<[Value]>::is_empty);
     // Conditions may leave them out.

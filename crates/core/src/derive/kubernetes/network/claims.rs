@@ -21,7 +21,7 @@ pub(super) struct Claims<'a> {
 impl<'a> Claims<'a> {
     pub(super) fn of(view: &View<'a>) -> Self {
         let mut out = Self { found: HashMap::new(), unknown: HashMap::new(), unlisted: view.partial(&k8s::VOLUME) };
-        for volume in view.target.of(&k8s::VOLUME) {
+        for volume in view.of(&k8s::VOLUME) {
             let claim = match volume.value("claim") {
                 Value::Str(claim) => claim,
                 Value::Unknown(why) => {

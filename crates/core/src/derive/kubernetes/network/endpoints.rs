@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::super::open_list;
-use super::{MOST, Settings, View, positions};
+use super::{MOST, Settings, View};
 use crate::component::Component;
 use crate::schema::kubernetes as k8s;
 use crate::value::Value;
 
 pub(super) fn facts(view: &View<'_>) -> Settings {
     let mut nodes = BTreeMap::new();
-    for node in view.target.of(&k8s::NODE) {
+    for node in view.of(&k8s::NODE) {
         for address in node.value("addresses").as_list().unwrap_or_default() {
             if let Some(ip) = address.field("address").and_then(Value::as_str).and_then(parsed) {
                 nodes.insert(ip, &*node.name);
@@ -19,7 +19,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
         }
     }
     let unlisted = view.partial(&k8s::NODE);
-    let services = positions(view.target, &k8s::SERVICE);
+    let services = view.positions(&k8s::SERVICE);
     services.map(|(at, service)| (at, "decisive_endpoints", decisive(service, &nodes, unlisted.as_ref()))).collect()
 }
 

@@ -25,7 +25,7 @@ impl ServerDefault {
         let mut level: Result<String, Arc<str>> = Err("what the API server enforces by default was not read".into());
         let (mut exempt, mut past, mut off) = (Vec::new(), None, false);
         let classes = classes(view);
-        for (i, server) in view.target.of(&k8s::APISERVER).enumerate() {
+        for (i, server) in view.of(&k8s::APISERVER).enumerate() {
             let defaults = server.value("pod_security_defaults");
             let this = match defaults.field("enforce").unwrap_or(defaults) {
                 Value::Str(level) => Ok(level.to_string()),
@@ -49,7 +49,7 @@ impl ServerDefault {
             }
         }
         // What an API server counts of its own decisions says it where nobody reads its arguments.
-        let counted = view.target.of(&k8s::CLUSTER).next().map(|cluster| cluster.value("pod_security_default"));
+        let counted = view.of(&k8s::CLUSTER).next().map(|cluster| cluster.value("pod_security_default"));
         if let (Err(_), Some(Value::Str(counted))) = (&level, counted) {
             level = Ok(counted.to_string());
         }
@@ -78,7 +78,7 @@ impl ServerDefault {
 
 /// The names of the cluster's runtime classes; none where they are not all known.
 fn classes<'a>(view: &View<'a>) -> Option<Vec<&'a str>> {
-    let all = view.target.of(&k8s::CLUSTER).next()?.value("runtime_classes").as_list()?;
+    let all = view.of(&k8s::CLUSTER).next()?.value("runtime_classes").as_list()?;
     all.iter().map(|class| class.field("name").and_then(Value::as_str)).collect()
 }
 
@@ -109,7 +109,7 @@ pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefa
 /// Whether something beside Pod Security surely can refuse pods of a namespace.
 fn judged(view: &View<'_>, namespace: &Component) -> bool {
     let labels = Labels::of(namespace.value("labels"));
-    view.target.of(&k8s::ADMISSION).any(|a| and(stands(a, "pods"), covers_namespace(a, &labels)) == Some(true))
+    view.of(&k8s::ADMISSION).any(|a| and(stands(a, "pods"), covers_namespace(a, &labels)) == Some(true))
 }
 
 /// Whether pods can be made at all, whatever they are.
@@ -164,7 +164,7 @@ fn unasked(view: &View<'_>, namespace: Option<&Component>, (seen, words): (&str,
     // Whoever makes one chooses its labels, but for its name.
     let new = Value::strings(["kubernetes.io/metadata.name=that-is-none-yet"]);
     let labels = Labels::of(namespace.map_or(&new, |namespace| namespace.value("labels")));
-    for admission in view.target.of(&k8s::ADMISSION) {
+    for admission in view.of(&k8s::ADMISSION) {
         let here = covers_namespace(admission, &labels);
         if and(stands(admission, seen), here) != Some(false) {
             return Value::unknown(format!(
@@ -216,7 +216,7 @@ pub(super) fn guarded_by(view: &View<'_>, namespace: &Component, default: &Serve
         Err(reason) => unknown = Some(reason),
     }
     let labels = Labels::of(namespace.value("labels"));
-    for admission in view.target.of(&k8s::ADMISSION) {
+    for admission in view.of(&k8s::ADMISSION) {
         match and(stands(admission, "pods"), covers_namespace(admission, &labels)) {
             Some(true) if out.len() < MOST => out.push(engine_or_name(admission)),
             Some(_) => {}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::{MOST, Settings, View, positions};
+use super::{MOST, Settings, View};
 use crate::component::Component;
 use crate::schema::kubernetes as k8s;
 use crate::value::Value;
@@ -12,7 +12,7 @@ use crate::value::Value;
 pub(super) fn facts(view: &View<'_>) -> Settings {
     let claims = claims(view);
     let mut out = Vec::new();
-    for (at, ingress) in positions(view.target, &k8s::INGRESS) {
+    for (at, ingress) in view.positions(&k8s::INGRESS) {
         out.push((at, "dangling", dangling(view, ingress)));
         out.push((at, "contested_hosts", contested(view, ingress, &claims)));
     }
@@ -97,7 +97,7 @@ fn own<'a>(ingress: &'a Component) -> Vec<(&'a str, &'a str)> {
 
 fn claims<'a>(view: &View<'a>) -> Claims<'a> {
     let mut claims = Claims::new();
-    for ingress in view.target.of(&k8s::INGRESS) {
+    for ingress in view.of(&k8s::INGRESS) {
         for (host, path) in own(ingress) {
             for group in groups(ingress) {
                 claims.entry((group, host, path)).or_default().push(ingress);
@@ -122,6 +122,6 @@ fn contested(view: &View<'_>, ingress: &Component, claims: &Claims<'_>) -> Value
         }
     }
     let unread = |i: &Component| i.value("routes").reason().cloned();
-    let unknown = view.partial(&k8s::INGRESS).or_else(|| view.target.of(&k8s::INGRESS).find_map(unread));
+    let unknown = view.partial(&k8s::INGRESS).or_else(|| view.of(&k8s::INGRESS).find_map(unread));
     open_list(out, unknown.as_ref())
 }

@@ -66,6 +66,8 @@ fn set(target: &mut Target, settings: Settings, place: &str) {
 struct View<'a> {
     target: &'a Target,
     network: &'a Network,
+    /// The positions of components by the names of their kinds: some are asked for again for each namespace.
+    kinds: HashMap<&'static str, Vec<usize>>,
     /// Pods by their namespaces: the positions of their components.
     pods: HashMap<&'a str, Vec<usize>>,
     /// Services by namespace/name.
@@ -77,17 +79,32 @@ struct View<'a> {
 impl<'a> View<'a> {
     fn new(target: &'a Target, network: &'a Network) -> Self {
         let mut pods: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (at, pod) in positions(target, &k8s::POD) {
-            pods.entry(pod.value("namespace").as_str().unwrap_or_default()).or_default().push(at);
+        let mut kinds: HashMap<&'static str, Vec<usize>> = HashMap::new();
+        for (at, component) in target.components.iter().enumerate() {
+            kinds.entry(component.kind.name).or_default().push(at);
+            if std::ptr::eq(component.kind, &k8s::POD) {
+                pods.entry(component.value("namespace").as_str().unwrap_or_default()).or_default().push(at);
+            }
         }
         let services = target.of(&k8s::SERVICE).map(|s| (&*s.name, s)).collect();
         let containers = target.of(&k8s::CONTAINER).map(|c| (&*c.id, c)).collect();
-        Self { target, network, pods, services, containers }
+        Self { target, network, kinds, pods, services, containers }
     }
 
     /// A container of a pod.
     fn container(&self, pod: &str, name: &str) -> Option<&'a Component> {
         self.containers.get(&*format!("{pod}/{name}")).copied()
+    }
+
+    /// The components of a kind with their positions.
+    fn positions(&self, kind: &'static Kind) -> impl Iterator<Item = (usize, &'a Component)> {
+        let target = self.target;
+        self.kinds.get(kind.name).into_iter().flatten().map(move |at| (*at, &target.components[*at]))
+    }
+
+    /// The components of a kind.
+    fn of(&self, kind: &'static Kind) -> impl Iterator<Item = &'a Component> {
+        self.positions(kind).map(|(_, component)| component)
     }
 
     fn component(&self, at: usize) -> &'a Component {

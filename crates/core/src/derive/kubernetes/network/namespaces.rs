@@ -6,7 +6,7 @@ use super::super::super::open_list;
 use super::claims::Claims;
 use super::guards::{ServerDefault, guarded_by, no_other, takes};
 use super::policies::takes_all;
-use super::{MOST, Settings, View, positions, truth};
+use super::{MOST, Settings, View, truth};
 use crate::component::Component;
 use crate::kubernetes::reach::Direction;
 use crate::kubernetes::reach::policy::Tier;
@@ -22,7 +22,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
     let claims = Claims::of(view);
     let mut out = Vec::new();
     let mut own: Vec<Value> = Vec::new();
-    for (at, namespace) in positions(view.target, &k8s::NAMESPACE) {
+    for (at, namespace) in view.positions(&k8s::NAMESPACE) {
         let name = &*namespace.name;
         let pods = view.pods.get(name).map_or(0, Vec::len);
         out.push((at, "pods", count(view, &k8s::POD, pods)));
@@ -42,7 +42,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
             own.push(name.into());
         }
     }
-    if let Some((at, _)) = positions(view.target, &k8s::CLUSTER).next() {
+    if let Some((at, _)) = view.positions(&k8s::CLUSTER).next() {
         let unknown = view.partial(&k8s::NAMESPACE).or_else(|| view.partial(&k8s::POD));
         out.push((at, "own_namespaces", open_list(own, unknown.as_ref())));
         out.push((at, "new_namespaces_open", no_other(view, None)));
@@ -53,7 +53,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
 
 /// What the arguments of the API servers say of whom they let in.
 fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
-    let servers: Vec<&Component> = view.target.of(&k8s::APISERVER).collect();
+    let servers: Vec<&Component> = view.of(&k8s::APISERVER).collect();
     let authorizers = |server: &&Component| {
         server
             .value("authorizers")
@@ -70,7 +70,7 @@ fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
     };
     let unread = "an argument of an API server that decides could not be read";
     let seen = servers.iter().any(|server| authorizers(server) == Some(true));
-    let cluster = view.target.of(&k8s::CLUSTER).next();
+    let cluster = view.of(&k8s::CLUSTER).next();
     let mut out =
         vec![("allows_everything", Value::Bool(seen)), ("signs_no_clients", signs_none(view, cluster).into())];
     if !servers.is_empty() && cluster.is_some_and(|cluster| cluster.value("anonymous_requests").is_unknown()) {
@@ -83,7 +83,7 @@ fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
 fn signs_none(view: &View<'_>, cluster: Option<&Component>) -> bool {
     let told = |fact| cluster.and_then(|cluster| cluster.value(fact).as_str());
     let eks = told("distribution") == Some("eks") || told("version").is_some_and(|version| version.contains("-eks-"));
-    let mut managers = view.target.of(&k8s::CONTROLLER_MANAGER).peekable();
+    let mut managers = view.of(&k8s::CONTROLLER_MANAGER).peekable();
     let seen = managers.peek().is_some() && view.partial(&k8s::CONTROLLER_MANAGER).is_none();
     eks || seen && managers.all(|manager| manager.value("signs_clients").as_bool() == Some(false))
 }
@@ -94,7 +94,7 @@ fn by_namespace<'a>(
     counts: impl Fn(&Component) -> bool,
 ) -> HashMap<&'a str, Vec<usize>> {
     let mut out: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (at, component) in positions(view.target, kind).filter(|(_, c)| counts(c)) {
+    for (at, component) in view.positions(kind).filter(|(_, c)| counts(c)) {
         out.entry(component.value("namespace").as_str().unwrap_or_default()).or_default().push(at);
     }
     out

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::{MOST, Settings, View, positions, truth};
+use super::{MOST, Settings, View, truth};
 use crate::component::Component;
 use crate::kubernetes::reach::{ClassId, Direction, Endpoint, Protocol};
 use crate::kubernetes::selector::any;
@@ -22,27 +22,28 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
     let mut out = Vec::new();
     let ways = ways(view);
     let mut metadata: HashMap<ClassId, Option<bool>> = HashMap::new();
-    for (at, pod) in positions(view.target, &k8s::POD) {
+    let places = metadata_places(view);
+    for (at, pod) in view.positions(&k8s::POD) {
         let Some(class) = view.class(at) else { continue };
         for (direction, fact) in [(Direction::Ingress, "isolated_ingress"), (Direction::Egress, "isolated_egress")] {
             out.push((at, fact, truth(view.network.isolated(class, direction), UNENFORCED)));
         }
-        let reaches = *metadata.entry(class).or_insert_with(|| reaches_metadata(view, class));
+        let reaches = *metadata.entry(class).or_insert_with(|| reaches_metadata(view, &places, class));
         out.push((at, "reaches_metadata", truth(reaches, UNENFORCED)));
         out.push((at, "exposed", exposed(view, pod, class, ways.by_pod.get(&at), &ways)));
     }
     out
 }
 
-fn reaches_metadata(view: &View<'_>, class: ClassId) -> Option<bool> {
-    let mut providers = view.target.of(&k8s::NODE).filter_map(|node| node.value("provider").as_str());
+/// Where the clouds of these nodes tell a machine who it is.
+fn metadata_places(view: &View<'_>) -> Vec<Endpoint> {
+    let mut providers = view.of(&k8s::NODE).filter_map(|node| node.value("provider").as_str());
     let elsewhere = providers.any(|provider| provider == ELSEWHERE.0).then_some(ELSEWHERE.1);
-    any(METADATA
-        .iter()
-        .copied()
-        .chain(elsewhere)
-        .filter_map(Endpoint::address)
-        .map(|metadata| view.network.reaches(&Endpoint::Pod(class), &metadata, Protocol::Tcp, 80).truth))
+    METADATA.iter().copied().chain(elsewhere).filter_map(Endpoint::address).collect()
+}
+
+fn reaches_metadata(view: &View<'_>, places: &[Endpoint], class: ClassId) -> Option<bool> {
+    any(places.iter().map(|place| view.network.reaches(&Endpoint::Pod(class), place, Protocol::Tcp, 80).truth))
 }
 
 /// How services lead from the outside to pods.
@@ -55,7 +56,7 @@ struct Ways {
 
 fn ways(view: &View<'_>) -> Ways {
     let mut out = Ways { by_pod: HashMap::new(), unknown: view.partial(&k8s::SERVICE) };
-    for service in view.target.of(&k8s::SERVICE) {
+    for service in view.of(&k8s::SERVICE) {
         let Some(exposed) = service.value("exposed_by").as_list() else {
             out.unknown = out.unknown.or_else(|| service.value("exposed_by").reason().cloned());
             continue;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::{MOST, Settings, View, positions};
+use super::{MOST, Settings, View};
 use crate::component::Component;
 use crate::kubernetes::selector::Selector;
 use crate::schema::kubernetes as k8s;
@@ -15,7 +15,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
     let mut out = Vec::new();
     let mut exposed = Vec::new();
     let mut unclear = view.partial(&k8s::SERVICE);
-    for (at, service) in positions(view.target, &k8s::SERVICE) {
+    for (at, service) in view.positions(&k8s::SERVICE) {
         let ways = ways(service, &routed, unrouted.as_ref());
         if let Value::List(items) = &ways {
             let known: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
@@ -30,7 +30,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
         out.push((at, "pods", pods));
         out.push((at, "selects_nothing", nothing));
     }
-    if let Some((at, _)) = positions(view.target, &k8s::CLUSTER).next() {
+    if let Some((at, _)) = view.positions(&k8s::CLUSTER).next() {
         out.push((at, "exposed_services", open_list(exposed, unclear.as_ref())));
     }
     out
@@ -40,7 +40,7 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
 fn routed<'a>(view: &View<'a>) -> (HashSet<&'a str>, Option<Arc<str>>) {
     let mut names = HashSet::new();
     let mut unknown = view.partial(&k8s::INGRESS);
-    for ingress in view.target.of(&k8s::INGRESS) {
+    for ingress in view.of(&k8s::INGRESS) {
         match ingress.value("routes") {
             Value::List(routes) => {
                 for route in routes {
