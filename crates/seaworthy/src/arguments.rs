@@ -180,7 +180,7 @@ pub struct SourceArguments {
     /// again
     #[arg(long, help_heading = "Targets")]
     pub copy: bool,
-    /// Seconds that one request to an engine or an API server may take
+    /// Seconds that one request to an engine or an API server may take; after 90 times as long in all no more is asked
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600), help_heading = "Targets")]
     pub timeout: u64,
 }

@@ -160,7 +160,8 @@ impl Work {
             Some(why) => Err(why),
             None => self.machine(&resolved),
         };
-        let limits = Limits { request: self.options.timeout, connect: self.options.timeout, ..Limits::default() };
+        let request = self.options.timeout;
+        let limits = Limits { request, connect: request, whole: request * 90, ..Limits::default() };
         let engine = match Engine::open(&endpoint, limits).await {
             Ok(engine) => engine,
             Err(failure) => {

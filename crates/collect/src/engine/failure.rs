@@ -52,6 +52,14 @@ pub enum Failure {
         /// The limit that passed.
         after: Duration,
     },
+    /// All requests together took longer than their limit.
+    #[error("{at}: not asked any more: reading this engine took longer than {} (--timeout allows more)", seconds(.after))]
+    Late {
+        /// The request that was not made.
+        at: String,
+        /// The limit that passed.
+        after: Duration,
+    },
     /// The peer speaks something other than HTTP/1.
     #[error("{at}: the peer speaks no HTTP ({why}); check that this is an engine's address")]
     NotHttp {

@@ -41,6 +41,8 @@ pub struct Limits {
     pub connect: Duration,
     /// Time for one streamed body. Default 120 s.
     pub stream: Duration,
+    /// Time from opening the engine after which no request begins. Default 900 s.
+    pub whole: Duration,
     /// Bytes of one body. Default 64 MiB.
     pub body: u64,
     /// Bytes of a list's body ([`Engine::get_list`](super::Engine::get_list)). Default 256 MiB.
@@ -58,6 +60,7 @@ impl Default for Limits {
             request: Duration::from_secs(10),
             connect: Duration::from_secs(10),
             stream: Duration::from_secs(120),
+            whole: Duration::from_secs(900),
             body: 64 << 20,
             list: 256 << 20,
             headers: 64 << 10,
@@ -70,6 +73,7 @@ impl Default for Limits {
 pub(super) struct Pool {
     dialer: Dialer,
     limits: Limits,
+    opened: Instant,
     permits: Semaphore,
     idle: Mutex<Vec<Lane>>,
     host: HeaderValue,
@@ -93,6 +97,7 @@ impl Pool {
             certificate: OnceLock::new(),
             dialer,
             limits,
+            opened: Instant::now(),
             host,
         })
     }
@@ -226,6 +231,9 @@ impl Pool {
     /// had closed the idle one meanwhile.
     async fn exchange(&self, path: &str) -> Result<(Lane, Response<Incoming>, Instant), Failure> {
         let at = || self.at(path);
+        if self.opened.elapsed() >= self.limits.whole {
+            return Err(Failure::Late { at: at(), after: self.limits.whole });
+        }
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut lane = match idle {
             Some(lane) => lane,

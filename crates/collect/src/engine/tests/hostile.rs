@@ -99,6 +99,21 @@ async fn a_body_that_drips_times_out() {
     assert!(matches!(failure, Failure::TimedOut { .. }), "{failure}");
 }
 
+#[tokio::test]
+async fn an_engine_whose_answers_never_end_is_left() {
+    let peer = peer(|stream| async move { well_but(stream, &response("200 OK", b"{}")).await });
+    let limits = Limits { whole: Duration::from_millis(200), ..small() };
+    let failure = match Engine::connect(&peer.endpoint(), limits).await {
+        Ok(engine) => loop {
+            if let Err(failure) = engine.get("/info").await {
+                break failure;
+            }
+        },
+        Err(failure) => failure,
+    };
+    assert!(matches!(failure, Failure::Late { .. }), "{failure}");
+}
+
 /// A peer that sends `start`, then `again` without end.
 fn flood(start: &'static [u8], again: &'static [u8]) -> Peer {
     peer(move |mut stream| async move {

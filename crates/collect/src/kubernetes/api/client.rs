@@ -19,8 +19,9 @@ pub(super) const AT_ONCE: usize = 6;
 const TRIES: u32 = 4;
 /// The longest that a server may ask to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long the whole of a cluster may take: a hundred thousand objects took 10 s, and slow links exist.
-const WHOLE: Duration = Duration::from_secs(900);
+/// How long the whole of a cluster may take, by what one request may: 900 s unless told otherwise. A hundred thousand objects
+/// took 10 s, and slow links exist.
+const WHOLE: u32 = 90;
 /// Requests in a row without an answer, after their tries, before the server is given up.
 const GIVEN_UP: u32 = 4;
 /// The most that is read of an answer that says why not, in bytes.
@@ -32,6 +33,7 @@ pub(super) const JSON: &str = "application/json";
 pub(super) struct Api {
     client: kube::Client,
     timeout: Duration,
+    whole: Duration,
     until: Instant,
     permits: Semaphore,
     silent: AtomicU32,
@@ -54,7 +56,8 @@ impl Api {
         Ok(Self {
             client: builder.build(),
             timeout,
-            until: Instant::now() + WHOLE,
+            whole: timeout * WHOLE,
+            until: Instant::now() + timeout * WHOLE,
             permits: Semaphore::new(AT_ONCE),
             silent: AtomicU32::new(0),
         })
@@ -80,7 +83,7 @@ impl Api {
             }
             let wait = wait.unwrap_or(Duration::from_millis(100) * 3u32.pow(tried - 1)).min(LONGEST_WAIT);
             if Instant::now() + wait > self.until {
-                break Err(Failure::Late(WHOLE));
+                break Err(Failure::Late(self.whole));
             }
             tokio::time::sleep(wait).await;
         };
@@ -97,12 +100,12 @@ impl Api {
     async fn once(&self, path: &str, accept: &str, most: usize) -> Result<Bytes, (Failure, Option<Duration>)> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err((Failure::Late(WHOLE), None));
+            return Err((Failure::Late(self.whole), None));
         }
         let limit = self.timeout.min(left);
         match tokio::time::timeout(limit, self.exchange(path, accept, most)).await {
             Ok(answer) => answer,
-            Err(_) if limit < self.timeout => Err((Failure::Late(WHOLE), None)),
+            Err(_) if limit < self.timeout => Err((Failure::Late(self.whole), None)),
             Err(_) => Err((Failure::TimedOut(limit), None)),
         }
     }
