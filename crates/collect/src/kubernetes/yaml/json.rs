@@ -19,7 +19,7 @@ const MOST_DOUBTS: usize = 8;
 pub(super) fn documents(text: &str, each: &mut dyn FnMut(Read)) -> Result<(), Broken> {
     let stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
     let mut cursor =
-        Cursor { text: text.as_bytes(), at: 0, line: 1, start: 0, keys: HashMap::new(), doubts: Vec::new() };
+        Cursor { text: text.as_bytes(), at: 0, line: 1, counted: (0, 0), keys: HashMap::new(), doubts: Vec::new() };
     let mut is_first = true;
     for read in stream {
         match read {
@@ -53,8 +53,8 @@ struct Cursor<'t> {
     text: &'t [u8],
     at: usize,
     line: u32,
-    /// Where the line begins.
-    start: usize,
+    /// Up to where the characters of the line are counted, and how many: the whole of a text may be one line.
+    counted: (usize, u32),
     keys: HashMap<Box<str>, Arc<str>>,
     doubts: Vec<String>,
 }
@@ -69,16 +69,18 @@ impl<'t> Cursor<'t> {
             self.at += 1;
             if *byte == b'\n' {
                 self.line = self.line.saturating_add(1);
-                self.start = self.at;
+                self.counted = (self.at, 0);
             }
         }
     }
 
-    fn mark(&self) -> Marks {
-        let before = &self.text[self.start..self.at];
+    fn mark(&mut self) -> Marks {
+        let (from, count) = self.counted;
         // Continuations of a character are not counted.
-        let column = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count() + 1;
-        Marks { line: self.line, column: u32::try_from(column).unwrap_or(u32::MAX), within: Within::Nothing }
+        let more = self.text[from..self.at].iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        let count = count.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        self.counted = (self.at, count);
+        Marks { line: self.line, column: count.saturating_add(1), within: Within::Nothing }
     }
 
     fn value(&mut self, depth: usize) -> Marks {

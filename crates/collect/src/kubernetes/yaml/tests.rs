@@ -112,6 +112,14 @@ fn every_field_has_its_line_and_column() {
 }
 
 #[test]
+fn columns_of_a_single_line_count_characters() {
+    let document = one(r#"{"é": 1, "b": {"üü": 2, "c": [3, 4]}}"#);
+    for (field, column) in [("é", 2), ("b", 10), ("b.üü", 16), ("b.c", 25)] {
+        assert_eq!(document.marks.of(field), Some((1, column)), "{field}");
+    }
+}
+
+#[test]
 fn places_of_merged_and_repeated_fields_are_where_their_text_stands() {
     let text = "base: &base\n  privileged: true\n  user: 1\na:\n  <<: *base\n  user: 2\nb: *base\n";
     let document = one(text);
