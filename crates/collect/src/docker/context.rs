@@ -35,7 +35,7 @@ pub struct Running<'a> {
     pub started_at: Option<i64>,
 }
 
-/// Something that is mounted beneath a directory.
+/// Something beneath a directory that is known by another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beneath {
     /// Its path from the directory on: `dev/pts`.
@@ -81,6 +81,14 @@ pub trait HostView: Sync {
     /// What is mounted beneath a directory and is known by another name, such as a host's `/proc` in the root of a chroot.
     fn mounted_below(&self, _directory: &str) -> Vec<Beneath> {
         Vec::new()
+    }
+
+    /// Second names, beneath a directory, of sockets by which an engine is commanded.
+    ///
+    /// # Errors
+    /// Why there may be one that was not found.
+    fn sockets_below(&self, _directory: &str) -> Read<Vec<Beneath>> {
+        Ok(Vec::new())
     }
 
     /// Where the host has a disk mounted, of several places the one that everybody knows; none where it has not, or where

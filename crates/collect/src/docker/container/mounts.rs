@@ -100,6 +100,7 @@ fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
         let path = source.as_deref().unwrap_or_default();
         let mut all = beneath(c, mount, path);
         all.extend(plugins(c, mount, path));
+        all.extend(second_names(c, mount, path));
         all.insert(0, object(c, mount, source, mount.rw.clone()));
         return all;
     };
@@ -140,6 +141,20 @@ fn plugins(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Option<Value> {
         (None, None) => Err(format!("whether the host has {PLUGINS} could not be seen").into()),
     };
     Some(part(c, mount, &inside(mount, "cni"), source, mount.rw.clone()))
+}
+
+/// Sockets by which an engine is commanded that lie in a directory under another name.
+fn second_names(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Vec<Value> {
+    if !matches!(mount.kind, "bind" | "volume") || path.is_empty() {
+        return Vec::new();
+    }
+    match c.ctx.host.sockets_below(path) {
+        Ok(found) => {
+            let one = |s: Beneath| part(c, mount, &inside(mount, &s.path), Ok(s.name), mount.rw.clone());
+            found.into_iter().take(MOST_ITEMS).map(one).collect()
+        }
+        Err(why) => vec![part(c, mount, mount.destination, Err(why), mount.rw.clone())],
+    }
 }
 
 /// Where in the container something beneath a mount lies.
