@@ -342,6 +342,8 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             option(&seccomp(r#""args":[{"index":0,"value":4294967295,"op":"SCMP_CMP_EQ"}]"#)),
             NO_SECCOMP,
         ),
+        ("seccomp-later", option(&seccomp(r#""includes":{"minKernel":"99.0"}"#)), NO_SECCOMP),
+        ("seccomp-before", option(&seccomp(r#""includes":{"minKernel":"3.0"}"#)), &[]),
         ("seccomp-unless-admin", option(&seccomp(r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#)), &[]),
         (
             "seccomp-not-admin",

@@ -219,6 +219,8 @@ pub struct EngineFacts {
     pub memory: Option<i64>,
     /// The host's architecture as its kernel calls it: `x86_64`.
     pub architecture: Option<Box<str>>,
+    /// The release of the host's kernel.
+    pub kernel: Option<Box<str>>,
 }
 
 impl EngineFacts {
@@ -239,6 +241,7 @@ impl EngineFacts {
             cpus: None,
             memory: None,
             architecture: None,
+            kernel: None,
         }
     }
 }

@@ -142,7 +142,8 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         Some(profile) => {
             let capabilities = super::privileges::capabilities(c)?;
             let architecture = c.ctx.engine.architecture.as_deref();
-            match allows_all(profile, &Confined { capabilities: &capabilities, architecture }) {
+            let kernel = c.ctx.engine.kernel.as_deref();
+            match allows_all(profile, &Confined { capabilities: &capabilities, architecture, kernel }) {
                 Some(true) => Ok(Seccomp::Unconfined),
                 Some(false) => Ok(Seccomp::Custom),
                 None => Err("what the profile that it names holds back cannot be told from it".into()),
