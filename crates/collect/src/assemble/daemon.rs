@@ -213,6 +213,7 @@ impl<'i> Sheet<'_, 'i> {
         self.setting("icc", "icc", boolean);
         self.setting("log_level", "log-level", string);
         self.setting("iptables", "iptables", boolean);
+        self.setting("ip6tables", "ip6tables", boolean);
         self.setting("insecure_registries", "insecure-registries", strings);
         self.setting("storage_driver", "storage-driver", string);
         self.setting("containerd_store", "containerd-image-store", boolean);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::json::{Read, left_out};
+use super::network::Binding;
 use super::observed::Observed;
 use crate::redact::Redactor;
 
@@ -15,9 +16,8 @@ pub struct Context<'a> {
     pub engine: &'a EngineFacts,
     /// The volumes by name; the reason where they could not be listed.
     pub volumes: Read<&'a HashMap<Box<str>, VolumeSource>>,
-    /// The address to which a network binds published ports that name none, by the network's name; wildcards are
-    /// left out.
-    pub bindings: &'a HashMap<Box<str>, Box<str>>,
+    /// What networks make of published ports, by the network's name; those that do what is usual are left out.
+    pub bindings: &'a HashMap<Box<str>, Binding>,
     /// What the host around the engine can add.
     pub host: &'a dyn HostView,
     /// When it is collected, in seconds since 1970-01-01 UTC.

@@ -82,6 +82,7 @@ impl Host {
                 ("icc", true.into()),
                 ("default_bridge", true.into()),
                 ("iptables", true.into()),
+                ("ip6tables", true.into()),
                 ("insecure_registries", none()),
                 ("registry_mirrors", none()),
                 ("listeners", Value::List(vec![socket])),
@@ -218,6 +219,9 @@ impl Host {
                 ("default_bridge", default.into()),
                 ("internal", false.into()),
                 ("icc", true.into()),
+                ("ipv6", false.into()),
+                ("gateway_mode_ipv4", "nat".into()),
+                ("gateway_mode_ipv6", "nat".into()),
                 ("containers", strings(containers)),
             ],
         );
