@@ -15,7 +15,7 @@ use super::twins::Sockets;
 use crate::effect::caps::caps_to_names;
 use crate::effect::cgroup::Version;
 use crate::effect::limits::Limit;
-use crate::effect::mounts::Mount;
+use crate::effect::mounts::{Mount, writable_control_groups};
 use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
@@ -353,6 +353,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
         propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
+        cgroup_writable: read(&seen.mounts).map(|mounts| writable_control_groups(&mounts)),
         readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
         memory_swap_limit: limits.clone().and_then(memory_and_swap),

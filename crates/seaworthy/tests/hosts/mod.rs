@@ -175,6 +175,7 @@ impl Host {
                 ("apparmor", "docker-default".into()),
                 ("selinux", Value::Null),
                 ("masked_paths", true.into()),
+                ("cgroup_writable", false.into()),
                 ("network_mode", own.as_str().into()),
                 ("networks", strings(&[&own])),
                 ("default_bridge", false.into()),

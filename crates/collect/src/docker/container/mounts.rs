@@ -10,6 +10,7 @@ use super::super::sheet::Sheet;
 use super::Reading;
 use seaworthy_core::derive::PLUGINS;
 use seaworthy_core::path::normalise;
+use seaworthy_core::predicate::path_is_under;
 
 /// One mount on its way to the fact.
 #[derive(Clone)]
@@ -61,6 +62,24 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
         }
     }
     Ok(mounts)
+}
+
+/// Whether control groups of the host come along with a mount, to be written to.
+pub(super) fn brings_control_groups(c: &Reading<'_>) -> Read<bool> {
+    const GROUPS: &str = "/sys/fs/cgroup";
+    // Until 25.0 read-only reached the topmost mount alone.
+    let deep = !c.podman() && c.ctx.engine.api < (1, 44);
+    let mut perhaps = false;
+    for mount in read(c)?.iter().filter(|mount| mount.kind == "bind") {
+        let source = resolved(c, mount.source);
+        let (within, beneath) = (path_is_under(&source, GROUPS), path_is_under(GROUPS, &source));
+        if (within || beneath) && mount.rw != Ok(false) || (beneath && !within && deep && !alone(c, mount)) {
+            return Ok(true);
+        }
+        // Version 1 has its own mounts there, version 2 has none.
+        perhaps |= beneath && deep && !alone(c, mount);
+    }
+    if perhaps { Err("which version of control groups the host has is not known here".into()) } else { Ok(false) }
 }
 
 /// `source:destination[:options]`, a volume where the source is no path.

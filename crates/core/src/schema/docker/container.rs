@@ -92,6 +92,7 @@ kind! {
     fact("seccomp", STR, "default, custom or unconfined; a profile that lets every call through is unconfined", "/proc/PID/status Seccomp, inspect HostConfig.SecurityOpt", UNSEEN),
     fact("apparmor", OPT_STR, "the AppArmor profile in effect or configured; unconfined where there is none, with (complain) behind one that only logs; null where the kernel has no AppArmor", "/proc/PID/attr; inspect AppArmorProfile and HostConfig.SecurityOpt when it does not run", UNSEEN),
     fact("selinux", OPT_STR, "the SELinux label in effect or configured; unconfined where labels are off; null where the kernel has no SELinux", "/proc/PID/attr; inspect ProcessLabel and HostConfig.SecurityOpt", UNSEEN),
+    fact("cgroup_writable", BOOL, "whether control groups are mounted in it so that they can be written to", "/proc/PID/mountinfo; inspect HostConfig.SecurityOpt, Privileged when it does not run", UNSEEN),
     fact("masked_paths", BOOL, "whether the kernel's dangerous files under /proc and /sys are masked", "inspect HostConfig.MaskedPaths, ReadonlyPaths", GONE),
     fact("network_mode", STR, "as configured", "inspect HostConfig.NetworkMode", GONE),
     fact("networks", STRINGS, "networks that it is attached to", "inspect NetworkSettings.Networks", GONE),
