@@ -113,6 +113,10 @@ fn judge(daemon: &Daemon) {
         daemon.run(name, body);
         daemon.create(&format!("{name}-idle"), body);
     }
+    // Of several networks one publishes.
+    let both = daemon.create("port-both", &publish("inside", ""));
+    let joined = daemon.request("POST", "/networks/plain/connect", Some(&json!({ "Container": both })));
+    assert_eq!(joined.0, 200, "{}", joined.1);
     let report = Report::of(daemon, &[]);
     let mut wrong = Wrong::default();
     for (name, _, expected) in &cases {
@@ -121,6 +125,7 @@ fn judge(daemon: &Daemon) {
             wrong.expect(&report, &format!("{name}-idle"), check, verdict);
         }
     }
+    wrong.expect(&report, "port-both", BOUND, "fail");
     for (network, verdict) in
         [("plain", "pass"), ("routed", "pass"), ("unprotected", "fail"), ("inside", "pass"), ("six", "pass")]
     {

@@ -49,21 +49,28 @@ fn configured(c: &Reading<'_>) -> Read<Value> {
         return Ok(Value::List(Vec::new()));
     }
     let network = if matches!(mode, "" | "default") { "bridge" } else { mode };
-    let network = c.ctx.bindings.get(network);
-    if network.is_some_and(|n| n.internal) {
+    let default = c.ctx.bindings.get(network).and_then(|n| n.address.as_deref()).unwrap_or_default();
+    // Of several networks one publishes, which may be any.
+    let attached = c.doc.get("NetworkSettings").get("Networks").map_or_empty()?;
+    let attached: Vec<&str> =
+        if attached.is_empty() { vec![network] } else { attached.keys().map(String::as_str).collect() };
+    let all =
+        |is: fn(&Binding) -> bool| !c.podman() && attached.iter().all(|name| c.ctx.bindings.get(*name).is_some_and(is));
+    if all(|n| n.internal) {
         return Ok(Value::List(Vec::new()));
     }
-    let default = network.and_then(|n| n.address.as_deref()).unwrap_or_default();
     // Engine 27 is the first that knows networks which are routed to.
-    let network = network.filter(|_| !c.podman() && c.ctx.engine.api >= (1, 46));
+    let knows = c.ctx.engine.api >= (1, 46);
+    let (routed_ipv4, routed_ipv6) = (knows && all(|n| n.routed_ipv4), knows && all(|n| n.routed_ipv6));
     let one = |port: &str, address: &str, number: &str| {
         let address = if address.is_empty() { default } else { address };
-        let is_routed = |n: &Binding| if address.contains(':') { n.routed_ipv6 } else { n.routed_ipv4 };
-        match network {
-            // Where no address was named, one of the other version of IP may still be of the host.
-            Some(n) if is_routed(n) && (!address.is_empty() || n.routed_ipv6) => routed(port, ""),
-            _ => published(port, address, host_port(number)),
-        }
+        // Where none was named, the port is published for both versions of IP.
+        let is_routed = match address {
+            "" => routed_ipv4 && routed_ipv6,
+            address if address.contains(':') => routed_ipv6,
+            _ => routed_ipv4,
+        };
+        if is_routed { routed(port, "") } else { published(port, address, host_port(number)) }
     };
     let mut ports = Vec::new();
     let bound = c.host.get("PortBindings").map()?;
