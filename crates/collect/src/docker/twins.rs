@@ -39,7 +39,8 @@ impl Sockets {
             let known = found.iter().any(|s| (s.device, s.inode) == (stat.st_dev, stat.st_ino));
             if is_socket(&stat) && !known {
                 let (device, inode, linked) = (stat.st_dev, stat.st_ino, stat.st_nlink > 1);
-                found.push(Socket { device, inode, linked, path: path.to_owned() });
+                let real = root.canonical(path).ok().and_then(|real| real.to_str().map(str::to_owned));
+                found.push(Socket { device, inode, linked, path: real.unwrap_or_else(|| path.to_owned()) });
             }
         }
         Self(found)
