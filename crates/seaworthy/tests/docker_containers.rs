@@ -198,6 +198,9 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
     let cpus = daemon.request("GET", "/info", None).1["NCPU"].as_i64().unwrap();
     const ADDED: &[(&str, &str)] =
         &[("no-added-capabilities", "fail"), ("no-dangerous-capabilities", "fail"), ("not-equal-to-root", "fail")];
+    // Before Engine 25 read-only does not reach what is mounted beneath, such as control groups.
+    let root = [SOCKET, &[("cgroups-read-only", "fail")]].concat().leak();
+    let root: &[(&str, &str)] = if daemon.version() == Version::V20 { root } else { SOCKET };
     const SOCKET: &[(&str, &str)] =
         &[("no-sensitive-mounts", "fail"), ("no-runtime-socket", "fail"), ("not-equal-to-root", "fail")];
     const ONLY_SOCKET: &[(&str, &str)] = &[("no-runtime-socket", "fail"), ("not-equal-to-root", "fail")];
@@ -234,13 +237,13 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             ],
         ),
         // Mounts by their reach.
-        ("mount-root", bind("/:/host:ro"), SOCKET),
+        ("mount-root", bind("/:/host:ro"), root),
         ("mount-run", bind("/run:/h:ro"), SOCKET),
         ("mount-var-run", bind("/var/run:/h"), SOCKET),
         ("mount-dots", bind("/run/../run:/h"), SOCKET),
         ("mount-own-socket", bind("{dir}/docker.sock:/var/run/docker.sock"), ONLY_SOCKET),
         ("mount-own-parent", bind("{dir}:/h:ro"), SOCKET),
-        ("mount-link-root", bind("{dir}/to-root:/h:ro"), SOCKET),
+        ("mount-link-root", bind("{dir}/to-root:/h:ro"), root),
         ("mount-link-run", bind("{dir}/to-run:/h:ro"), SOCKET),
         ("mount-link-data", bind("{dir}/to-data:/h"), &[]),
         ("mount-etc-ro", bind("/etc:/h:ro"), READS),
@@ -342,6 +345,8 @@ fn cases(daemon: &Daemon) -> Vec<Case<'static>> {
             option(&seccomp(r#""args":[{"index":0,"value":4294967295,"op":"SCMP_CMP_EQ"}]"#)),
             NO_SECCOMP,
         ),
+        ("seccomp-later", option(&seccomp(r#""includes":{"minKernel":"99.0"}"#)), NO_SECCOMP),
+        ("seccomp-before", option(&seccomp(r#""includes":{"minKernel":"3.0"}"#)), &[]),
         ("seccomp-unless-admin", option(&seccomp(r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#)), &[]),
         (
             "seccomp-not-admin",
@@ -525,6 +530,7 @@ fn idle_cases(daemon: &Daemon) -> Vec<Case<'static>> {
                 ("not-equal-to-root", "fail"),
                 ("seccomp", "fail"),
                 ("masked-paths", "fail"),
+                ("cgroups-read-only", "fail"),
                 ("no-host-devices", "fail"),
                 ("no-all-devices", "fail"),
                 ("no-raw-devices", "fail"),

@@ -95,7 +95,10 @@ pub fn seccomp(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let lines: Vec<&str> = text.lines().collect();
     for architecture in [Some("x86_64"), None] {
-        effect::allows_all(text, &effect::security::Confined { capabilities: &lines, architecture });
+        effect::allows_all(
+            text,
+            &effect::security::Confined { capabilities: &lines, architecture, kernel: lines.first().copied() },
+        );
     }
     effect::configured_capabilities(false, &lines, &lines, u64::MAX >> 23);
     for line in lines.iter().take(8) {

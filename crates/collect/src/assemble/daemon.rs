@@ -11,6 +11,7 @@ use seaworthy_core::schema::docker;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
+use super::shield::Shield;
 use crate::daemon::effective::{Effective, Settings};
 use crate::daemon::file::{ConfigFile, State};
 use crate::daemon::find::Daemon;
@@ -40,6 +41,8 @@ pub(super) struct Inputs<'a> {
     pub certificates: Result<Vec<(String, i64)>, String>,
     /// Takes secrets out.
     pub redactor: &'a Redactor,
+    /// The addresses of its host.
+    pub shield: &'a Shield,
 }
 
 /// The daemon's component.
@@ -210,6 +213,7 @@ impl<'i> Sheet<'_, 'i> {
         self.setting("icc", "icc", boolean);
         self.setting("log_level", "log-level", string);
         self.setting("iptables", "iptables", boolean);
+        self.setting("ip6tables", "ip6tables", boolean);
         self.setting("insecure_registries", "insecure-registries", strings);
         self.setting("storage_driver", "storage-driver", string);
         self.setting("containerd_store", "containerd-image-store", boolean);
@@ -256,7 +260,9 @@ impl<'i> Sheet<'_, 'i> {
             Some(Value::strings(v.as_object()?.iter().map(shown).collect::<Vec<_>>()))
         });
         let (driver, options) = (self.known("log-driver"), self.known("log-opts"));
-        let central = driver.and_then(|driver| super::logs::leave_host(driver.as_str().unwrap_or_default(), options));
+        let is_here = |ip| self.inputs.shield.is_here(ip, self.inputs.networks.as_deref().unwrap_or_default());
+        let central =
+            driver.and_then(|driver| super::logs::leave_host(driver.as_str().unwrap_or_default(), options, is_here));
         self.put("log_central", central.map(Value::Bool), "the log driver and its options");
         let driver = self.c.value("log_driver").as_str().map(str::to_owned);
         let bounded = match driver.as_deref() {

@@ -65,10 +65,11 @@ impl Ground {
         let daemon = found(&machine);
         let daemon = daemon.as_ref().map(|d| *d).map_err(String::as_str);
         let info = answers.info.as_ref().map_err(ToString::to_string);
-        let component = daemon_component(around, answers, &settings, config.as_ref(), daemon, &rest);
+        let host = rest.as_ref().map(|rest| &rest.host).map_err(String::as_str);
+        let shield = Shield::read(host, daemon);
+        let component = daemon_component(around, answers, (&settings, config.as_ref()), daemon, &rest, &shield);
         let sockets = unix_sockets(&around.address, &component);
         let view = engine_view(info, &component, &sockets, &settings, daemon, &rest);
-        let host = rest.as_ref().map(|rest| &rest.host).map_err(String::as_str);
         let mut out = Self {
             host: host::component(host, &view),
             daemon: component,
@@ -77,7 +78,7 @@ impl Ground {
             reading: reading.clone(),
             gaps: Vec::new(),
             refuses_start: settings.refuses_start.clone(),
-            shield: Shield::read(host, daemon),
+            shield,
         };
         if let (Ok(m), Ok(host)) = (&machine, host) {
             logged::set(&mut out.host, audit_log(host, daemon), &host.accounts);
@@ -161,10 +162,10 @@ fn found<'m>(machine: &Result<&'m Machine, String>) -> Result<&'m Daemon, String
 fn daemon_component(
     around: &Around,
     answers: &Answers,
-    settings: &Settings,
-    file: Option<&ConfigFile>,
+    (settings, file): (&Settings, Option<&ConfigFile>),
     daemon: Result<&Daemon, &str>,
     rest: &Result<&Rest, String>,
+    shield: &Shield,
 ) -> Component {
     let networks = answers.networks.as_ref().map_err(ToString::to_string);
     let networks =
@@ -181,6 +182,7 @@ fn daemon_component(
         address: &around.address,
         certificates: certificates(&around.engine, settings, daemon, around.collected_at),
         redactor: &around.redactor,
+        shield,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Whether the default log driver takes logs off the host.
 
+use std::net::IpAddr;
+
 use serde_json::Value as Json;
 
 use crate::daemon::keys;
@@ -9,11 +11,16 @@ const LOCAL: [&str; 5] = ["json-file", "local", "none", "journald", "etwlogs"];
 /// Drivers whose service is elsewhere by its nature.
 const REMOTE: [&str; 3] = ["awslogs", "gcplogs", "logentries"];
 
-/// Whether a driver with these options sends logs off the host: a socket or an address of the host itself does not.
+/// Whether a driver with these options sends logs off the host: a socket or an address of the host itself, or of a
+/// container on it, does not. `is_here` says that of an address that is not loopback.
 ///
 /// # Errors
-/// Why that is not known: options that are not known, or a plugin, which may do anything.
-pub(super) fn leave_host(driver: &str, options: Result<&Json, String>) -> Result<bool, String> {
+/// Why that is not known: options or the host's addresses that are not known, or a plugin, which may do anything.
+pub(super) fn leave_host(
+    driver: &str,
+    options: Result<&Json, String>,
+    is_here: impl Fn(IpAddr) -> Result<bool, String>,
+) -> Result<bool, String> {
     let option = match driver {
         _ if LOCAL.contains(&driver) => return Ok(false),
         _ if REMOTE.contains(&driver) => return Ok(true),
@@ -24,7 +31,10 @@ pub(super) fn leave_host(driver: &str, options: Result<&Json, String>) -> Result
         _ => return Err("where this plugin sends logs is not known".to_owned()),
     };
     // Without an address syslog and fluentd take the host's own; the others would not start containers.
-    Ok(options?.get(option).and_then(Json::as_str).is_some_and(|address| address != keys::THIS_HOST))
+    match options?.get(option).and_then(Json::as_str) {
+        None | Some(keys::THIS_HOST) => Ok(false),
+        Some(address) => address.parse().map_or(Ok(true), |ip| is_here(ip).map(|here| !here)),
+    }
 }
 
 #[cfg(test)]
@@ -34,6 +44,9 @@ mod tests {
 
     #[test]
     fn a_relay_on_the_host_is_not_central() {
+        let is_here = |ip: IpAddr| {
+            if ip.is_ipv6() { Err("denied".to_owned()) } else { Ok(ip == IpAddr::from([10, 0, 0, 5])) }
+        };
         for (driver, options, expected) in [
             ("json-file", json!({}), Ok(false)),
             ("none", json!({}), Ok(false)),
@@ -49,6 +62,11 @@ mod tests {
             ("fluentd", json!({"fluentd-address": "10.0.0.9:24224"}), Ok(true)),
             ("fluentd", json!({"fluentd-address": "localhost:24224"}), Ok(false)),
             ("gelf", json!({"gelf-address": "udp://192.0.2.9:12201"}), Ok(true)),
+            ("gelf", json!({"gelf-address": "udp://10.0.0.5:12201"}), Ok(false)),
+            ("splunk", json!({"splunk-url": "https://user:word@10.0.0.5:8088/x"}), Ok(false)),
+            ("splunk", json!({"splunk-url": "https://user:word@127.0.0.1"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "tcp://[::ffff:10.0.0.5]:514"}), Ok(false)),
+            ("syslog", json!({"syslog-address": "tcp://[2001:db8::1]:514"}), Err("denied".to_owned())),
             ("awslogs", json!({}), Ok(true)),
         ] {
             let kept = options.as_object().unwrap().iter().map(|(name, value)| {
@@ -56,10 +74,10 @@ mod tests {
                 (name.clone(), json!(kept.unwrap_or_else(|| keys::HIDDEN.to_owned())))
             });
             let kept = Json::Object(kept.collect());
-            assert_eq!(leave_host(driver, Ok(&kept)), expected, "{driver} {options}");
+            assert_eq!(leave_host(driver, Ok(&kept), is_here), expected, "{driver} {options}");
         }
-        assert!(leave_host("loki", Ok(&json!({}))).is_err());
-        assert!(leave_host("syslog", Err("the file changed".into())).is_err());
-        assert_eq!(leave_host("local", Err("the file changed".into())), Ok(false));
+        assert!(leave_host("loki", Ok(&json!({})), is_here).is_err());
+        assert!(leave_host("syslog", Err("the file changed".into()), is_here).is_err());
+        assert_eq!(leave_host("local", Err("the file changed".into()), is_here), Ok(false));
     }
 }

@@ -137,6 +137,10 @@ impl HostView for Reading {
         self.view().map(|view| view.mounted_below(directory)).unwrap_or_default()
     }
 
+    fn sockets_below(&self, directory: &str) -> Read<Vec<Beneath>> {
+        self.view().map_or_else(|_| Ok(Vec::new()), |view| view.sockets_below(directory))
+    }
+
     fn mounted_at(&self, disk: &str) -> Option<String> {
         self.view().ok()?.mounted_at(disk)
     }
@@ -215,10 +219,19 @@ fn view(
     let failed = |why: Unread| Arc::from(format!("{}: {why}", root.display()));
     let proc = effect::Proc::open(root, lsms.clone(), table).map_err(failed)?;
     let view = LocalHost::new(proc, files.map_err(failed)?, lsms).with_mounts(mounts);
+    let view = view.with_sockets(&daemon.map(sockets).unwrap_or_default());
     Ok(match daemon {
         Some(daemon) => view.with_daemon(daemon.pid),
         None => view,
     })
+}
+
+/// Where a daemon listens, and where the containerd that it was given does.
+fn sockets(daemon: &Daemon) -> Vec<String> {
+    let given = daemon.flags.value("containerd");
+    let given = given.as_ref().and_then(Json::as_str).map(|path| path.trim_start_matches("unix://"));
+    let own = daemon.listeners.iter().flat_map(|listeners| &listeners.unix);
+    own.map(String::as_str).chain(given).filter_map(|path| daemon.absolute(path).ok()).collect()
 }
 
 /// Whether this program runs inside a container, whose `/` is not the host's.

@@ -19,7 +19,9 @@ pub(super) fn allows_all(daemon: &Daemon, path: &str) -> Result<bool, String> {
     }
     let text = view.read_text(&path).map_err(|why| format!("{path}: {why}"))?;
     // It is the profile of containers that ask for nothing.
-    let usual = Confined { capabilities: &DEFAULTS, architecture: Some(std::env::consts::ARCH) };
+    let kernel = view.read_text("/proc/sys/kernel/osrelease").ok();
+    let kernel = kernel.as_deref().map(str::trim);
+    let usual = Confined { capabilities: &DEFAULTS, architecture: Some(std::env::consts::ARCH), kernel };
     security::allows_all(&text, &usual)
         .ok_or_else(|| format!("{path}: not a seccomp profile, or what it holds back depends on what is not known"))
 }

@@ -10,10 +10,12 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::schema::docker;
 use seaworthy_core::snapshot::Target;
 use seaworthy_core::value::Value;
+use serde_json::Value as Json;
 
 use super::daemon::bounded;
 use super::host::Host;
 use crate::daemon::find::Daemon;
+use crate::docker::network::network as docker_network;
 use crate::host::filter::{self, Filter, Port, Ruleset};
 use crate::host::network::{self, Network};
 use crate::host::sockets::in_network_of;
@@ -26,8 +28,8 @@ const PORTS: usize = 64;
 /// Protocols, addresses and numbers.
 type Ports = BTreeSet<(u8, IpAddr, u16)>;
 
-/// The rules and interfaces of one network namespace, or why they are not known.
-type Side = Result<(Ruleset, Network), String>;
+/// The rules and interfaces of one network namespace, or why they are not known: rules may be root's alone to read.
+type Side = Result<(Result<Ruleset, String>, Network), String>;
 
 /// What was read.
 pub(super) struct Shield {
@@ -56,6 +58,18 @@ impl Shield {
             Err(why) => Some(Err(why.to_owned())),
         };
         Self { own: side(), engine }
+    }
+
+    /// Whether an address is the engine's host's own, or one of a container's on it; `listed` are the engine's networks.
+    ///
+    /// # Errors
+    /// Why the host's addresses are not known.
+    pub fn is_here(&self, ip: IpAddr, listed: &[Json]) -> Result<bool, String> {
+        let ip = ip.to_canonical();
+        let (_, network) = self.engine.as_ref().unwrap_or(&self.own).as_ref().map_err(String::clone)?;
+        let own = network.interfaces.iter().flat_map(|interface| &interface.addresses).any(|(own, _)| *own == ip);
+        let inner = || listed.iter().map(|network| docker_network(network, false)).flat_map(|n| subnets(&n)).collect();
+        Ok(own || within(ip, inner()))
     }
 
     /// Puts what it does with each port to whose it is, once the containers' are known.
@@ -89,7 +103,7 @@ impl Shield {
 
 fn filter<'s>(side: &'s Side, inner: &[(IpAddr, u8)]) -> Result<Filter<'s>, String> {
     let (rules, network) = side.as_ref().map_err(String::clone)?;
-    Ok(Filter::new(rules, network, inner))
+    Ok(Filter::new(rules.as_ref().map_err(String::clone)?, network, inner))
 }
 
 fn put(component: &mut Component, fact: &str, value: Result<Value, String>, place: &'static str) {
@@ -105,7 +119,11 @@ fn side() -> Side {
     if let Some(gap) = network.gaps.first() {
         return Err(format!("{}: {}", gap.source, gap.reason));
     }
-    Ok((filter::read()?, network))
+    Ok((filter::read(), network))
+}
+
+fn within(ip: IpAddr, networks: Vec<(IpAddr, u8)>) -> bool {
+    networks.into_iter().any(|(network, length)| cidr::within(ip, network, u32::from(length)))
 }
 
 fn subnets(network: &Component) -> Vec<(IpAddr, u8)> {

@@ -38,32 +38,34 @@ const HARMLESS: [&str; 24] = [
 /// Options of log drivers whose values are addresses: where the logs go.
 const ADDRESSES: [&str; 4] = ["fluentd-address", "gelf-address", "splunk-url", "syslog-address"];
 
-/// What is kept of an address that leads to the host itself; of others nothing is.
+/// What is kept of an address that leads to the host itself; of others the number alone, where it is one.
 pub const THIS_HOST: &str = "this host";
 
 /// What may be kept of the value of a log driver's option; `None` where it may be a secret.
 pub fn log_option(option: &str, value: &str) -> Option<String> {
     if ADDRESSES.contains(&option) {
-        return is_local(value).then(|| THIS_HOST.to_owned());
+        return whose(value).map(|ip| ip.map_or_else(|| THIS_HOST.to_owned(), |ip| ip.to_string()));
     }
     harmless(option).then(|| without_credentials(value))
 }
 
-/// Whether an address (`tcp://host:514`, `unix:///dev/log`, `host:24224`) is one of the host itself.
-fn is_local(address: &str) -> bool {
+/// Where an address (`tcp://host:514`, `unix:///dev/log`, `host:24224`) leads: `Some(None)` is the host itself by its very
+/// form, `None` a name.
+fn whose(address: &str) -> Option<Option<IpAddr>> {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     if scheme.starts_with("unix") {
-        return true;
+        return Some(None);
     }
-    let authority = rest.split('/').next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
     let host = match authority.strip_prefix('[') {
         Some(bracketed) => bracketed.split(']').next().unwrap_or_default(),
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
     };
     let host = host.trim_end_matches('.').to_lowercase();
     match host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-        Ok(ip) => ip.is_loopback() || ip.is_unspecified(),
-        Err(_) => host.is_empty() || host == "localhost" || host.ends_with(".localhost"),
+        Ok(ip) => Some((!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)),
+        Err(_) => (host.is_empty() || host == "localhost" || host.ends_with(".localhost")).then_some(None),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::json::{Read, left_out};
+use super::network::Binding;
 use super::observed::Observed;
 use crate::redact::Redactor;
 
@@ -15,9 +16,8 @@ pub struct Context<'a> {
     pub engine: &'a EngineFacts,
     /// The volumes by name; the reason where they could not be listed.
     pub volumes: Read<&'a HashMap<Box<str>, VolumeSource>>,
-    /// The address to which a network binds published ports that name none, by the network's name; wildcards are
-    /// left out.
-    pub bindings: &'a HashMap<Box<str>, Box<str>>,
+    /// What networks make of published ports, by the network's name; those that do what is usual are left out.
+    pub bindings: &'a HashMap<Box<str>, Binding>,
     /// What the host around the engine can add.
     pub host: &'a dyn HostView,
     /// When it is collected, in seconds since 1970-01-01 UTC.
@@ -35,7 +35,7 @@ pub struct Running<'a> {
     pub started_at: Option<i64>,
 }
 
-/// Something that is mounted beneath a directory.
+/// Something beneath a directory that is known by another name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Beneath {
     /// Its path from the directory on: `dev/pts`.
@@ -81,6 +81,14 @@ pub trait HostView: Sync {
     /// What is mounted beneath a directory and is known by another name, such as a host's `/proc` in the root of a chroot.
     fn mounted_below(&self, _directory: &str) -> Vec<Beneath> {
         Vec::new()
+    }
+
+    /// Second names, beneath a directory, of sockets by which an engine is commanded.
+    ///
+    /// # Errors
+    /// Why there may be one that was not found.
+    fn sockets_below(&self, _directory: &str) -> Read<Vec<Beneath>> {
+        Ok(Vec::new())
     }
 
     /// Where the host has a disk mounted, of several places the one that everybody knows; none where it has not, or where
@@ -211,6 +219,8 @@ pub struct EngineFacts {
     pub memory: Option<i64>,
     /// The host's architecture as its kernel calls it: `x86_64`.
     pub architecture: Option<Box<str>>,
+    /// The release of the host's kernel.
+    pub kernel: Option<Box<str>>,
 }
 
 impl EngineFacts {
@@ -231,6 +241,7 @@ impl EngineFacts {
             cpus: None,
             memory: None,
             architecture: None,
+            kernel: None,
         }
     }
 }

@@ -303,6 +303,11 @@ fn verb<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
             "apt-get" | "apt" | "aptitude" | "apk" | "yum" | "dnf" | "microdnf" | "tdnf" | "zypper" | "pacman"
         )
     })?;
+    // What is printed, or stands in a comment, is not done.
+    let said = |word: &&str| word.starts_with('#') || matches!(file_name(word), "echo" | "printf");
+    if words[..at].iter().any(said) {
+        return None;
+    }
     let program = file_name(words[at]);
     let mut rest = words[at + 1..].iter();
     while let Some(word) = rest.next() {

@@ -50,7 +50,8 @@ pub fn engine_facts(info: &Read<Json>, api: (u32, u32), podman: bool) -> EngineF
     }
     facts.cpus = info.get("NCPU").int().ok().filter(|cpus| *cpus > 0);
     facts.memory = info.get("MemTotal").int().ok().filter(|bytes| *bytes > 0);
-    facts.architecture = info.get("Architecture").text().ok().filter(|name| !name.is_empty()).map(Into::into);
+    let said = |field: &str| info.get(field).text().ok().filter(|text| !text.is_empty()).map(Into::into);
+    (facts.architecture, facts.kernel) = (said("Architecture"), said("KernelVersion"));
     facts
 }
 
@@ -154,6 +155,7 @@ mod tests {
             assert_eq!(facts.cpus, Some(2));
             assert!(facts.memory.is_some_and(|bytes| bytes > 1 << 30));
             assert_eq!(facts.architecture.as_deref(), Some("x86_64"));
+            assert!(facts.kernel.is_some());
             assert_eq!(facts.runtimes.get("runc").map(AsRef::as_ref), Some("runc"));
         }
         assert!(old.no_new_privileges.is_err());

@@ -11,10 +11,11 @@ use seaworthy_core::value::Value;
 use super::context::{Beneath, DeviceNumber, HostView, Running};
 use super::json::{Read, cut};
 use super::observed::Observed;
+use super::twins::Sockets;
 use crate::effect::caps::caps_to_names;
 use crate::effect::cgroup::Version;
 use crate::effect::limits::Limit;
-use crate::effect::mounts::Mount;
+use crate::effect::mounts::{Mount, writable_control_groups};
 use crate::effect::namespaces::{Namespace, Namespaces};
 use crate::effect::status::Seccomp;
 use crate::effect::{Datum, Lsms, Observation, Proc, Process, Target};
@@ -38,6 +39,8 @@ pub struct LocalHost {
     copies: Vec<SecondMount>,
     /// Where directories that everybody knows really lie, where that is elsewhere.
     moved: Vec<(PathBuf, &'static str)>,
+    /// The sockets by which engines are commanded.
+    sockets: Sockets,
 }
 
 /// A second mount of what is known by another name.
@@ -69,7 +72,17 @@ impl LocalHost {
         let moved =
             |name: &'static str| Some((root.canonical(name).ok().filter(|real| real != Path::new(name))?, name));
         let moved = LINKED.into_iter().filter_map(moved).collect();
-        Self { proc, root, lsms, all, daemon: None, mounts: Arc::default(), copies: Vec::new(), moved }
+        Self {
+            proc,
+            root,
+            lsms,
+            all,
+            daemon: None,
+            mounts: Arc::default(),
+            copies: Vec::new(),
+            moved,
+            sockets: Sockets::default(),
+        }
     }
 
     /// With what is mounted where the engine sees its files.
@@ -77,6 +90,13 @@ impl LocalHost {
     pub fn with_mounts(mut self, mounts: Arc<[mounts::Mount]>) -> Self {
         self.mounts = mounts;
         self.copies = self.mounts.iter().filter_map(|mount| self.copy(mount)).take(MOST_COPIES).collect();
+        self
+    }
+
+    /// With the sockets by which engines are commanded: those at the paths given, and at the usual ones.
+    #[must_use]
+    pub fn with_sockets(mut self, given: &[String]) -> Self {
+        self.sockets = Sockets::at(&self.root, given);
         self
     }
 
@@ -158,6 +178,9 @@ impl HostView for LocalHost {
     fn resolve(&self, path: &str) -> Option<String> {
         let real = self.root.canonical(path).ok()?;
         let plain = real.to_str()?;
+        if let Some(socket) = self.sockets.name_of(&self.root, &real) {
+            return Some(socket.to_owned());
+        }
         if is_known_place(plain) {
             return Some(plain.to_owned());
         }
@@ -175,6 +198,13 @@ impl HostView for LocalHost {
             Some(Beneath { path: path.to_owned(), name: copy.name.clone(), read_only: copy.read_only })
         };
         self.copies.iter().filter_map(beneath).collect()
+    }
+
+    fn sockets_below(&self, directory: &str) -> Read<Vec<Beneath>> {
+        match self.root.canonical(directory) {
+            Ok(real) => self.sockets.below(&self.root, &real),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     fn known_as(&self, path: &str) -> Option<String> {
@@ -323,6 +353,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
         propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
+        cgroup_writable: read(&seen.mounts).map(|mounts| writable_control_groups(&mounts)),
         readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
         memory_swap_limit: limits.clone().and_then(memory_and_swap),

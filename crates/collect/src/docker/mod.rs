@@ -16,6 +16,7 @@ pub mod observed;
 pub(crate) mod secrets;
 mod sheet;
 pub mod swarm;
+mod twins;
 pub mod volume;
 
 pub use json::Read;

@@ -53,6 +53,15 @@ pub fn network(listed: &Json, podman: bool) -> Component {
         Err(reason) => Err(Arc::clone(reason)),
     };
     sheet.read("icc", "Options", icc);
+    sheet.read("ipv6", "EnableIPv6", doc.get("EnableIPv6").bool());
+    for (fact, version) in [("gateway_mode_ipv4", "ipv4"), ("gateway_mode_ipv6", "ipv6")] {
+        let mode = match driver.as_deref() {
+            Ok("bridge") => mode(doc, version).map(cut),
+            Ok(_) => Ok("none"),
+            Err(reason) => Err(Arc::clone(reason)),
+        };
+        sheet.read(fact, "Options", mode);
+    }
     sheet.read("driver", "Driver", driver.map(|driver| if driver == "null" { "none" } else { cut(driver) }));
     sheet.read("subnets", "IPAM.Config", subnets(doc.get("IPAM")));
     sheet.component
@@ -73,13 +82,40 @@ fn subnets(ipam: Node<'_>) -> Read<Value> {
     ))
 }
 
-/// The address to which a network binds published ports that name none, where it is not every one.
-pub(super) fn binding(listed: &Json) -> Option<(Box<str>, Box<str>)> {
+/// What a bridge does with ports, for one version of IP.
+fn mode<'a>(doc: Node<'a>, version: &str) -> Read<&'a str> {
+    let options = doc.get("Options").map()?;
+    let mode = options.get(&format!("{BRIDGE}gateway_mode_{version}")).and_then(Json::as_str).unwrap_or("");
+    Ok(if mode.is_empty() { "nat" } else { mode })
+}
+
+/// What a network makes of the ports that its containers publish.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// The address for those that name none, where that is not every one of the host.
+    pub address: Option<Box<str>>,
+    /// Whether ports of IPv4 are opened at the container's own address, and on none of the host.
+    pub routed_ipv4: bool,
+    /// The same for IPv6.
+    pub routed_ipv6: bool,
+    /// Whether none is published at all.
+    pub internal: bool,
+}
+
+/// What a network makes of published ports, where that is anything but what is usual.
+pub(super) fn binding(listed: &Json) -> Option<(Box<str>, Binding)> {
     let doc = Node::of(listed);
     let name = doc.get("Name").text().ok()?;
-    let address = doc.get("Options").opt(&format!("{BRIDGE}host_binding_ipv4")).text().ok()?;
+    let address = doc.get("Options").opt(&format!("{BRIDGE}host_binding_ipv4")).text().unwrap_or("");
     let wildcard = address.is_empty() || address == "0.0.0.0";
-    (!wildcard).then(|| (name.into(), cut(address).into()))
+    let routed = |version| doc.get("Driver").text() == Ok("bridge") && mode(doc, version) == Ok("routed");
+    let binding = Binding {
+        address: (!wildcard).then(|| cut(address).into()),
+        routed_ipv4: routed("ipv4"),
+        routed_ipv6: routed("ipv6"),
+        internal: doc.get("Internal").bool().unwrap_or(false),
+    };
+    (binding != Binding::default()).then(|| (name.into(), binding))
 }
 
 /// Says which containers are attached to each network, from the containers' own settings; unknown where those could
@@ -144,7 +180,7 @@ mod tests {
             for fact in NETWORK.facts.iter().filter(|f| !f.derived) {
                 assert!(of("bridge").facts().any(|(name, _)| name == fact.name), "{}", fact.name);
             }
-            assert!(listed.iter().all(|item| binding(item).is_none()));
+            assert!(listed.iter().all(|item| binding(item).is_none_or(|(_, b)| b.address.is_none() && !b.routed_ipv4)));
         }
     }
 
@@ -165,6 +201,25 @@ mod tests {
     #[test]
     fn a_binding_of_the_network_is_found() {
         let listed = json!({"Name": "bridge", "Options": {"com.docker.network.bridge.host_binding_ipv4": "127.0.0.1"}});
-        assert_eq!(binding(&listed), Some(("bridge".into(), "127.0.0.1".into())));
+        let bound = Binding { address: Some("127.0.0.1".into()), ..Binding::default() };
+        assert_eq!(binding(&listed), Some(("bridge".into(), bound)));
+    }
+
+    #[test]
+    fn gateway_modes_are_those_of_bridges() {
+        let listed = |driver: &str, mode: &str| {
+            json!({"Id": "1", "Name": "n", "Driver": driver, "EnableIPv6": true, "Internal": false,
+                   "Options": {"com.docker.network.bridge.gateway_mode_ipv6": mode}})
+        };
+        let modes = |driver: &str, mode: &str| {
+            let network = network(&listed(driver, mode), false);
+            ["ipv6", "gateway_mode_ipv4", "gateway_mode_ipv6"].map(|fact| network.value(fact).to_string())
+        };
+        assert_eq!(modes("bridge", "nat-unprotected"), ["true", "nat", "nat-unprotected"]);
+        assert_eq!(modes("bridge", ""), ["true", "nat", "nat"]);
+        assert_eq!(modes("macvlan", "routed"), ["true", "none", "none"]);
+        let routed = binding(&listed("bridge", "routed")).map(|(_, binding)| binding);
+        assert_eq!(routed, Some(Binding { routed_ipv6: true, ..Binding::default() }));
+        assert_eq!(binding(&listed("overlay", "routed")), None);
     }
 }

@@ -36,6 +36,8 @@ pub struct Observed {
     pub host_cgroupns: Read<bool>,
     /// Propagation by destination: `private`, `slave` or `shared`.
     pub propagation: HashMap<Box<str>, &'static str>,
+    /// Whether control groups are mounted in it so that they can be written to.
+    pub cgroup_writable: Read<bool>,
     /// Whether its root file system is read-only.
     pub readonly_rootfs: Read<bool>,
     /// The smallest memory limit, in bytes; none is no limit.

@@ -20,6 +20,8 @@ pub struct Mount {
     pub shared: Option<u32>,
     /// The group that mounts are received from, if any: `master:N`.
     pub master: Option<u32>,
+    /// Whether it shows control groups, of either version.
+    pub control_groups: bool,
 }
 
 impl Mount {
@@ -31,8 +33,9 @@ impl Mount {
 
 impl From<Line<'_>> for Mount {
     fn from(line: Line<'_>) -> Self {
-        let Line { read_only, super_read_only, shared, master, .. } = line;
-        Self { point: line.point.into(), read_only, super_read_only, shared, master }
+        let Line { read_only, super_read_only, shared, master, fs_type, .. } = line;
+        let control_groups = matches!(fs_type, "cgroup" | "cgroup2");
+        Self { point: line.point.into(), read_only, super_read_only, shared, master, control_groups }
     }
 }
 
@@ -137,6 +140,11 @@ fn unescape(word: &str) -> Cow<'_, str> {
     String::from_utf8_lossy(&out).into_owned().into()
 }
 
+/// Whether control groups can be written to through one of them.
+pub fn writable_control_groups(mounts: &[Mount]) -> bool {
+    mounts.iter().any(|m| m.control_groups && !m.effectively_read_only())
+}
+
 /// The mount that is the root of the namespace: the last one on `/`, which hides those before it.
 pub fn root_mount(mounts: &[Mount]) -> Option<&Mount> {
     mounts.iter().rev().find(|m| &*m.point == "/")
@@ -158,6 +166,9 @@ mod tests {
         assert_eq!((&*all[2].root, all[2].controllers().count()), ("/srv/my data", 0));
         assert_eq!((mounts[2].shared, mounts[2].master), (Some(7), Some(1)));
         assert_eq!(all[3].controllers().collect::<Vec<_>>(), ["memory"]);
+        assert!(writable_control_groups(&mounts) && !writable_control_groups(&mounts[..3]));
+        let read_only = parse("31 23 0:32 / /sys/fs/cgroup ro,nosuid - cgroup2 cgroup rw,nsdelegate\n").unwrap();
+        assert!(read_only[0].control_groups && !writable_control_groups(&read_only));
     }
 
     #[test]

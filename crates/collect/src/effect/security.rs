@@ -45,6 +45,8 @@ pub struct Confined<'a, S> {
     pub capabilities: &'a [S],
     /// The machine's architecture as the kernel calls it (`x86_64`, `aarch64`); none when that is not known.
     pub architecture: Option<&'a str>,
+    /// The machine's kernel (`6.1.0-18-amd64`); none when that is not known.
+    pub kernel: Option<&'a str>,
 }
 
 /// How far a rule's conditions are met.
@@ -124,11 +126,26 @@ fn applies<S: AsRef<str>>(rule: &Value, confined: &Confined<'_, S>) -> Applies {
         None if !but.is_empty() || !only.is_empty() => out = Applies::Perhaps,
         _ => {}
     }
-    let kernel = |of: &str| rule.get(of).and_then(|filter| filter.get("minKernel")).is_some_and(is_filled);
-    if kernel("includes") || kernel("excludes") {
-        out = Applies::Perhaps;
+    let own = confined.kernel.and_then(kernel);
+    for (of, fits) in [("includes", true), ("excludes", false)] {
+        let Some(least) = rule.get(of).and_then(|filter| filter.get("minKernel")).filter(|least| is_filled(least))
+        else {
+            continue;
+        };
+        match (own, least.as_str().and_then(kernel)) {
+            (Some(own), Some(least)) if (own >= least) == fits => {}
+            (Some(_), Some(_)) => return Applies::No,
+            _ => out = Applies::Perhaps,
+        }
     }
     if rule.get("args").is_some_and(is_filled) { Applies::Partly } else { out }
+}
+
+/// The two numbers of a kernel's release that the engine compares.
+fn kernel(release: &str) -> Option<(u32, u32)> {
+    let (first, rest) = release.split_once('.')?;
+    let second = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    Some((first.parse().ok()?, second.parse().ok()?))
 }
 
 /// An architecture as profiles name it in conditions.
@@ -170,7 +187,8 @@ fn passes(action: &str) -> Option<bool> {
 mod tests {
     use super::*;
 
-    const USUAL: Confined<'static, &str> = Confined { capabilities: &["CHOWN"], architecture: Some("x86_64") };
+    const USUAL: Confined<'static, &str> =
+        Confined { capabilities: &["CHOWN"], architecture: Some("x86_64"), kernel: Some("6.1.0-18-amd64") };
 
     #[test]
     fn profiles_are_judged_by_what_they_let_through() {
@@ -217,7 +235,8 @@ mod tests {
         };
         let admin = Confined { capabilities: &["SYS_ADMIN"], ..USUAL };
         let arm = Confined { architecture: Some("aarch64"), ..USUAL };
-        let somewhere = Confined { architecture: None, ..USUAL };
+        let somewhere = Confined { architecture: None, kernel: None, ..USUAL };
+        let old = Confined { kernel: Some("4.7"), ..USUAL };
         for (condition, confined, expected) in [
             (r#""includes":{},"excludes":{},"args":[]"#, &USUAL, Some(false)),
             (r#""includes":{"arches":["s390x"]}"#, &USUAL, Some(true)),
@@ -230,7 +249,18 @@ mod tests {
             (r#""excludes":{"caps":["CAP_SYS_ADMIN"]}"#, &admin, Some(true)),
             (r#""includes":{"caps":["CAP_SYS_ADMIN"]}"#, &USUAL, Some(true)),
             (r#""includes":{"caps":["CAP_SYS_ADMIN"]}"#, &admin, Some(false)),
-            (r#""includes":{"minKernel":"4.8"}"#, &USUAL, None),
+            (r#""includes":{"minKernel":"4.8"}"#, &USUAL, Some(false)),
+            (r#""includes":{"minKernel":"6.1"}"#, &USUAL, Some(false)),
+            (r#""includes":{"minKernel":"6.10"}"#, &USUAL, Some(true)),
+            (r#""includes":{"minKernel":"4.8"}"#, &old, Some(true)),
+            (r#""excludes":{"minKernel":"4.8"}"#, &USUAL, Some(true)),
+            (r#""excludes":{"minKernel":"4.8"}"#, &old, Some(false)),
+            (r#""includes":{"minKernel":"4.8"}"#, &somewhere, None),
+            (r#""includes":{"minKernel":"four"}"#, &USUAL, None),
+            (r#""includes":{"minKernel":4.8}"#, &USUAL, None),
+            // What fits in nothing else is certain whatever the kernel is.
+            (r#""includes":{"minKernel":"4.8","arches":["s390x"]}"#, &somewhere, None),
+            (r#""includes":{"minKernel":"4.8","caps":["CAP_SYS_ADMIN"]}"#, &somewhere, Some(true)),
             (r#""args":[{"index":0,"value":4294967295,"op":"SCMP_CMP_EQ"}]"#, &USUAL, Some(true)),
         ] {
             assert_eq!(allows_all(&profile(condition), confined), expected, "{condition}");

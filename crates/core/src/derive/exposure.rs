@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::open_ports::Networks;
 use super::{Containers, only};
-use crate::component::Component;
 use crate::fact::Source;
 use crate::schema::docker;
 use crate::snapshot::Target;
@@ -56,8 +56,8 @@ pub(super) fn derive(target: &mut Target) {
         link_reaches_loopback(only(target, &docker::DAEMON, "version"), only(target, &docker::DAEMON, "iptables"));
     let exposures: Vec<Value> = {
         let containers = Containers::of(target);
-        let direct = Direct::of(target);
-        (0..containers.all.len()).map(|at| exposure(&containers, at, &direct, &loopback)).collect()
+        let networks = Networks::of(target);
+        (0..containers.all.len()).map(|at| exposure(&containers, at, &networks, &loopback)).collect()
     };
     let components = target.components.iter_mut().filter(|c| std::ptr::eq(c.kind, &docker::CONTAINER));
     for (component, exposure) in components.zip(exposures) {
@@ -69,41 +69,35 @@ pub(super) fn derive(target: &mut Target) {
     }
 }
 
-/// Networks that put their containers beside the host.
-struct Direct<'a> {
-    networks: std::collections::HashMap<&'a str, &'a Component>,
-    unlisted: Option<Arc<str>>,
-}
-
-impl<'a> Direct<'a> {
-    fn of(target: &'a Target) -> Self {
-        let networks = target.of(&docker::NETWORK).map(|n| (&*n.name, n)).collect();
-        let unlisted = target.incomplete.get(docker::NETWORK.name).map(|reason| reason.as_str().into());
-        Self { networks, unlisted }
-    }
-
-    /// Whether a network is one; none when that is not so.
-    fn reach(&self, name: &str) -> Result<Reach, Arc<str>> {
-        let Some(network) = self.networks.get(name) else {
-            return match &self.unlisted {
-                Some(reason) => Err(Arc::clone(reason)),
-                None => Ok(Reach::None),
-            };
-        };
-        let internal = network.value("internal");
-        match network.value("driver") {
-            Value::Str(driver) if matches!(&**driver, "macvlan" | "ipvlan") => match internal {
+/// How far a network lets others in, whatever was published.
+fn direct(networks: &Networks<'_>, name: &str) -> Result<Reach, Arc<str>> {
+    let Some(network) = networks.named(name)? else { return Ok(Reach::None) };
+    match network.value("driver") {
+        Value::Str(driver) => match &**driver {
+            "macvlan" | "ipvlan" => match network.value("internal") {
                 Value::Bool(true) => Ok(Reach::None),
                 Value::Bool(false) => Ok(Reach::Address),
                 other => Err(other.reason().cloned().unwrap_or_else(|| "whether it is internal is not known".into())),
             },
-            Value::Unknown(reason) => Err(Arc::clone(reason)),
+            "bridge" => match (networks.routes_in(network)?, networks.unfiltered(network)) {
+                (true, _) => Ok(Reach::Address),
+                (false, Ok(true)) => Ok(Reach::HostLink),
+                // That an engine filters nothing is a finding of its own, and few do.
+                (false, _) => Ok(Reach::None),
+            },
             _ => Ok(Reach::None),
-        }
+        },
+        Value::Unknown(reason) => Err(Arc::clone(reason)),
+        _ => Ok(Reach::None),
     }
 }
 
-fn exposure(containers: &Containers<'_>, at: usize, direct: &Direct<'_>, loopback: &Result<bool, Arc<str>>) -> Value {
+fn exposure(
+    containers: &Containers<'_>,
+    at: usize,
+    networks: &Networks<'_>,
+    loopback: &Result<bool, Arc<str>>,
+) -> Value {
     let mut widest = Reach::None;
     let mut unknown: Option<Arc<str>> = None;
     let mut note = |reach: Result<Reach, Arc<str>>| match reach {
@@ -127,7 +121,7 @@ fn exposure(containers: &Containers<'_>, at: usize, direct: &Direct<'_>, loopbac
             items(end.value("ports"), |port| note(port_reach(port, loopback)), "its ports are no list");
             items(
                 end.value("networks"),
-                |name| note(name.as_str().map_or_else(|| Err(not_known(name)), |name| direct.reach(name))),
+                |name| note(name.as_str().map_or_else(|| Err(not_known(name)), |name| direct(networks, name))),
                 "its networks are no list",
             );
         }

@@ -9,6 +9,7 @@ mod kubernetes;
 mod listeners;
 mod mounts;
 mod networks;
+mod open_ports;
 mod registries;
 mod registry;
 mod root;
@@ -66,6 +67,7 @@ fn together(target: &mut Target) {
     networks::derive(target);
     sharing::derive(target);
     exposure::derive(target);
+    open_ports::derive(target);
     commanders::derive(target);
 }
 
@@ -212,6 +214,9 @@ mod tests {
             ("default_bridge", false.into()),
             ("internal", false.into()),
             ("icc", true.into()),
+            ("ipv6", false.into()),
+            ("gateway_mode_ipv4", "nat".into()),
+            ("gateway_mode_ipv6", "nat".into()),
         ];
         with(&usual, &docker::NETWORK, name, facts)
     }

@@ -4,7 +4,7 @@ use crate::path::normalise;
 use crate::predicate::path_is_under;
 
 /// Sockets that command a container runtime or engine wherever they are found, by the usual paths.
-pub(crate) const SOCKETS: &[&str] = &[
+pub const SOCKETS: &[&str] = &[
     "/run/docker.sock",
     "/run/containerd/containerd.sock",
     "/run/docker/containerd/containerd.sock",

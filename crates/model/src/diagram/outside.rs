@@ -25,6 +25,7 @@ pub(super) fn draw(scope: &Scope<'_>, exposure: &Exposure, drafts: &mut Drafts) 
         let mut work = Work { scope, exposure, at, declared, now, loopback: &loopback, drafts };
         work.ports();
         work.direct();
+        work.open();
         work.host_network();
         work.declared();
     }
@@ -148,6 +149,23 @@ impl Work<'_, '_> {
                 Err(reason) => draft.maybe(&reason),
             });
         }
+    }
+
+    /// Nor does one whose network lets others in.
+    fn open(&mut self) {
+        if truth(self.scope.value(self.at, "all_ports_open")) != Ok(true) {
+            return;
+        }
+        let end = self.scope.network_of(self.at);
+        let mut names =
+            self.scope.value(end, "networks").as_list().unwrap_or_default().iter().filter_map(Value::as_str);
+        let network = |name| self.scope.named(&docker::NETWORK, name).map(|network| self.scope.component(network));
+        if names.any(|name| network(name).is_some_and(is_direct)) {
+            return;
+        }
+        let facts = [self.scope.cite(self.at, "all_ports_open"), self.scope.cite(end, "networks")];
+        let draft = self.draft(self.scope.actors.local_network, "every port, by routing", "by routing", &facts);
+        self.drafts.add(draft);
     }
 
     /// What listens in the host's network needs no published port either; which sockets are whose was not looked for.

@@ -10,6 +10,7 @@ use super::super::sheet::Sheet;
 use super::Reading;
 use seaworthy_core::derive::PLUGINS;
 use seaworthy_core::path::normalise;
+use seaworthy_core::predicate::path_is_under;
 
 /// One mount on its way to the fact.
 #[derive(Clone)]
@@ -63,6 +64,24 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
     Ok(mounts)
 }
 
+/// Whether control groups of the host come along with a mount, to be written to.
+pub(super) fn brings_control_groups(c: &Reading<'_>) -> Read<bool> {
+    const GROUPS: &str = "/sys/fs/cgroup";
+    // Until 25.0 read-only reached the topmost mount alone.
+    let deep = !c.podman() && c.ctx.engine.api < (1, 44);
+    let mut perhaps = false;
+    for mount in read(c)?.iter().filter(|mount| mount.kind == "bind") {
+        let source = resolved(c, mount.source);
+        let (within, beneath) = (path_is_under(&source, GROUPS), path_is_under(GROUPS, &source));
+        if (within || beneath) && mount.rw != Ok(false) || (beneath && !within && deep && !alone(c, mount)) {
+            return Ok(true);
+        }
+        // Version 1 has its own mounts there, version 2 has none.
+        perhaps |= beneath && deep && !alone(c, mount);
+    }
+    if perhaps { Err("which version of control groups the host has is not known here".into()) } else { Ok(false) }
+}
+
 /// `source:destination[:options]`, a volume where the source is no path.
 fn parse_bind(bind: &str) -> Option<Mount<'_>> {
     let mut parts = bind.splitn(3, ':');
@@ -100,6 +119,7 @@ fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
         let path = source.as_deref().unwrap_or_default();
         let mut all = beneath(c, mount, path);
         all.extend(plugins(c, mount, path));
+        all.extend(second_names(c, mount, path));
         all.insert(0, object(c, mount, source, mount.rw.clone()));
         return all;
     };
@@ -140,6 +160,20 @@ fn plugins(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Option<Value> {
         (None, None) => Err(format!("whether the host has {PLUGINS} could not be seen").into()),
     };
     Some(part(c, mount, &inside(mount, "cni"), source, mount.rw.clone()))
+}
+
+/// Sockets by which an engine is commanded that lie in a directory under another name.
+fn second_names(c: &Reading<'_>, mount: &Mount<'_>, path: &str) -> Vec<Value> {
+    if !matches!(mount.kind, "bind" | "volume") || path.is_empty() {
+        return Vec::new();
+    }
+    match c.ctx.host.sockets_below(path) {
+        Ok(found) => {
+            let one = |s: Beneath| part(c, mount, &inside(mount, &s.path), Ok(s.name), mount.rw.clone());
+            found.into_iter().take(MOST_ITEMS).map(one).collect()
+        }
+        Err(why) => vec![part(c, mount, mount.destination, Err(why), mount.rw.clone())],
+    }
 }
 
 /// Where in the container something beneath a mount lies.

@@ -9,6 +9,7 @@ use seaworthy_core::value::Value;
 use serde_json::{Map, Value as Json};
 
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type, value};
+use super::super::network::Binding;
 use super::super::sheet::Sheet;
 use super::{Mapped, Reading};
 
@@ -22,26 +23,62 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
 
 fn in_effect(c: &Reading<'_>) -> Read<Value> {
     let mut ports = Vec::new();
-    bindings(c.doc.get("NetworkSettings").get("Ports").map()?, "", &mut ports)?;
+    bindings(c.doc.get("NetworkSettings").get("Ports").map()?, &mut ports, |port, address, number| {
+        // What has an address and no port is opened at the container's own address, whatever it asked for.
+        match number {
+            "" if !c.podman() && !address.is_empty() => routed(port, own_address(c, address)),
+            number => published(port, address, host_port(number)),
+        }
+    })?;
     Ok(Value::List(ports))
 }
 
+/// The address of the container itself that is of the same version of IP as another; empty where it shows none.
+fn own_address<'a>(c: &Reading<'a>, like: &str) -> &'a str {
+    let key = if like.contains(':') { "GlobalIPv6Address" } else { "IPAddress" };
+    let networks = c.doc.get("NetworkSettings").get("Networks").map_or_empty();
+    let addresses = networks.iter().flat_map(|networks| networks.values()).filter_map(|n| n.get(key)?.as_str());
+    addresses.into_iter().find(|address| !address.is_empty()).unwrap_or_default()
+}
+
 /// What would be published at the next start. A container in another network namespace than its own publishes
-/// nothing, whatever is configured.
+/// nothing, whatever is configured, nor does one on an internal network.
 fn configured(c: &Reading<'_>) -> Read<Value> {
     let mode = c.host.get("NetworkMode").text()?;
     if matches!(mode, "host" | "none") || mode.starts_with("container:") {
         return Ok(Value::List(Vec::new()));
     }
     let network = if matches!(mode, "" | "default") { "bridge" } else { mode };
-    let default = c.ctx.bindings.get(network).map_or("", |address| address.as_ref());
+    let default = c.ctx.bindings.get(network).and_then(|n| n.address.as_deref()).unwrap_or_default();
+    // Of several networks one publishes, which may be any.
+    let attached = c.doc.get("NetworkSettings").get("Networks").map_or_empty()?;
+    let attached: Vec<&str> =
+        if attached.is_empty() { vec![network] } else { attached.keys().map(String::as_str).collect() };
+    let all =
+        |is: fn(&Binding) -> bool| !c.podman() && attached.iter().all(|name| c.ctx.bindings.get(*name).is_some_and(is));
+    if all(|n| n.internal) {
+        return Ok(Value::List(Vec::new()));
+    }
+    // Engine 27 is the first that knows networks which are routed to.
+    let knows = c.ctx.engine.api >= (1, 46);
+    let (routed_ipv4, routed_ipv6) = (knows && all(|n| n.routed_ipv4), knows && all(|n| n.routed_ipv6));
+    let one = |port: &str, address: &str, number: &str| {
+        let address = if address.is_empty() { default } else { address };
+        // Where none was named, the port is published for both versions of IP.
+        let is_routed = match address {
+            "" => routed_ipv4 && routed_ipv6,
+            address if address.contains(':') => routed_ipv6,
+            _ => routed_ipv4,
+        };
+        if is_routed { routed(port, "") } else { published(port, address, host_port(number)) }
+    };
     let mut ports = Vec::new();
     let bound = c.host.get("PortBindings").map()?;
-    bindings(bound, default, &mut ports)?;
+    bindings(bound, &mut ports, one)?;
     if c.host.get("PublishAllPorts").bool()? {
         for exposed in c.config.get("ExposedPorts").map_or_empty()?.keys() {
             if !bound.contains_key(exposed) && ports.len() < MOST_ITEMS {
-                ports.push(port(exposed, default, Ok(0)));
+                ports.push(one(exposed, "", ""));
             }
         }
     }
@@ -49,18 +86,15 @@ fn configured(c: &Reading<'_>) -> Read<Value> {
 }
 
 /// `{"80/tcp": [{"HostIp": "", "HostPort": "8080"}], "443/tcp": null}`; a port without bindings is only exposed.
-fn bindings(map: &Map<String, Json>, default: &str, out: &mut Vec<Value>) -> Read<()> {
+fn bindings(map: &Map<String, Json>, out: &mut Vec<Value>, one: impl Fn(&str, &str, &str) -> Value) -> Read<()> {
     for (container_port, bindings) in map {
         for binding in Node::of(bindings).list()? {
             if out.len() >= MOST_ITEMS {
                 return Ok(());
             }
             let binding = Node::of(binding);
-            let address = match binding.get("HostIp").text_or_empty()? {
-                "" => default,
-                address => address,
-            };
-            out.push(port(container_port, address, host_port(binding.get("HostPort").text_or_empty()?)));
+            let (address, number) = (binding.get("HostIp").text_or_empty()?, binding.get("HostPort").text_or_empty()?);
+            out.push(one(container_port, address, number));
         }
     }
     Ok(())
@@ -75,9 +109,22 @@ fn host_port(text: &str) -> Read<i64> {
     first.trim().parse::<u16>().map(i64::from).map_err(|_| other_type())
 }
 
-fn port(container_port: &str, address: &str, host_port: Read<i64>) -> Value {
+fn published(container_port: &str, address: &str, host_port: Read<i64>) -> Value {
+    port(container_port, address, host_port, reach(address))
+}
+
+/// A port that is opened at the container's own address, and on none of the host.
+fn routed(container_port: &str, address: &str) -> Value {
+    port(container_port, address, Ok(0), (Ok(false), Ok(false)))
+}
+
+fn port(
+    container_port: &str,
+    address: &str,
+    host_port: Read<i64>,
+    (wildcard, loopback): (Read<bool>, Read<bool>),
+) -> Value {
     let (number, protocol) = container_port.split_once('/').unwrap_or((container_port, "tcp"));
-    let (wildcard, loopback) = reach(address);
     Value::Object(vec![
         ("host_ip", cut(address).into()),
         ("host_port", value(host_port)),

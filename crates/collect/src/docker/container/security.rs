@@ -21,6 +21,8 @@ pub struct SecurityOptions<'a> {
     pub apparmor: Option<&'a str>,
     /// Whether SELinux labels are switched off.
     pub label_disabled: bool,
+    /// Whether control groups can be written to, where it is said.
+    pub writable_cgroups: Option<bool>,
 }
 
 impl<'a> SecurityOptions<'a> {
@@ -36,6 +38,8 @@ impl<'a> SecurityOptions<'a> {
                 ("no-new-privileges", None) => out.no_new_privileges = Some(true),
                 // The engine refuses what Go does not read as a boolean.
                 ("no-new-privileges", Some(value)) => out.no_new_privileges = go_bool(value).or(out.no_new_privileges),
+                ("writable-cgroups", None) => out.writable_cgroups = Some(true),
+                ("writable-cgroups", Some(value)) => out.writable_cgroups = go_bool(value).or(out.writable_cgroups),
                 ("seccomp", Some(profile)) => out.seccomp = Some(profile),
                 ("apparmor", Some(profile)) => out.apparmor = Some(profile),
                 ("label", Some("disable")) | ("disable", None) => out.label_disabled = true,
@@ -62,6 +66,12 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
         );
     }
     seccomp_fact(sheet, c, &options);
+    c.effect(
+        sheet,
+        "cgroup_writable",
+        ("mountinfo", |o| &o.cgroup_writable),
+        ("HostConfig.SecurityOpt, Privileged", || cgroup_writable(c, options.as_ref().map_err(Arc::clone)?)),
+    );
     let apparmor = apparmor(c, &options);
     let selinux = selinux(c, &options);
     let has = |lsm: &Read<Option<String>>| matches!(lsm, Ok(Some(_)));
@@ -142,7 +152,8 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         Some(profile) => {
             let capabilities = super::privileges::capabilities(c)?;
             let architecture = c.ctx.engine.architecture.as_deref();
-            match allows_all(profile, &Confined { capabilities: &capabilities, architecture }) {
+            let kernel = c.ctx.engine.kernel.as_deref();
+            match allows_all(profile, &Confined { capabilities: &capabilities, architecture, kernel }) {
                 Some(true) => Ok(Seccomp::Unconfined),
                 Some(false) => Ok(Seccomp::Custom),
                 None => Err("what the profile that it names holds back cannot be told from it".into()),
@@ -150,6 +161,18 @@ fn seccomp(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<Seccomp> {
         }
         None if privileged => Ok(Seccomp::Unconfined),
         None => c.ctx.engine.seccomp.clone(),
+    }
+}
+
+/// Whether the engine mounts control groups so that they can be written to: where that was asked for, else in privileged
+/// containers, and where it maps users, who then own none of them; or whether they come along with a mount.
+fn cgroup_writable(c: &Reading<'_>, options: &SecurityOptions<'_>) -> Read<bool> {
+    match options.writable_cgroups {
+        _ if super::mounts::brings_control_groups(c)? => Ok(true),
+        Some(said) => Ok(said),
+        None if c.privileged.clone()? => Ok(true),
+        None if c.podman() => Err(podman_hides()),
+        None => c.ctx.engine.userns.clone(),
     }
 }
 
@@ -234,6 +257,9 @@ mod tests {
         assert_eq!(all.seccomp, Some("{\"a\":1}"));
         assert_eq!(all.apparmor, Some("a:b"));
         assert!(all.label_disabled);
+        for (option, expected) in [("writable-cgroups", Some(true)), ("writable-cgroups=0", Some(false)), ("a", None)] {
+            assert_eq!(SecurityOptions::parse([option]).writable_cgroups, expected, "{option}");
+        }
         assert_eq!(
             SecurityOptions::parse(["no-new-privileges", "no-new-privileges=false"]).no_new_privileges,
             Some(false)

@@ -458,6 +458,7 @@ impl crate::docker::context::HostView for Shown {
             host_uts: Err(unseen()),
             host_cgroupns: Err(unseen()),
             propagation: HashMap::new(),
+            cgroup_writable: Err(unseen()),
             readonly_rootfs: Err(unseen()),
             memory_limit: Err(unseen()),
             memory_swap_limit: Err(unseen()),

@@ -14,6 +14,7 @@ use super::{Lost, Problem, Shared, Sources};
 use crate::docker::container::{Mapped, container, observe, vanished};
 use crate::docker::context::{Context, EngineFacts};
 use crate::docker::json::{self, Node, Read};
+use crate::docker::network::Binding;
 use crate::docker::observed::Observed;
 use crate::docker::{deep, exec, swarm};
 use crate::engine::path_segment;
@@ -23,7 +24,7 @@ pub(super) struct ContainerWork {
     pub(super) shared: Arc<Shared>,
     pub(super) facts: EngineFacts,
     pub(super) volumes: Sources,
-    pub(super) bindings: HashMap<Box<str>, Box<str>>,
+    pub(super) bindings: HashMap<Box<str>, Binding>,
 }
 
 /// Says what containers are held against.

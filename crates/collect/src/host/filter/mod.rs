@@ -32,7 +32,7 @@ pub use wire::Ruleset;
 
 /// The most rules that are asked in one collection: some 30 ms.
 const STEPS: usize = 400_000;
-/// The most addresses of one interface that are tried.
+/// The most addresses of one interface that are tried, of each version of IP.
 const ADDRESSES: usize = 4;
 /// The most interfaces that are tried.
 const INTERFACES: usize = 8;
@@ -100,14 +100,18 @@ pub struct Filter<'a> {
     network: &'a Network,
     outside: Vec<Interface>,
     devices: Vec<String>,
+    /// Whether there are more interfaces than are tried.
+    more: bool,
 }
 
 impl<'a> Filter<'a> {
     /// `inner` are the networks of containers: what comes from there is not from elsewhere.
     pub fn new(rules: &'a Ruleset, network: &'a Network, inner: &[(IpAddr, u8)]) -> Self {
-        let outside = network.outside(inner).take(INTERFACES).cloned().collect();
+        let mut outside: Vec<Interface> = network.outside(inner).take(INTERFACES + 1).cloned().collect();
+        let more = outside.len() > INTERFACES;
+        outside.truncate(INTERFACES);
         let devices = network.interfaces.iter().map(|interface| interface.name.clone()).collect();
-        Self { walk: Walk { rules, steps: STEPS }, network, outside, devices }
+        Self { walk: Walk { rules, steps: STEPS }, network, outside, devices, more }
     }
 
     /// What becomes of connections from the internet.
@@ -122,18 +126,25 @@ impl<'a> Filter<'a> {
 
     fn ask(&mut self, port: Port, source: impl Fn(&Interface) -> Source) -> Answer {
         let mut interfaces = self.outside.clone();
-        if interfaces.iter().all(|interface| destinations(interface, port.address).is_empty()) {
+        if interfaces.iter().all(|interface| destinations(interface, port.address).0.is_empty()) {
             // What listens on every address listens on those that the machine gets later, too.
             interfaces.push(supposed());
         }
-        let mut answers = Vec::new();
+        let (mut answers, mut more) = (Vec::new(), self.more);
         for interface in &interfaces {
             let source = source(interface);
-            for destination in destinations(interface, port.address) {
+            let (tried, left_out) = destinations(interface, port.address);
+            more |= left_out;
+            for destination in tried {
                 answers.push(self.follow(port, interface, destination, &source));
             }
         }
-        combine(answers)
+        let answer = combine(answers);
+        if more && answer.admitted == Ok(false) {
+            let why = "it is closed at all addresses that were tried, and the machine has more".to_owned();
+            return Answer { admitted: Err(why), by: answer.by };
+        }
+        answer
     }
 
     fn follow(&mut self, port: Port, interface: &Interface, destination: IpAddr, source: &Source) -> Answer {
@@ -197,15 +208,20 @@ fn supposed() -> Interface {
     Interface { index: 0, name: String::new(), up: true, loopback: false, part: false, addresses }
 }
 
-/// The addresses at which something bound to `bound` is reached over an interface.
-fn destinations(interface: &Interface, bound: IpAddr) -> Vec<IpAddr> {
+/// The addresses at which something bound to `bound` is reached over an interface, and whether there are more than are
+/// tried.
+fn destinations(interface: &Interface, bound: IpAddr) -> (Vec<IpAddr>, bool) {
     let bound = bound.to_canonical();
     if !bound.is_unspecified() {
-        return vec![bound];
+        return (vec![bound], false);
     }
     // Sockets of IPv6 mostly serve IPv4 as well.
     let fits = |ip: &IpAddr| bound.is_ipv6() || ip.is_ipv4();
-    interface.addresses.iter().map(|(ip, _)| *ip).filter(fits).take(ADDRESSES).collect()
+    let all = || interface.addresses.iter().map(|(ip, _)| *ip).filter(fits);
+    let of = |v6: bool| all().filter(move |ip| ip.is_ipv6() == v6).take(ADDRESSES);
+    let tried: Vec<IpAddr> = of(false).chain(of(true)).collect();
+    let more = tried.len() < all().count();
+    (tried, more)
 }
 
 fn answer(hooks: &[Ends]) -> Answer {

@@ -12,8 +12,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
-use super::{Answer, Filter, Port, read};
-use crate::host::network;
+use super::{Answer, Filter, Port, destinations, read, supposed};
+use crate::host::network::{self, Interface};
 
 /// The machine's end of the wire, and the neighbour's.
 const HERE: &str = "198.51.100.1";
@@ -339,4 +339,16 @@ fn what_is_certain_of_nft_is_what_connections_do() {
         let _ = Command::new("nft").args(["delete", "table", "inet", "t"]).stderr(Stdio::null()).status().unwrap();
         loaded(&table(&rules, input, last))
     });
+}
+
+#[test]
+fn addresses_of_both_versions_are_tried() {
+    let four = (1..=6_u8).map(|n| (IpAddr::from([192, 0, 2, n]), 24));
+    let six: IpAddr = "2001:db8::1".parse().unwrap();
+    let interface = Interface { addresses: four.chain([(six, 64)]).collect(), ..supposed() };
+    let (tried, more) = destinations(&interface, "::".parse().unwrap());
+    assert!(tried.contains(&six) && tried.len() == 5 && more);
+    let (tried, more) = destinations(&interface, "192.0.2.6".parse().unwrap());
+    assert!(tried.len() == 1 && !more);
+    assert!(!destinations(&supposed(), "0.0.0.0".parse().unwrap()).1);
 }

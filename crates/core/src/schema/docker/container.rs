@@ -16,8 +16,8 @@ const MOUNT: &[Field] = &[
 ];
 
 const PORT: &[Field] = &[
-    field("host_ip", STR, "the address on the host"),
-    field("host_port", INT, "the port on the host; 0 when the engine chooses at start"),
+    field("host_ip", STR, "the address on the host; the container's own where its network is routed to"),
+    field("host_port", INT, "the port on the host; 0 when the engine chooses at start, or none is taken"),
     field("container_port", INT, "the port in the container"),
     field("protocol", STR, "tcp, udp or sctp"),
     field("wildcard", BOOL, "whether it is bound to every address of the host"),
@@ -92,6 +92,7 @@ kind! {
     fact("seccomp", STR, "default, custom or unconfined; a profile that lets every call through is unconfined", "/proc/PID/status Seccomp, inspect HostConfig.SecurityOpt", UNSEEN),
     fact("apparmor", OPT_STR, "the AppArmor profile in effect or configured; unconfined where there is none, with (complain) behind one that only logs; null where the kernel has no AppArmor", "/proc/PID/attr; inspect AppArmorProfile and HostConfig.SecurityOpt when it does not run", UNSEEN),
     fact("selinux", OPT_STR, "the SELinux label in effect or configured; unconfined where labels are off; null where the kernel has no SELinux", "/proc/PID/attr; inspect ProcessLabel and HostConfig.SecurityOpt", UNSEEN),
+    fact("cgroup_writable", BOOL, "whether control groups are mounted in it so that they can be written to", "/proc/PID/mountinfo; inspect HostConfig.SecurityOpt, Privileged when it does not run", UNSEEN),
     fact("masked_paths", BOOL, "whether the kernel's dangerous files under /proc and /sys are masked", "inspect HostConfig.MaskedPaths, ReadonlyPaths", GONE),
     fact("network_mode", STR, "as configured", "inspect HostConfig.NetworkMode", GONE),
     fact("networks", STRINGS, "networks that it is attached to", "inspect NetworkSettings.Networks", GONE),
@@ -150,6 +151,7 @@ kind! {
     fact("shares_namespaces", Type::List(&Type::Object(NAMESPACE)), "namespaces that it shares with the host or with other containers, whoever of the two joined", "host_network, host_pid, host_ipc, host_uts; joins of all containers", "one of its own namespaces, or what another container joined, is unknown").derived(),
     fact("shares_volumes", Type::List(&Type::Object(SHARED_VOLUME)), "volumes that it shares with other containers, writers first, and directories of the host that two mount and one may write to", "mounts of all containers", "its mounts, or another container's, are unknown").derived(),
     fact("shares_kernel", BOOL, "whether it runs on the host's kernel, as others do", "sandboxed", "the runtime's executable is not known").derived(),
-    fact("exposure", STR, "how far its widest published port is reached: none, loopback, host-link (published on loopback by an engine before 28, which hosts on the same link reach), address (some of the host's, or one of its own beside the host), everywhere; of one that does not run, after its next start", "ports of the container whose network namespace it is in; the engine's version and iptables", "its ports are unknown, or it listens in the host's network").derived(),
+    fact("exposure", STR, "how far its widest published port is reached: none, loopback, host-link (published on loopback by an engine before 28, or on a bridge where the engine filters nothing, which hosts on the same link reach), address (some of the host's, or one of its own), everywhere; of one that does not run, after its next start", "ports and networks of the container whose network namespace it is in; the engine's version, iptables and ip6tables", "its ports are unknown, or it listens in the host's network").derived(),
+    fact("all_ports_open", BOOL, "whether whatever listens in it is reached from outside of the host, published or not: on macvlan and ipvlan, on a bridge with nat-unprotected, and where the engine filters nothing (iptables off, ip6tables off with IPv6)", "networks of the container whose network namespace it is in; the engine's version, iptables and ip6tables", "one of its networks, or whether the engine filters, is unknown").derived(),
     fact("equal_to_root", STRINGS, "why its code can take the host as root; empty when nothing known allows it", "its other facts", "a fact that decides is unknown").derived(),
 ]}

@@ -74,6 +74,7 @@ kind! {
     fact("default_bridge", BOOL, "whether the default bridge exists", "GET /networks", ENGINE),
     fact("log_level", STR, "the level of the daemon's own log", "arguments, daemon.json", EFFECT),
     fact("iptables", BOOL, "whether it manages the packet filter", "arguments, daemon.json", EFFECT),
+    fact("ip6tables", BOOL, "whether it manages the packet filter for IPv6", "arguments, daemon.json; on by default from 27", EFFECT),
     fact("insecure_registries", STRINGS, "registries that it talks to without verified TLS, loopback apart", "GET /info RegistryConfig", ENGINE),
     fact("registry_mirrors", Type::List(&Type::Object(REGISTRY)), "mirrors that it pulls through", "GET /info RegistryConfig", ENGINE),
     fact("storage_driver", STR, "the storage driver", "GET /info Driver", ENGINE),
