@@ -70,7 +70,8 @@ pub fn containers(data: &[u8]) {
     let single = std::slice::from_ref(&json);
     let all = json.as_array().map_or(single, Vec::as_slice);
     let volumes = HashMap::from([("data".into(), VolumeSource::Binds("/etc".into()))]);
-    let bindings = HashMap::from([("bridge".into(), "127.0.0.1".into())]);
+    let bridge = network::Binding { address: Some("127.0.0.1".into()), ..network::Binding::default() };
+    let bindings = HashMap::from([("bridge".into(), bridge)]);
     let host = NoHost::new("another machine");
     let lost: Arc<str> = "lost".into();
     for engine in [known(), EngineFacts { podman: true, ..known() }, EngineFacts::default()] {
