@@ -74,12 +74,12 @@ const WORST: &[(&str, &str)] = &[
     ("kubernetes.node", "control_plane = true\nprovider = \"k3s\"\nready = true\nkubelet_version = \"1.35.4+k3s1\""),
     (
         "kubernetes.namespace",
-        "guarded_by = []\ntakes_pods = true\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true\ndecisive_claims = [\"data\"]",
+        "guarded_by = []\ntakes_pods = true\ntakes_root_pods = true\ntakes_root_users = true\ntakes_root_pods_unlabelled = true\ntakes_commands = true\ntakes_root_containers = true\ntakes_claims = true\ntakes_changes = true\ntakes_input = true\nfree_volumes = [\"root\"]\ndecisive_claims = [\"data\"]",
     ),
     ("kubernetes.namespace", "guarded_by = [\"kyverno\"]\njudged_by_others = true\ntakes_root_pods = true"),
     (
         "kubernetes.cluster",
-        "anonymous_requests = true\nsigns_no_clients = false\nallows_everything = true\nnew_namespaces_open = true",
+        "anonymous_requests = true\nsigns_no_clients = false\napproves_no_nodes = false\nallows_everything = true\nnew_namespaces_open = true",
     ),
     (
         "kubernetes.kubelet",

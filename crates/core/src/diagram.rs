@@ -334,6 +334,7 @@ impl Flow {
         let powers = crate::kubernetes::rbac::POWERS;
         let (name, named) = match self.power().split_once('/') {
             Some((name, "gained")) => (name, 2 * powers.len() as u32),
+            Some((name, "exempt")) => (name, 3 * powers.len() as u32),
             Some((name, _)) => (name, powers.len() as u32),
             None => (self.power(), 0),
         };

@@ -107,7 +107,8 @@ pub fn parse(file: &str, text: &str, checks: &HashSet<&str>) -> Result<Step, Vec
 
 /// The power's name, without what says how it is held.
 fn base(power: &str) -> &str {
-    power.strip_suffix("/named").or_else(|| power.strip_suffix("/gained")).unwrap_or(power)
+    let of = |held: &str| power.strip_suffix(held);
+    of("/named").or_else(|| of("/gained")).or_else(|| of("/exempt")).unwrap_or(power)
 }
 
 fn held(file: &str, text: &str, name: &Spanned<String>, errors: &mut Vec<LoadError>) -> Option<&'static Capability> {

@@ -162,6 +162,8 @@ fn volume(object: Object<'_>, redactor: &Redactor) -> Component {
     put(&mut c, "phase", phase.map(|p| shown(p, redactor)), place, "status.phase");
     let bound = at(json, "spec.nodeAffinity").map(|affinity| Value::Bool(!affinity.is_null()));
     put(&mut c, "bound_to_nodes", bound, place, "spec.nodeAffinity");
+    let mode = text(json, "spec.volumeMode").map(|mode| shown(mode.unwrap_or("Filesystem"), redactor));
+    put(&mut c, "mode", mode, place, "spec.volumeMode");
     put(&mut c, "access_modes", texts(json, "spec.accessModes", redactor), place, "spec.accessModes");
     let policy = text(json, "spec.persistentVolumeReclaimPolicy").map(|p| shown(p.unwrap_or("Retain"), redactor));
     put(&mut c, "reclaim_policy", policy, place, "spec.persistentVolumeReclaimPolicy");

@@ -5,6 +5,7 @@ mod bridge;
 mod demo;
 mod flows;
 mod hostile;
+mod limits;
 mod monotone;
 mod zoning;
 

@@ -78,6 +78,17 @@ pub fn cases() -> Vec<Case> {
                 assert!(out.stderr.contains("denied") || out.stderr.contains("orbidden"), "{out:?}");
             },
         ),
+        // A policy asks about a pod by its name as about any other.
+        miss(
+            "exec-named-policy",
+            ROOT,
+            [
+                policy("exec-named-policy"),
+                rights("exec-named-policy", &[get(), named(&[""], &["pods/exec"], &["create"], &["tool"])]),
+            ]
+            .concat(),
+            |ground, me| assert!(until(60, || shadow(ground, me).status != 0)),
+        ),
         miss(
             "attach",
             ROOT,
@@ -99,10 +110,18 @@ pub fn cases() -> Vec<Case> {
 
 /// A policy of the cluster that lets nobody into the pods of one namespace.
 fn policy(namespace: &str) -> Vec<Value> {
+    policy_over(namespace, "CONNECT", "pods/exec")
+}
+
+/// One that lets nobody add containers to them.
+fn refusing(namespace: &str) -> Vec<Value> {
+    policy_over(namespace, "UPDATE", "pods/ephemeralcontainers")
+}
+
+fn policy_over(namespace: &str, operation: &str, resource: &str) -> Vec<Value> {
     let api = "admissionregistration.k8s.io/v1";
     let select = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}});
-    let rules =
-        json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": ["pods/exec"]}]);
+    let rules = json!([{"apiGroups": [""], "apiVersions": ["v1"], "operations": [operation], "resources": [resource]}]);
     vec![
         json!({"apiVersion": api, "kind": "ValidatingAdmissionPolicy", "metadata": {"name": namespace},
             "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "false"}]}}),
@@ -145,6 +164,23 @@ fn beside() -> Vec<Case> {
     };
     vec![
         way("debug", ROOT, [web("debug"), local("debug", &rules())].concat(), DEBUG, adds),
+        // No quota counts containers.
+        way(
+            "debug-full",
+            ROOT,
+            [web("debug-full"), vec![super::pods::bounds("debug-full", "pods", "1")], local("debug-full", &rules())]
+                .concat(),
+            DEBUG,
+            adds,
+        ),
+        miss(
+            "debug-policy",
+            ROOT,
+            [refusing("debug-policy"), web("debug-policy"), local("debug-policy", &rules())].concat(),
+            move |ground, me| {
+                assert!(super::ground::until(60, || add(ground, me).status != 0));
+            },
+        ),
         miss(
             "debug-baseline",
             ROOT,
@@ -171,6 +207,24 @@ fn images() -> Vec<Case> {
         ground.kubectl(me, &["patch", "pod", "tool", "-n", me, "-p", &patch], &Value::Null)
     };
     vec![
+        miss(
+            "image-policy",
+            ROOT,
+            [
+                policy_over("image-policy", "UPDATE", "pods"),
+                rights("image-policy", rule(&[""], &["pods"], &["patch", "get"])),
+            ]
+            .concat(),
+            move |ground, me| assert!(until(60, || change(ground, me).status != 0)),
+        ),
+        // Commands are another matter.
+        way(
+            "image-no-exec",
+            ROOT,
+            [policy("image-no-exec"), rights("image-no-exec", rule(&[""], &["pods"], &["patch", "get"]))].concat(),
+            CHANGE,
+            move |ground, me| assert_eq!(change(ground, me).status, 0),
+        ),
         way("image", ROOT, rights("image", rule(&[""], &["pods"], &["patch", "get"])), CHANGE, move |ground, me| {
             assert_eq!(change(ground, me).status, 0);
             let path = format!("/api/v1/namespaces/{me}/pods/tool");

@@ -71,7 +71,11 @@ pub struct Ground {
 
 impl Ground {
     pub fn start() -> Option<Self> {
-        let cluster = Cluster::require(Kubernetes::V135, ClusterSpec::with_node())?;
+        Self::of(ClusterSpec::with_node())
+    }
+
+    pub fn of(spec: ClusterSpec) -> Option<Self> {
+        let cluster = Cluster::require(Kubernetes::V135, spec)?;
         cluster.import_busybox(IMAGE);
         let sea = Sea::new();
         let snapshot = sea.dir().join("cluster.json");
@@ -90,6 +94,13 @@ impl Ground {
         for pod in pods {
             let text = |field: &str| pod["metadata"][field].as_str().unwrap().to_owned();
             self.cluster.wait_for_pod_running(&text("namespace"), &text("name"));
+        }
+        // What a quota counts is told some time after it was made.
+        let quotas = cases.iter().flat_map(|case| &case.objects).filter(|object| object["kind"] == "ResourceQuota");
+        for quota in quotas {
+            let text = |field: &str| quota["metadata"][field].as_str().unwrap().to_owned();
+            let path = format!("/api/v1/namespaces/{}/resourcequotas/{}", text("namespace"), text("name"));
+            assert!(until(60, || self.cluster.get(&path).1["status"]["used"].is_object()), "{path}");
         }
         let claims = cases.iter().flat_map(|case| &case.objects).filter(|o| o["kind"] == "PersistentVolumeClaim");
         for claim in claims {
@@ -129,6 +140,13 @@ impl Ground {
     pub fn kubectl(&self, user: &str, arguments: &[&str], input: &Value) -> Output {
         let config = self.cluster.kubeconfig_for(user, &[]);
         self.cluster.kubectl_as(&config, arguments, input.to_string().as_bytes())
+    }
+
+    /// That the quota of a namespace holds.
+    #[track_caller]
+    pub fn bounded(&self, namespace: &str) {
+        let path = format!("/api/v1/namespaces/{namespace}/resourcequotas/none");
+        assert!(until(60, || self.cluster.get(&path).1["status"]["hard"].is_object()), "{namespace}");
     }
 
     /// What a user creates, which the API server takes.

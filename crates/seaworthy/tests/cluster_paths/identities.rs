@@ -389,7 +389,7 @@ fn request(me: &str) -> (KeyPair, Value) {
 }
 
 /// A pod on the node whose account has every right, and somebody's rights.
-fn joining(me: &str, rules: &[Value]) -> Vec<Value> {
+pub fn joining(me: &str, rules: &[Value]) -> Vec<Value> {
     use super::ground::{container, pod, spec};
     let run = pod(me, "boss", &spec(&container(&json!({})), &json!({"serviceAccountName": "boss"})));
     [boss_account(me), vec![run], wide(me, rules)].concat()
@@ -419,7 +419,7 @@ fn joined(ground: &Ground, me: &str) {
 }
 
 /// A request for a certificate of the bed's node, and its key.
-fn joins(me: &str) -> (KeyPair, Value) {
+pub fn joins(me: &str) -> (KeyPair, Value) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.distinguished_name.push(DnType::OrganizationName, "system:nodes");
     params.distinguished_name.push(DnType::CommonName, "system:node:node-1");

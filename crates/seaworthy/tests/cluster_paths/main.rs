@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod enter;
+mod exam;
 mod ground;
 mod identities;
 mod nodes;
@@ -16,6 +17,8 @@ mod open;
 mod pods;
 mod roles;
 mod secrets;
+mod tokens;
+mod volumes;
 
 use common::Sea;
 use seaworthy_bed::{Client, Cluster, ClusterSpec, Kubernetes};
@@ -222,6 +225,33 @@ fn walk_on(ground: &Ground, of: &str, cases: &[ground::Case]) {
 #[test]
 fn pods_that_are_created() {
     walk("pods", &pods::cases());
+}
+
+#[test]
+fn volumes_that_are_there() {
+    let Some(ground) = Ground::start() else { return };
+    ground.cluster.create_namespace("elsewhere");
+    walk_on(&ground, "kept volumes", &volumes::of_others());
+    walk_on(&ground, "free volumes", &volumes::of_nobody());
+}
+
+#[test]
+fn tokens_by_which_nodes_join() {
+    // Its mirror pods tell how API server and controller manager were started.
+    let spec = || ClusterSpec { static_control_plane: true, ..ClusterSpec::with_node() };
+    if let Some(ground) = Ground::of(spec()) {
+        walk_on(&ground, "bootstrap tokens", &tokens::taken());
+    }
+    let controllers = Some(vec!["--controllers=*,-csrapproving".into()]);
+    let apiserver = vec!["--enable-bootstrap-token-auth=false".into()];
+    if let Some(ground) = Ground::of(ClusterSpec { controller_manager: controllers, apiserver, ..spec() }) {
+        walk_on(&ground, "no bootstrap tokens", &tokens::not_taken());
+    }
+}
+
+#[test]
+fn what_only_seems_to_stand_against_pods() {
+    walk("exam", &exam::cases());
 }
 
 #[test]

@@ -41,6 +41,16 @@ fn by_claim(me: &str, path: &str, mount: &Value) -> Vec<Value> {
     ]
 }
 
+/// The same where the pod brings the claim along.
+fn brought(me: &str, path: &str) -> Vec<Value> {
+    let mut objects = by_claim(me, path, &json!({}));
+    let claim = objects.remove(1);
+    objects[0]["spec"]["claimRef"]["name"] = json!("web-node");
+    let template = json!({"volumeClaimTemplate": {"spec": claim["spec"]}});
+    objects[1]["spec"]["volumes"] = json!([{"name": "node", "ephemeral": template}]);
+    objects
+}
+
 fn in_web(ground: &Ground, me: &str, script: &str) -> seaworthy_bed::Output {
     ground.cluster.exec(me, "web", "app", &["sh", "-c", script])
 }
@@ -133,6 +143,8 @@ pub fn cases() -> Vec<Case> {
         way("path-root", ROOT, files("/", &json!({}), "path-root"), &["pod-decisive-path"], shadow).out_of_pod("web"),
         way("claim-root", ROOT, by_claim("claim-root", "/", &json!({})), &["pod-decisive-claim"], shadow)
             .out_of_pod("web"),
+        way("claim-brought", ROOT, brought("claim-brought", "/"), &["pod-decisive-claim"], shadow).out_of_pod("web"),
+        miss("claim-brought-plain", ROOT, brought("claim-brought-plain", "/srv"), cannot).out_of_pod("web"),
         miss(
             "claim-read-alone",
             ROOT,

@@ -63,6 +63,7 @@ pub fn cases() -> Vec<Case> {
         }),
     ];
     cases.extend(controllers());
+    cases.extend(quotas());
     cases.extend(changes());
     cases.extend(past_pod_security());
     cases
@@ -74,8 +75,93 @@ fn with(first: Value, mut rest: Vec<Value>) -> Vec<Value> {
 }
 
 pub fn quota(namespace: &str) -> Value {
+    bounds(namespace, "pods", "0")
+}
+
+/// A quota of something.
+pub fn bounds(namespace: &str, resource: &str, hard: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"namespace": namespace, "name": "none"},
-        "spec": {"hard": {"pods": "0"}}})
+        "spec": {"hard": {resource: hard}}})
+}
+
+/// Quotas of workloads, and of what is made for pods to come of them.
+fn quotas() -> Vec<Case> {
+    let no_pods = |ground: &Ground, me: &str| {
+        let (_, list) = ground.cluster.get(&format!("/api/v1/namespaces/{me}/pods?labelSelector=app%3Dtaken"));
+        assert_eq!(list["items"], json!([]));
+    };
+    let full = |name: &'static str, rules: &[Value], resource: &str| {
+        [local(name, rules), vec![bounds(name, resource, "0")]].concat()
+    };
+    let creates = |group: &str, resource: &str| rule(&[group], &[resource], &["create"]);
+    let refused = |kind: &'static str| {
+        move |ground: &Ground, me: &str| {
+            ground.bounded(me);
+            ground.refused(me, &["create", "-f", "-"], &workload(kind, me, "taken", &rooted()));
+        }
+    };
+    // The workload is taken; its controller is refused what it must make, and says so in an event.
+    let idles = move |kind: &'static str| {
+        move |ground: &Ground, me: &str| {
+            ground.bounded(me);
+            ground.creates(me, &workload(kind, me, "taken", &rooted()));
+            let told = || {
+                let told = [
+                    ground.cluster.get(&format!("/api/v1/namespaces/{me}/events")).1,
+                    ground.cluster.get(&format!("/apis/apps/v1/namespaces/{me}/deployments")).1,
+                ];
+                told.iter().any(|list| list.to_string().contains("exceeded quota"))
+            };
+            assert!(until(120, told));
+            no_pods(ground, me);
+        }
+    };
+    let (deployments, sets) = ("count/deployments.apps", "count/replicasets.apps");
+    vec![
+        miss(
+            "none-deployments",
+            ROOT,
+            full("none-deployments", &[creates("apps", "deployments")], deployments),
+            refused("Deployment"),
+        ),
+        miss("none-sets", ROOT, full("none-sets", &[creates("apps", "deployments")], sets), idles("Deployment")),
+        miss(
+            "none-controllers",
+            ROOT,
+            full("none-controllers", &[creates("", "replicationcontrollers")], "replicationcontrollers"),
+            refused("ReplicationController"),
+        ),
+        miss(
+            "none-jobs",
+            ROOT,
+            full("none-jobs", &[creates("batch", "cronjobs")], "count/jobs.batch"),
+            idles("CronJob"),
+        ),
+        // One of two ways is enough.
+        way(
+            "none-but-jobs",
+            ROOT,
+            full("none-but-jobs", &[creates("apps", "deployments"), creates("batch", "jobs")], deployments),
+            STEPS,
+            |ground, me| {
+                ground.creates(me, &workload("Job", me, "taken", &rooted()));
+                let pod = ground.pod_of(me, "taken");
+                ground.is_root_on_node(me, &pod);
+            },
+        ),
+        miss(
+            "none-revisions",
+            ROOT,
+            full("none-revisions", &[creates("apps", "daemonsets")], "count/controllerrevisions.apps"),
+            |ground, me| {
+                ground.bounded(me);
+                ground.creates(me, &workload("DaemonSet", me, "taken", &rooted()));
+                std::thread::sleep(std::time::Duration::from_secs(5));
+                let (_, list) = ground.cluster.get(&format!("/api/v1/namespaces/{me}/pods?labelSelector=app%3Dtaken"));
+                assert_eq!(list["items"], json!([]));
+            },
+        ),
+    ]
 }
 
 /// A quota of one pod, and that pod.
@@ -158,7 +244,16 @@ fn changes() -> Vec<Case> {
     };
     let rights = |user: &str| local(user, &[rule(&["apps"], &["deployments"], &["patch", "get"])]);
     let of = |user: &str, name: &str| local(user, &[named(&["apps"], &["deployments"], &["patch", "get"], &[name])]);
+    // The set of the deployment that is there uses the quota up.
+    let full = [one("change-full"), vec![bounds("change-full", "count/replicasets.apps", "1")], rights("change-full")];
     vec![
+        miss("change-full", ROOT, full.concat(), move |ground, me| {
+            ground.bounded(me);
+            ground.pod_of(me, "web");
+            ground.does(me, &["patch", "deployment", "web", "-n", me, "--type=merge", "-p", &patch()]);
+            let path = format!("/apis/apps/v1/namespaces/{me}/deployments/web");
+            assert!(until(60, || ground.cluster.get(&path).1["status"].to_string().contains("exceeded quota")));
+        }),
         way("change", ROOT, [one("change"), rights("change")].concat(), STEPS, change),
         way("change-named", ROOT, [one("change-named"), of("change-named", "web")].concat(), STEPS, change),
         miss("change-other", ROOT, [one("change-other"), of("change-other", "db")].concat(), cannot),
@@ -310,11 +405,28 @@ fn past_pod_security() -> Vec<Case> {
             let [_, _, pod] = volume(me);
             ground.refused(me, &["create", "-f", "-"], &pod);
         }),
-        miss(
+        // Without the right to create claims a pod brings its own along.
+        way(
             "volume-no-claim",
             ROOT,
             volumes("volume-no-claim", "baseline", &rule(&[""], &["pods"], &["create"])),
+            by_volume,
             |ground, me| {
+                let [mut volume, claim, _] = volume(me);
+                ground.refused(me, &["create", "-f", "-"], &claim);
+                volume["spec"].as_object_mut().unwrap().remove("claimRef");
+                ground.creates(me, &volume);
+                ground.creates(me, &super::volumes::bringing(me, me));
+                ground.is_root_on_node(me, "taken");
+            },
+        ),
+        miss(
+            "volume-quota",
+            ROOT,
+            [volumes("volume-quota", "baseline", &claims), vec![bounds("volume-quota", "persistentvolumeclaims", "0")]]
+                .concat(),
+            |ground, me| {
+                ground.bounded(me);
                 let [_, claim, _] = volume(me);
                 ground.refused(me, &["create", "-f", "-"], &claim);
             },
@@ -335,7 +447,7 @@ fn claimed(me: &str, of: &str, path: &str) -> Vec<Value> {
 }
 
 /// The node's root as a volume, its claim, and a pod that mounts the claim and is user 0, without any privilege.
-fn volume(me: &str) -> [Value; 3] {
+pub fn volume(me: &str) -> [Value; 3] {
     let size = json!({"storage": "1Gi"});
     let modes = json!(["ReadWriteMany"]);
     let mut root = container(&json!({"volumeMounts": [{"name": "node", "mountPath": "/node"}]}));

@@ -87,6 +87,59 @@ fn limits_and_quotas_stand_with_their_namespace() {
 }
 
 #[test]
+fn quotas_tell_of_what_no_more_is_made() {
+    let facts = |hard: Json, used: Json| {
+        let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": "shop"},
+            "spec": {"hard": hard}, "status": {"used": used}});
+        let bed = Bed::new(&[namespace(json!({})), quota], vec![]);
+        ["closed_objects", "takes_claims"].map(|fact| bed.shows("Namespace/shop", fact))
+    };
+    let none = || json!({});
+    assert_eq!(facts(none(), none()), ["[]", "true"]);
+    assert_eq!(facts(json!({"count/jobs.batch": "0"}), none())[0], "[jobs.batch]");
+    assert_eq!(facts(json!({"count/jobs.batch": "2"}), json!({"count/jobs.batch": "1"}))[0], "[]");
+    assert_eq!(
+        facts(json!({"replicationcontrollers": "2"}), json!({"replicationcontrollers": 2}))[0],
+        "[replicationcontrollers]"
+    );
+    assert!(facts(json!({"count/jobs.batch": "2"}), none())[0].contains("unknown"), "how many there are is not told");
+    assert_eq!(facts(json!({"persistentvolumeclaims": "0"}), none())[1], "false");
+    let sizes = |used: &str| facts(json!({"requests.storage": "10Gi"}), json!({"requests.storage": used}))[1].clone();
+    assert_eq!(sizes("900Mi"), "true");
+    assert!(sizes("10Gi").contains("unknown"));
+}
+
+/// From 1.35 on a pod with users of its own may be root at the level restricted.
+#[test]
+fn who_is_root_at_a_level_depends_on_its_version() {
+    let root = |minor: i64, version: &str| {
+        let labels = json!({"pod-security.kubernetes.io/enforce": "restricted",
+            "pod-security.kubernetes.io/enforce-version": version});
+        let cluster = component(&k8s::CLUSTER, "cluster", &[("minor", minor.into())]);
+        Bed::new(&[namespace(labels)], vec![cluster]).shows("Namespace/shop", "takes_root_users")
+    };
+    assert_eq!(root(34, "latest"), "false");
+    assert_eq!(root(35, "v1.34"), "false");
+    assert!(root(35, "latest").contains("unknown"));
+    assert!(root(35, "v1.35").contains("unknown"));
+}
+
+#[test]
+fn quotas_with_scopes_leave_a_side_or_perhaps_none() {
+    let takes = |scopes: &[&str]| {
+        let quota = |(at, scope): (usize, &&str)| {
+            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": format!("q{at}"), "namespace": "shop"},
+                "spec": {"hard": {"pods": "0"}, "scopes": [scope]}})
+        };
+        let mut objects = vec![namespace(json!({}))];
+        objects.extend(scopes.iter().enumerate().map(quota));
+        Bed::new(&objects, vec![]).shows("Namespace/shop", "takes_pods")
+    };
+    assert_eq!(takes(&["Terminating"]), "true");
+    assert!(takes(&["Terminating", "NotTerminating"]).contains("unknown"));
+}
+
+#[test]
 fn a_budget_that_never_lets_go_is_told_from_one_that_waits() {
     let deadlock = |spec: Json, status: Json| {
         let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",

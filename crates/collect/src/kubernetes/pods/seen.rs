@@ -96,17 +96,23 @@ impl Seen {
                 out.own_labels.add(label.as_deref().map(Some).map_err(Arc::clone), MOST_OWN);
             }
         }
-        out.claims(doc);
+        out.claims(doc, name);
         out.images(doc);
         out
     }
 
-    fn claims(&mut self, doc: Node<'_>) {
+    /// The claims that its volumes name, and those that it brings along, which are called as it and the volume are.
+    fn claims(&mut self, doc: Node<'_>, pod: &str) {
         match doc.at(&["spec", "volumes"]).list() {
             Ok(volumes) => {
                 for volume in volumes.iter().take(MOST_ITEMS).map(Node::of) {
                     let claim = volume.at(&["persistentVolumeClaim", "claimName"]).filled();
                     self.claims.add(claim.map(|claim| claim.map(cut)), MOST_OWN);
+                    if self.live && volume.get("ephemeral").is_there() {
+                        let own = volume.get("name").filled().map(|name| name.map(|name| format!("{pod}-{name}")));
+                        let own = own.as_ref().map(|own| own.as_deref().map(cut)).map_err(Arc::clone);
+                        self.claims.add(own, MOST_OWN);
+                    }
                 }
             }
             Err(reason) => self.claims.add(Err(reason), MOST_OWN),

@@ -329,6 +329,19 @@ fn full() -> Json {
         "status": {"phase": "Running", "containerStatuses": [{"name": "c", "imageID": "i"}]}})
 }
 
+#[test]
+fn a_pod_brings_along_claims_that_are_called_as_it_and_its_volume() {
+    let template = json!({"volumeClaimTemplate": {"spec": {"accessModes": ["ReadWriteOnce"]}}});
+    let mut spec = spec("n1");
+    spec["volumes"] = json!([{"name": "tmp", "ephemeral": template},
+        {"name": "data", "persistentVolumeClaim": {"claimName": "shared"}}, {"name": "none", "ephemeral": null}]);
+    let pods = ["web-1", "web-2"].map(|name| owned(name, "ReplicaSet", "web", spec.clone()));
+    let target = gathered(&pods, false, &[]);
+    let pod = target.of(&POD).next().expect("one, of both");
+    assert_eq!(text(pod, "claims"), "[shared, web-1-tmp, web-2-tmp]");
+    assert_eq!(text(pod, "instances"), "2");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -7,6 +7,10 @@ pub(super) enum Over {
     Named,
     /// The request names none: a list, or something created at the top. A rule with names never matches it.
     Unnamed,
+    /// The same, in this namespace.
+    UnnamedIn(&'static str),
+    /// Over one by name is enough, in this namespace.
+    NamedIn(&'static str),
     /// Over one of these, in this namespace.
     These(&'static str, &'static [&'static str]),
 }
@@ -50,6 +54,8 @@ pub(super) struct Way {
     pub same: bool,
     /// The last minor version of which it is true.
     pub until: i64,
+    /// The first minor version of which it is true.
+    pub since: i64,
 }
 
 /// A power.
@@ -66,7 +72,22 @@ const fn on(verbs: &'static [&'static str], group: &'static str, resource: &'sta
     Right { verbs, group, resource, over: Over::Named, cluster: false, wildcard: Wildcard::No }
 }
 
+impl Over {
+    /// The only namespace in which.
+    pub fn only(self) -> Option<&'static str> {
+        match self {
+            Self::Named | Self::Unnamed => None,
+            Self::UnnamedIn(namespace) | Self::NamedIn(namespace) | Self::These(namespace, _) => Some(namespace),
+        }
+    }
+}
+
 impl Right {
+    const fn over(mut self, over: Over) -> Self {
+        self.over = over;
+        self
+    }
+
     const fn unnamed(mut self) -> Self {
         self.over = Over::Unnamed;
         self
@@ -92,15 +113,21 @@ const fn rule_with(wildcard: Wildcard) -> Right {
 }
 
 const fn all(rights: &'static [Right]) -> Way {
-    Way { rights, same: false, until: i64::MAX }
+    Way { rights, same: false, until: i64::MAX, since: 0 }
 }
 
 const fn same(rights: &'static [Right]) -> Way {
-    Way { rights, same: true, until: i64::MAX }
+    Way { rights, same: true, until: i64::MAX, since: 0 }
 }
 
 const fn until(minor: i64, rights: &'static [Right]) -> Way {
-    Way { rights, same: false, until: minor }
+    Way { rights, same: false, until: minor, since: 0 }
+}
+
+/// Since 1.23 a pod surely brings along claims that its volumes name no other way, and whoever creates it needs no right to
+/// create them.
+const fn with_claims(rights: &'static [Right]) -> Way {
+    Way { rights, same: false, until: i64::MAX, since: 23 }
 }
 
 /// Ways of one right each.
@@ -142,6 +169,7 @@ const ASK_FOR_CERTIFICATES: Right = create(CERTS, "certificatesigningrequests").
 const CREATE_PODS: Right = create("", "pods");
 const CREATE_CLAIMS: Right = create("", "persistentvolumeclaims");
 const CREATE_VOLUMES: Right = create("", "persistentvolumes").cluster();
+const CHANGE_VOLUMES: Right = on(CHANGE, "", "persistentvolumes").cluster();
 const CHANGE_NAMESPACES: Right = on(CHANGE, "", "namespaces");
 /// Both take changed labels along, and Pod Security looks at neither.
 const CHANGE_NAMESPACE_STATUS: Right = on(CHANGE, "", "namespaces/status");
@@ -151,16 +179,16 @@ const CREATE_NAMESPACES: Right = create("", "namespaces").cluster();
 /// Of each group of other rights a way for pods and one for each workload that becomes pods: the right to create it, with
 /// these others.
 macro_rules! by_pods {
-    ($([$($other:expr),* $(,)?]),+ $(,)?) => {
+    ($($way:ident [$($other:expr),* $(,)?]),+ $(,)?) => {
         &[$(
-            all(&[CREATE_PODS $(, $other)*]),
-            all(&[create("apps", "deployments") $(, $other)*]),
-            all(&[create("apps", "daemonsets") $(, $other)*]),
-            all(&[create("apps", "statefulsets") $(, $other)*]),
-            all(&[create("apps", "replicasets") $(, $other)*]),
-            all(&[create("", "replicationcontrollers") $(, $other)*]),
-            all(&[create("batch", "jobs") $(, $other)*]),
-            all(&[create("batch", "cronjobs") $(, $other)*]),
+            $way(&[CREATE_PODS $(, $other)*]),
+            $way(&[create("apps", "deployments") $(, $other)*]),
+            $way(&[create("apps", "daemonsets") $(, $other)*]),
+            $way(&[create("apps", "statefulsets") $(, $other)*]),
+            $way(&[create("apps", "replicasets") $(, $other)*]),
+            $way(&[create("", "replicationcontrollers") $(, $other)*]),
+            $way(&[create("batch", "jobs") $(, $other)*]),
+            $way(&[create("batch", "cronjobs") $(, $other)*]),
         )+]
     };
 }
@@ -298,6 +326,16 @@ pub static POWERS: &[Power] = &[
         &[all(&[create(CERTS, "certificatesigningrequests/nodeclient").cluster(), ASK_FOR_CERTIFICATES])],
     ),
     power(
+        "create-bootstrap-tokens",
+        "make a token by which nodes join, of any group of such tokens",
+        any![on(&["create"], "", "secrets").over(Over::UnnamedIn("kube-system"))],
+    ),
+    power(
+        "change-bootstrap-tokens",
+        "change a token by which nodes join: when it ends, and of which groups it is",
+        any![on(CHANGE, "", "secrets").over(Over::NamedIn("kube-system"))],
+    ),
+    power(
         "nodes-proxy",
         "reach the kubelets' own API, whose get is enough to run commands in pods, past admission and audit",
         any![on(COMMANDS, "", "nodes/proxy").cluster(),],
@@ -380,7 +418,7 @@ pub static POWERS: &[Power] = &[
     power(
         "open-and-create-pods",
         "change which level of Pod Security a namespace enforces, and start pods there",
-        by_pods!([CHANGE_NAMESPACES], [CHANGE_NAMESPACE_STATUS], [FINALIZE_NAMESPACES]),
+        by_pods!(all[CHANGE_NAMESPACES], all[CHANGE_NAMESPACE_STATUS], all[FINALIZE_NAMESPACES]),
     ),
     power(
         "create-namespaces-and-pods",
@@ -399,7 +437,12 @@ pub static POWERS: &[Power] = &[
     power(
         "mount-node-volumes",
         "make any path of a node a volume, claim it, and start pods that mount the claim",
-        by_pods!([CREATE_CLAIMS, CREATE_VOLUMES]),
+        by_pods!(all[CREATE_CLAIMS, CREATE_VOLUMES], with_claims[CREATE_VOLUMES]),
+    ),
+    power(
+        "take-volumes",
+        "take volumes that are there from those for whom they are kept, claim them, and start pods that mount the claim",
+        by_pods!(all[CREATE_CLAIMS, CHANGE_VOLUMES], with_claims[CHANGE_VOLUMES]),
     ),
     power("create-persistent-volumes", "make any path of a node a volume", any![CREATE_VOLUMES]),
     power(

@@ -140,11 +140,11 @@ fn over<'a>(rule: &Rule<'a>, over: Over) -> Result<Option<Names<'a>>, Arc<str>> 
     let known = || rule.names.known.iter().copied().filter(|name| !name.is_empty());
     match (over, rule.names.more) {
         // The empty name is that of a request without one.
-        (Over::Unnamed, _) if rule.names.known.contains(&"") => Ok(Some(Names::All)),
-        (Over::Named, _) if !rule.names.known.is_empty() => Ok(named(known().collect())),
+        (Over::Unnamed | Over::UnnamedIn(_), _) if rule.names.known.contains(&"") => Ok(Some(Names::All)),
+        (Over::Named | Over::NamedIn(_), _) if !rule.names.known.is_empty() => Ok(named(known().collect())),
         (Over::These(_, names), _) if known().any(|name| names.contains(&name)) => Ok(Some(Names::All)),
-        (Over::Unnamed, Some(why)) if rule.names.known.is_empty() => Err(Arc::clone(why)),
-        (Over::Named | Over::These(..), Some(why)) => Err(Arc::clone(why)),
-        (Over::Named | Over::These(..) | Over::Unnamed, _) => Ok(None),
+        (Over::Unnamed | Over::UnnamedIn(_), Some(why)) if rule.names.known.is_empty() => Err(Arc::clone(why)),
+        (Over::Named | Over::NamedIn(_) | Over::These(..), Some(why)) => Err(Arc::clone(why)),
+        (_, _) => Ok(None),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalogue::{Over, POWERS};
+use super::catalogue::POWERS;
 use super::grants::{Bound, Grants};
 use super::holding::{Holding, Names, Numbered, RIGHTS, WAYS, holding};
 use super::who::{MASTERS, Who};
@@ -164,8 +164,8 @@ impl<'g, 'a> Judge<'g, 'a> {
         for numbered in &*WAYS {
             let Some(have) = taken(rights, numbered, namespace, self.grants) else { continue };
             match &self.minor {
-                Ok(minor) if *minor > numbered.way.until => continue,
-                Err(why) if numbered.way.until != i64::MAX => {
+                Ok(minor) if *minor > numbered.way.until || *minor < numbered.way.since => continue,
+                Err(why) if numbered.way.until != i64::MAX || numbered.way.since != 0 => {
                     if !found.has(numbered.power, namespace) {
                         maybe.get_or_insert_with(|| Arc::clone(why));
                     }
@@ -204,9 +204,7 @@ struct Taken<'a> {
 /// What a way gives with these rights; none where one of its rights is missing, or where it lies elsewhere.
 fn taken<'a>(rights: &Rights<'a>, way: &Numbered, namespace: Option<&str>, grants: &Grants<'_>) -> Option<Taken<'a>> {
     let (first, others) = way.way.rights.split_first()?;
-    if let (Over::These(only, _), Some(namespace)) = (first.over, namespace)
-        && only != namespace
-    {
+    if first.over.only().is_some_and(|only| namespace.is_some_and(|namespace| namespace != only)) {
         return None;
     }
     let have = rights.get(way.first)?.as_ref()?;

@@ -22,7 +22,7 @@ const BY_NAME: &[(&str, Rule)] = &[
     ("spread", |_, _, draft, _| each(draft, spread)),
     ("clean-pod", clean_pod),
     ("closed-ingress", |_, c, _, out| policy(c, "ingress", &json!({}), out)),
-    ("closed-egress", |_, c, _, out| policy(c, "egress", &json!({ "egress": [{ "ports": dns() }] }), out)),
+    ("closed-egress", |_, c, _, out| closed_egress(c, out)),
     ("no-metadata", |_, c, draft, out| no_metadata(c, draft, out)),
     ("not-exposed", |_, c, draft, out| not_exposed(c, draft, out)),
     ("limit-cpu", |_, c, draft, _| in_container(c, draft, limit_cpu)),
@@ -134,14 +134,22 @@ fn policy(of: &Component, direction: &str, rules: &Json, out: &mut Vec<Proposal>
     out.extend(object::applied(of, manifest));
 }
 
+/// Nothing goes out but questions for names.
+fn closed_egress(of: &Component, out: &mut Vec<Proposal>) {
+    policy(of, "egress", &json!({ "egress": [{ "ports": dns() }] }), out);
+}
+
 /// No policy holds on the node's network; a pod leaves that first.
 fn no_metadata<'a>(of: &'a Component, draft: Option<&mut Draft<'a>>, out: &mut Vec<Proposal>) {
     if of.value("host_network").as_bool() == Some(true) {
         each(draft, pod::own_network);
     }
-    // Policies add up: where one isolates the pod already, another can only open more, and what opens is to be changed.
-    if of.value("isolated_egress").as_bool() == Some(true) {
-        return;
+    // Policies add up. Where one isolates the pod already, another can only open more, and what opens is to be changed;
+    // where none does, it is told to be closed besides, and a policy of its own here would open that again.
+    match of.value("isolated_egress").as_bool() {
+        Some(true) => return,
+        Some(false) if of.value("host_network").as_bool() == Some(false) => return closed_egress(of, out),
+        _ => {}
     }
     let v4 = json!({ "ipBlock": { "cidr": "0.0.0.0/0", "except": ["169.254.169.254/32", "100.100.100.200/32"] } });
     let v6 = json!({ "ipBlock": { "cidr": "::/0", "except": ["fd00:ec2::254/128"] } });
@@ -389,5 +397,39 @@ fn no_secret_keys(map: &Component, out: &mut Vec<Proposal>) {
     let data: serde_json::Map<String, Json> = keys.map(|key| (key.to_owned(), Json::Null)).collect();
     if !data.is_empty() && map.value("immutable").as_bool() != Some(true) {
         out.extend(object::patched(map, json!({ "data": data })));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fact::Source;
+
+    fn proposed(rule: &str, host_network: bool, isolated: bool) -> Vec<Proposal> {
+        let mut pod = Component::new(&POD, "Pod/shop/web", "shop/web");
+        let mut set = |fact, value: Value| pod.set(fact, value, Source::place("test"));
+        for (fact, text) in [("namespace", "shop"), ("name", "web")] {
+            set(fact, text.into());
+        }
+        set("labels", Value::strings(["app=web"]));
+        set("host_network", host_network.into());
+        set("isolated_egress", isolated.into());
+        let target = crate::snapshot::Target::new("prod", "kubernetes", "");
+        let places = super::super::Places::of(&target);
+        let mut out = Vec::new();
+        by_name(rule).unwrap()(&Index { target: &target, places: &places }, &pod, None, &mut out);
+        out
+    }
+
+    /// Policies add up: what is proposed for one finding must not open what is proposed for another.
+    #[test]
+    fn what_keeps_a_pod_from_metadata_opens_nothing_that_is_closed_beside_it() {
+        let closed = proposed("closed-egress", false, false);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(proposed("no-metadata", false, false), closed);
+        assert_eq!(proposed("no-metadata", false, true), []);
+        // Whether it is isolated is not asked of a pod on the node's network.
+        let Act::Apply(policy) = &proposed("no-metadata", true, false)[0].act else { panic!("it is applied") };
+        assert!(policy.to_string().contains("169.254.169.254/32"), "{policy}");
     }
 }

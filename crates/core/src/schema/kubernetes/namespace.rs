@@ -7,7 +7,7 @@ const POLICIES: &str = "pods, namespaces and policies";
 const NO_POLICIES: &str = "pods, namespaces or policies are not all known";
 const ADMITS: &str = "labels pod-security.kubernetes.io/…, the API server's default, webhooks and policies";
 const NOT_ADMITS: &str =
-    "the API server's default was not read, or a webhook or policy is asked whose answer nobody knows";
+    "the API server's default or a quota was not read, or a webhook or policy is asked whose answer nobody knows";
 const PSS: &str = "labels pod-security.kubernetes.io/…";
 
 /// A resource that a quota bounds.
@@ -66,10 +66,16 @@ kind! {
     fact("takes_pods", BOOL, "whether pods can be made in it at all: it is not going away, and no quota lets none in", "its phase and quotas", "these could not be read, or a quota is used up until a pod goes").derived(),
     fact("takes_root_pods", BOOL, "whether a pod that is root on its node can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("takes_root_pods_unlabelled", BOOL, "the same once its label lets Pod Security take every pod", ADMITS, NOT_ADMITS).derived(),
+    fact("takes_root_containers", BOOL, "whether a container that is root on its node can be added to its pods: no quota counts such", ADMITS, NOT_ADMITS).derived(),
+    fact("takes_claims", BOOL, "whether claims of volumes can be made in it: it is not going away, no quota or limit stands against it, and nothing is asked that can refuse them", "its phase, quotas and limits; webhooks and policies", "these could not be read, a quota is used up, or something is asked whose answer nobody knows").derived(),
+    fact("closed_objects", STRINGS, "workloads, and what is made for pods to come of them, of which a quota lets none be made just now: deployments.apps", "its quotas", "they could not be listed, or how much of one is used is not known").derived(),
     fact("takes_commands", BOOL, "whether nothing is asked about commands in its pods (pods/exec) that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
+    fact("takes_changes", BOOL, "whether nothing is asked about changes of its pods, or containers that are added to them, that can refuse them", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
+    fact("takes_input", BOOL, "whether nothing is asked about who attaches to its pods (pods/attach) that can refuse it", "webhooks and policies", "a webhook or policy is asked, and what it refuses nobody knows").derived(),
     fact("judged_by_others", BOOL, "whether a policy engine, or a policy of the cluster, is surely asked about its pods and can refuse them", ADMITS, "never: what may be asked is not surely asked").derived(),
     fact("takes_root_users", BOOL, "whether a pod that runs as user 0, without any privilege, can be made in it", ADMITS, NOT_ADMITS).derived(),
     fact("decisive_claims", STRINGS, "its claims that are bound to a path, of whichever node, that decides what runs there as root: a pod that mounts one writes there, and Pod Security does not see it", "volumes and their claims", "volumes could not be listed, or a fact of one is unknown").derived(),
-    fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
+    fact("free_volumes", STRINGS, "volumes that nobody has claimed, or that are kept for a claim of its own, and are such a path: whoever makes a pod there has it bring the claim along, at most 64", "volumes", "volumes could not be listed, a fact of one is unknown, or pods of this version bring no claims along").derived(),
+    fact("guarded_by", STRINGS, "what is asked about pods that are made in it and can refuse them: pod-security:baseline, pod-security:restricted, policy engines, and policies of the API server's own; what those refuse is their own affair. Whom the API server exempts from Pod Security counts where its configuration was read; where not, nobody is taken for exempt", "its labels, the API server's defaults, admission", "the API server's default, or what admits, is not all known").derived(),
 ]
 }

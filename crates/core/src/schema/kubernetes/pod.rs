@@ -139,7 +139,7 @@ kind! {
     fact("volumes", Type::List(&Type::Object(VOLUME)), "its volumes", "spec.volumes", UNREAD),
     fact("secrets", STRINGS, "secrets that its volumes and its containers' environment name", TEMPLATE, UNREAD),
     fact("config_maps", STRINGS, "config maps that its volumes and its containers' environment name", TEMPLATE, UNREAD),
-    fact("claims", STRINGS, "volume claims that it mounts; of all instances, at most 64", "spec.volumes[].persistentVolumeClaim", UNREAD),
+    fact("claims", STRINGS, "volume claims that it mounts, those that it brings along among them; of all instances, at most 64", "spec.volumes[].persistentVolumeClaim, spec.volumes[].ephemeral", UNREAD),
     fact("csi_drivers", STRINGS, "drivers of its inline CSI volumes", "spec.volumes[].csi.driver", UNREAD),
     fact("config_secrets", crate::schema::SECRETS, "secrets in its annotations and labels", "metadata.annotations, metadata.labels", UNREAD),
     fact("host_paths", Type::List(&Type::Object(HOST_PATH)), "paths of the node that its volumes reach", "volumes, and mounts of its containers", DERIVED).derived(),

@@ -44,10 +44,12 @@ kind! {
     fact("claim", OPT_STR, "namespace/name of the claim that it is bound to or kept for; null where there is none", "spec.claimRef", UNREAD),
     fact("phase", STR, "Available, Bound, Released, Failed or Pending", "status.phase", UNREAD),
     fact("bound_to_nodes", BOOL, "whether it can be used on certain nodes only", "spec.nodeAffinity", UNREAD),
+    fact("mode", STR, "whether pods have it as files or as a device: Filesystem or Block", "spec.volumeMode", UNREAD),
     fact("access_modes", STRINGS, "ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod", "spec.accessModes", UNREAD),
     fact("reclaim_policy", STR, "Delete, Retain or Recycle: what becomes of it without its claim", "spec.persistentVolumeReclaimPolicy", UNREAD),
     fact("storage_class", OPT_STR, "its class", "spec.storageClassName", UNREAD),
     fact("mount_options", STRINGS, "options of its mount", "spec.mountOptions", UNREAD),
+    fact("decisive", BOOL, "whether it is a path, of whichever node, that decides what runs there as root, and can be mounted", "type, path, mode, bound_to_nodes, mount_options", "one of these is unknown").derived(),
 ]
 }
 

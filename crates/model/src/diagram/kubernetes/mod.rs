@@ -3,11 +3,13 @@
 
 pub(super) mod zones;
 
+mod limits;
 mod objects;
 mod outside;
 mod pods;
 mod policies;
 mod rights;
+mod tokens;
 
 use seaworthy_core::diagram::FlowKind;
 use seaworthy_core::join::COPIES;

@@ -91,10 +91,12 @@ impl<'a> Objects<'a> {
         names.iter().filter_map(|name| self.scope.named(&k8s::NODE, name)).map(|at| self.scope.element[at]).collect()
     }
 
-    /// The containers of pods by the pods' names, as far as these last: those of naked pods and of sets with numbers.
-    pub(super) fn pods(&self, names: &[&str], here: impl Fn(&str) -> bool) -> Vec<usize> {
+    /// The containers of pods by the pods' names, as far as these last (those of naked pods and of sets with numbers),
+    /// with their namespaces.
+    pub(super) fn pods(&self, names: &[&str], here: impl Fn(&str) -> bool) -> Vec<(&'a str, usize)> {
         let is = |pod: &&Pod<'_>| here(pod.namespace) && names.iter().any(|name| pod.is_called(name));
-        self.pods.iter().filter(is).flat_map(|pod| pod.containers.iter().copied()).collect()
+        let of = |pod: &Pod<'a>| pod.containers.iter().map(|at| (pod.namespace, *at)).collect::<Vec<_>>();
+        self.pods.iter().filter(is).flat_map(of).collect()
     }
 
     /// Namespaces, with their elements, in which there is a workload of one of the resources, of one of the names if any.

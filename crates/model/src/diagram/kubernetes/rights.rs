@@ -9,79 +9,24 @@ use seaworthy_core::value::Value;
 use super::super::draft::{Draft, Drafts};
 use super::super::scope::{Scope, list, text};
 use super::cluster;
-use super::objects::{BOOTSTRAP, Objects, TOKEN};
+use super::limits::{Exempt, Takes, by_workloads, closed, taken_volumes};
+use super::objects::Objects;
+use super::tokens::{self, OF_WHOM};
 
 /// Draws the grants of a cluster, and which account lies in which namespace.
 pub(super) fn draw(scope: &Scope<'_>, drafts: &mut Drafts) {
-    tokens(scope, drafts);
-    bootstrap_tokens(scope, drafts);
-    let objects = Objects::of(scope);
+    tokens::draw(scope, drafts);
+    let (objects, exempt) = (Objects::of(scope), Exempt::of(scope));
     for kind in [&k8s::SERVICE_ACCOUNT, &k8s::SUBJECT] {
         for at in scope.all_of(kind).iter().copied() {
             let (from, cite) = (scope.element[at], [scope.cite(at, "powers")]);
-            Work { scope, objects: &objects, at, from, cite, drafts }.grants();
+            Work { scope, objects: &objects, exempt: &exempt, at, from, cite, drafts }.grants();
         }
     }
     for at in scope.all_of(&k8s::SERVICE_ACCOUNT).iter().copied() {
         let Some(namespace) = namespace(scope, scope.component(at)) else { continue };
         let draft = Draft::new(FlowKind::Membership, scope.element[at], namespace, "an account of the namespace");
         drafts.add(draft.key("account").facts([scope.cite(at, "namespace")]));
-    }
-}
-
-/// Why it is not known whose a token in a secret is.
-const OF_WHOM: &str = "the namespace has a secret with a token, and of which account it is stands where values do";
-
-/// Why it is not known what a bootstrap token is good for.
-const OF_WHICH: &str =
-    "kube-system has a bootstrap token, and until when it holds and of which groups it is stands where values do";
-
-/// Draws which groups the bootstrap tokens may be of, for whoever reads the secrets of the system.
-fn bootstrap_tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
-    let is_token = |at: &usize| {
-        scope.value(*at, "namespace").as_str() == Some("kube-system")
-            && scope.value(*at, "type").as_str() == Some(BOOTSTRAP)
-    };
-    let Some(secret) = scope.all_of(&k8s::SECRET).iter().copied().find(is_token) else { return };
-    let Some(system) = scope.named(&k8s::NAMESPACE, "kube-system").map(|at| scope.element[at]) else { return };
-    for group in scope.all_of(&k8s::SUBJECT).iter().copied() {
-        let name = scope.value(group, "name").as_str().unwrap_or_default();
-        let of_tokens = name == "system:bootstrappers" || name.starts_with("system:bootstrappers:");
-        if of_tokens && scope.value(group, "kind").as_str() == Some("Group") {
-            let draft = Draft::new(FlowKind::Token, system, scope.element[group], "a bootstrap token").key("bootstrap");
-            drafts.add(draft.facts([scope.cite(secret, "type")]).maybe(&OF_WHICH.into()));
-        }
-    }
-}
-
-/// Draws which accounts have a token in a secret of their namespace, for whoever reads the secrets.
-fn tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
-    let name = |at: usize| scope.value(at, "name").as_str().unwrap_or_default();
-    let space = |at: usize| scope.value(at, "namespace").as_str().unwrap_or_default();
-    let is_token = |at: &usize| scope.value(*at, "type").as_str() == Some(TOKEN);
-    let secrets: Vec<usize> = scope.all_of(&k8s::SECRET).iter().copied().filter(is_token).collect();
-    if secrets.is_empty() {
-        return;
-    }
-    for account in scope.all_of(&k8s::SERVICE_ACCOUNT).iter().copied() {
-        let Some(namespace) = namespace(scope, scope.component(account)) else { continue };
-        let refers = |secret: usize| {
-            let own = scope.value(account, "secrets").as_list().unwrap_or_default();
-            own.iter().any(|own| own.as_str() == Some(name(secret)))
-        };
-        let mut here = secrets.iter().copied().filter(|secret| space(*secret) == space(account)).peekable();
-        if here.peek().is_none() {
-            continue;
-        }
-        let draft = Draft::new(FlowKind::Token, namespace, scope.element[account], "a token in a secret").key("secret");
-        match here.find(|secret| refers(*secret)) {
-            Some(secret) => drafts.add(draft.facts([scope.cite(account, "secrets"), scope.cite(secret, "type")])),
-            None => {
-                let facts = secrets.iter().filter(|secret| space(**secret) == space(account)).take(1);
-                let facts: Vec<_> = facts.map(|secret| scope.cite(*secret, "type")).collect();
-                drafts.add(draft.facts(facts).maybe(&OF_WHOM.into()));
-            }
-        }
     }
 }
 
@@ -104,6 +49,7 @@ fn place(power: &Value) -> (bool, &str) {
 struct Work<'s, 'a> {
     scope: &'s Scope<'a>,
     objects: &'s Objects<'s>,
+    exempt: &'s Exempt<'a>,
     at: usize,
     from: usize,
     cite: [Option<FactRef>; 1],
@@ -128,6 +74,9 @@ impl<'a> Work<'_, 'a> {
                 Value::Unknown(reason) => self.unknown("more", reason),
                 power => self.power(power),
             }
+        }
+        for power in powers.iter().filter(|power| names(power).is_empty()) {
+            self.exempt(power);
         }
         self.cite = [self.scope.cite(self.at, "gains")];
         for gain in list(self.scope.value(self.at, "gains")).unwrap_or_default() {
@@ -158,9 +107,15 @@ impl<'a> Work<'_, 'a> {
 
     fn power(&mut self, power: &Value) {
         let (name, names) = (text(power, "power"), names(power));
-        // To change what there is, there must be something.
-        if name == "change-workloads" {
-            return self.workloads(power, &names);
+        match name {
+            // To change what there is, there must be something.
+            "change-workloads" => return self.workloads(power, &names),
+            "take-volumes" => return self.volumes(power, &names),
+            "create-bootstrap-tokens" | "change-bootstrap-tokens" => return self.bootstrap_tokens(name, &names),
+            "everything" if place(power) == (false, "kube-system") => {
+                self.bootstrap_tokens("create-bootstrap-tokens", &[]);
+            }
+            _ => {}
         }
         if !names.is_empty() && self.named(name, power, &names) {
             return;
@@ -169,8 +124,63 @@ impl<'a> Work<'_, 'a> {
             [] => name.to_owned(),
             names => format!("{name}/named: {}", names.join(", ")),
         };
+        self.spread(power, &label);
+    }
+
+    /// Draws a power to its place; where quotas let no pod come of it in some namespaces, to each of them by itself.
+    fn spread(&mut self, power: &Value, label: &str) {
+        let shut = |at: &usize| closed(self.scope, *at, power).is_some();
+        let spaces: Vec<usize> = match place(power) {
+            (true, _) if by_workloads(power) && self.scope.all_of(&k8s::NAMESPACE).iter().any(shut) => {
+                self.scope.all_of(&k8s::NAMESPACE).to_vec()
+            }
+            (true, _) => return cluster(self.scope).into_iter().for_each(|to| self.draw(to, label)),
+            (false, name) => self.scope.named(&k8s::NAMESPACE, name).into_iter().collect(),
+        };
+        for at in spaces {
+            let to = self.scope.element[at];
+            let draft = Draft::new(FlowKind::Grant, self.from, to, label).key(label).facts(self.cite);
+            self.drafts.add(match closed(self.scope, at, power) {
+                Some(reason) => draft.facts([self.scope.cite(at, "closed_objects")]).maybe(&reason),
+                None => draft,
+            });
+        }
+    }
+
+    /// A power to start pods that Pod Security holds to no level.
+    fn exempt(&mut self, power: &Value) {
+        let component = self.scope.component(self.at);
+        if let (Some(reason), Some(to)) = (self.exempt.takes(component, power), self.place(power)) {
+            let label = "create-pods/exempt";
+            let draft = Draft::new(FlowKind::Grant, self.from, to, label).key(label).facts(self.cite);
+            self.drafts.add(match reason {
+                Takes::Surely => draft,
+                Takes::Perhaps(reason) => draft.maybe(&reason),
+            });
+        }
+    }
+
+    /// Volumes that are there and are kept for others.
+    fn volumes(&mut self, power: &Value, names: &[&str]) {
+        let names: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix("persistentvolumes/")).collect();
+        let Some(found) = taken_volumes(self.scope, &names) else { return };
         if let Some(to) = self.place(power) {
-            self.draw(to, &label);
+            let draft = Draft::new(FlowKind::Grant, self.from, to, "take-volumes").key("take-volumes").facts(self.cite);
+            self.drafts.add(match found {
+                Takes::Surely => draft,
+                Takes::Perhaps(reason) => draft.maybe(&reason),
+            });
+        }
+    }
+
+    /// The groups and users that a bootstrap token of his own making is of.
+    fn bootstrap_tokens(&mut self, name: &str, names: &[&str]) {
+        for (to, takes) in tokens::forged(self.scope, name == "change-bootstrap-tokens", names) {
+            let draft = Draft::new(FlowKind::Grant, self.from, to, name).key(name).facts(self.cite);
+            self.drafts.add(match takes {
+                Takes::Surely => draft,
+                Takes::Perhaps(reason) => draft.maybe(&reason),
+            });
         }
     }
 
@@ -185,9 +195,14 @@ impl<'a> Work<'_, 'a> {
             .collect();
         let (wide, namespace) = place(power);
         for (of, at) in self.objects.namespaces_with(&resources, names) {
-            if wide || of == namespace {
-                self.draw(at, "change-workloads");
-            }
+            let Some(space) = self.scope.named(&k8s::NAMESPACE, of).filter(|_| wide || of == namespace) else {
+                continue;
+            };
+            let draft = Draft::new(FlowKind::Grant, self.from, at, "change-workloads").facts(self.cite);
+            self.drafts.add(match closed(self.scope, space, power) {
+                Some(reason) => draft.facts([self.scope.cite(space, "closed_objects")]).maybe(&reason),
+                None => draft,
+            });
         }
         if let (Some(reason), Some(to)) = (&self.objects.more_pods, self.place(power)) {
             let draft = Draft::new(FlowKind::Grant, self.from, to, "change-workloads").key("unlisted").facts(self.cite);
@@ -208,7 +223,10 @@ impl<'a> Work<'_, 'a> {
             "impersonate-groups" => self.objects.subjects("Group", &own),
             "impersonate-users" => self.objects.subjects("User", &own),
             "impersonate-service-accounts" | "mint-tokens" => self.objects.accounts(&own, here),
-            "exec" | "attach" | "add-ephemeral-containers" | "change-pods" => self.objects.pods(&own, here),
+            "exec" | "attach" | "add-ephemeral-containers" | "change-pods" => {
+                self.pods(name, &own, here);
+                return true;
+            }
             "nodes-proxy" => self.objects.nodes(&own),
             // Who chooses the name of a request that he makes can choose one that he may approve.
             "issue-certificates" | "issue-node-certificates" => self.place(power).into_iter().collect(),
@@ -239,8 +257,25 @@ impl<'a> Work<'_, 'a> {
         true
     }
 
+    /// Pods by name: where something is asked about it, what that refuses nobody knows.
+    fn pods(&mut self, name: &str, names: &[&str], here: impl Fn(&str) -> bool) {
+        let fact = match name {
+            "exec" => "takes_commands",
+            "attach" => "takes_input",
+            _ => "takes_changes",
+        };
+        for (namespace, to) in self.objects.pods(names, here) {
+            let space = self.scope.named(&k8s::NAMESPACE, namespace);
+            let draft = Draft::new(FlowKind::Grant, self.from, to, name).key(name).facts(self.cite);
+            self.drafts.add(match space.and_then(|at| self.scope.value(at, fact).reason()) {
+                Some(reason) => draft.facts([self.scope.cite_of(space, fact)]).maybe(reason),
+                None => draft,
+            });
+        }
+    }
+
     fn is_other(&self, name: &str) -> bool {
-        ["users/", "serviceaccounts/", "namespaces/", "certificatesigningrequests/", "secrets/"]
+        ["users/", "serviceaccounts/", "namespaces/", "certificatesigningrequests/", "secrets/", "persistentvolumes/"]
             .iter()
             .any(|resource| name.starts_with(resource))
     }

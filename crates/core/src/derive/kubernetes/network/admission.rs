@@ -65,6 +65,13 @@ fn sees(admission: &Component) -> Value {
     open_list(names.into_iter().map(Value::from).collect(), unknown.as_ref())
 }
 
+/// Whether it is shown a request in a namespace.
+pub(super) fn shows(admission: &Component, group: &str, resource: &str, operation: &str) -> Option<bool> {
+    let covers = |list: &[Value]| any(list.iter().map(|rule| covers(rule, group, resource, operation, true)));
+    let excludes = admission.value("excludes").as_list().unwrap_or_default();
+    and(covers(admission.value("rules").as_list()?), not(covers(excludes)))
+}
+
 /// Whether a rule covers a request; one for objects of certain names covers none of the others.
 fn covers(rule: &Value, group: &str, resource: &str, operation: &str, namespaced: bool) -> Option<bool> {
     let has = |field: &str, wanted: &dyn Fn(&str) -> bool| {

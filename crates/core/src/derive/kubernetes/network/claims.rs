@@ -1,4 +1,5 @@
-//! Claims that give the pods that mount them a path of whichever node they run on that decides what runs there as root.
+//! Claims that give the pods that mount them a path of whichever node they run on that decides what runs there as root:
+//! those that are there, and those that whoever makes pods can have made.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,12 +17,34 @@ pub(super) struct Claims<'a> {
     /// Why a namespace may have others.
     unknown: HashMap<&'a str, Arc<str>>,
     unlisted: Option<Arc<str>>,
+    free: Vec<Free<'a>>,
+    /// Why whoever makes pods may not have claims made with them.
+    alone: Option<Arc<str>>,
 }
+
+/// A volume that nobody has claimed.
+struct Free<'a> {
+    /// Its name, or why it may be none.
+    volume: Result<&'a str, Arc<str>>,
+    /// The claim that it is kept for: its namespace and its name.
+    kept: Option<(&'a str, &'a str)>,
+}
+
+/// From this minor version on a pod brings claims of its own along, whatever gates are set.
+const GENERIC_EPHEMERAL: i64 = 23;
 
 impl<'a> Claims<'a> {
     pub(super) fn of(view: &View<'a>) -> Self {
-        let mut out = Self { found: HashMap::new(), unknown: HashMap::new(), unlisted: view.partial(&k8s::VOLUME) };
+        let minor = view.of(&k8s::CLUSTER).next().map(|cluster| cluster.value("minor"));
+        let alone = match minor.and_then(Value::as_int) {
+            Some(minor) if minor >= GENERIC_EPHEMERAL => None,
+            Some(_) => Some("in this version only whoever may create claims has one made".into()),
+            None => Some("whether pods bring claims along depends on the cluster's version".into()),
+        };
+        let (found, unknown, unlisted) = (HashMap::new(), HashMap::new(), view.partial(&k8s::VOLUME));
+        let mut out = Self { found, unknown, unlisted, free: Vec::new(), alone };
         for volume in view.of(&k8s::VOLUME) {
+            out.free.extend(free(volume));
             let claim = match volume.value("claim") {
                 Value::Str(claim) => claim,
                 Value::Unknown(why) => {
@@ -48,8 +71,57 @@ impl<'a> Claims<'a> {
     }
 }
 
+impl Claims<'_> {
+    /// The volumes that a claim of a namespace gets that a pod there brings along.
+    pub(super) fn free_in(&self, namespace: &str) -> Value {
+        let (mut found, mut unknown) = (Vec::new(), self.unlisted.clone());
+        for free in &self.free {
+            if free.kept.is_some_and(|(of, _)| of != namespace) {
+                continue;
+            }
+            // The claim of a pod is called as the pod and its volume are: POD-VOLUME.
+            let named = free.kept.is_none_or(|(_, claim)| {
+                claim.split_once('-').is_some_and(|(pod, volume)| !pod.is_empty() && !volume.is_empty())
+            });
+            match (&free.volume, &self.alone) {
+                (Ok(name), None) if named => found.push(Value::from(*name)),
+                (Ok(name), None) => {
+                    let why = || format!("{name} is kept for a claim whose name no pod brings along").into();
+                    unknown = unknown.or_else(|| Some(why()));
+                }
+                (Ok(_), Some(why)) | (Err(why), _) => unknown = unknown.or_else(|| Some(Arc::clone(why))),
+            }
+        }
+        found.truncate(MOST);
+        open_list(found, unknown.as_ref())
+    }
+}
+
+/// A volume as one that nobody has claimed; none where it surely is none, or is no such path.
+fn free(volume: &Component) -> Option<Free<'_>> {
+    let kept = volume.value("claim").as_str().and_then(|claim| claim.split_once('/'));
+    let known = |fact: &str| match volume.value(fact) {
+        Value::Unknown(why) => Err(Arc::clone(why)),
+        value => Ok(value),
+    };
+    let is = || -> Result<bool, Arc<str>> {
+        let available = is_decisive(volume)? && known("phase")?.as_str() == Some("Available");
+        known("claim").map(|_| available)
+    };
+    match is() {
+        Ok(false) => None,
+        Ok(true) => Some(Free { volume: Ok(&volume.name), kept }),
+        Err(why) => Some(Free { volume: Err(why), kept }),
+    }
+}
+
+/// The same as a fact.
+pub(super) fn decisive(volume: &Component) -> Value {
+    is_decisive(volume).map_or_else(Value::Unknown, Value::Bool)
+}
+
 /// Whether a volume is such a path of whichever node: a local volume is of one, and is left to the pods that have it.
-fn gives(volume: &Component) -> Result<bool, Arc<str>> {
+fn is_decisive(volume: &Component) -> Result<bool, Arc<str>> {
     let known = |fact: &str| match volume.value(fact) {
         Value::Unknown(why) => Err(Arc::clone(why)),
         value => Ok(value),
@@ -57,5 +129,18 @@ fn gives(volume: &Component) -> Result<bool, Arc<str>> {
     if known("type")?.as_str() != Some("hostPath") || !known("path")?.as_str().is_some_and(decides) {
         return Ok(false);
     }
-    Ok(known("phase")?.as_str() == Some("Bound") && known("bound_to_nodes")? == &Value::Bool(false))
+    // A kubelet mounts no path with options, and gives none as a device.
+    let plain = known("mount_options")?.as_list().is_some_and(<[Value]>::is_empty);
+    Ok(plain && known("mode")?.as_str() == Some("Filesystem") && known("bound_to_nodes")? == &Value::Bool(false))
+}
+
+/// Whether a claim has such a volume already.
+fn gives(volume: &Component) -> Result<bool, Arc<str>> {
+    if !is_decisive(volume)? {
+        return Ok(false);
+    }
+    match volume.value("phase") {
+        Value::Unknown(why) => Err(Arc::clone(why)),
+        phase => Ok(phase.as_str() == Some("Bound")),
+    }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::super::super::open_list;
-use super::admission::{covers_namespace, is_whole};
+use super::admission::{covers_namespace, is_whole, shows};
+use super::quotas::{room, room_for_claims};
 use super::{MOST, View};
 use crate::component::Component;
+use crate::kubernetes::pod_security::{minor_in_force, minor_named};
 use crate::kubernetes::selector::{Labels, and, any};
 use crate::schema::kubernetes as k8s;
 use crate::value::Value;
@@ -83,90 +85,98 @@ fn classes<'a>(view: &View<'a>) -> Option<Vec<&'a str>> {
 }
 
 /// Which pods can be made in a namespace, as far as that is known.
-pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 6] {
-    let others = match namespace.value("terminating").as_bool() {
-        Some(true) => Value::Bool(false),
-        _ if no_room(namespace) => Value::Bool(false),
-        _ => used_up(namespace).map_or_else(|| no_other(view, Some(namespace)), Value::Unknown),
+pub(super) fn takes(view: &View<'_>, namespace: &Component, default: &ServerDefault) -> [(&'static str, Value); 10] {
+    let others = match room(namespace) {
+        Value::Bool(true) => no_other(view, Some(namespace)),
+        other => other,
     };
     let level = default.level_of(namespace);
-    let unless = |refused: &[&str]| match &level {
+    let unless = |refused: &[&str], others: &Value| match &level {
         Ok(level) if refused.contains(&level.as_str()) => Value::Bool(false),
         Ok(_) => others.clone(),
-        Err(_) if others == Value::Bool(false) => others.clone(),
+        Err(_) if *others == Value::Bool(false) => others.clone(),
         Err(reason) => Value::Unknown(Arc::clone(reason)),
+    };
+    // No quota counts containers, and a namespace that goes away still has pods.
+    let added = unasked(view, Some(namespace), Asked::ADDED, "containers that are added");
+    let changes = match unasked(view, Some(namespace), Asked::CHANGED, "changes of pods") {
+        Value::Bool(true) => added.clone(),
+        other => other,
+    };
+    let claims = match room_for_claims(namespace) {
+        Value::Bool(true) => unasked(view, Some(namespace), Asked::CLAIMS, "claims"),
+        other => other,
     };
     [
         ("takes_pods", room(namespace)),
-        ("takes_root_pods", unless(&["baseline", "restricted"])),
-        ("takes_commands", unasked(view, Some(namespace), ("exec", "commands in pods"))),
+        ("takes_root_pods", unless(&["baseline", "restricted"], &others)),
+        ("takes_root_containers", unless(&["baseline", "restricted"], &added)),
+        ("takes_claims", claims),
+        ("takes_changes", changes),
+        ("takes_input", unasked(view, Some(namespace), Asked::ATTACHED, "input of pods")),
+        ("takes_commands", unasked(view, Some(namespace), Asked::Seen("exec"), "commands in pods")),
         ("judged_by_others", Value::Bool(judged(view, namespace))),
-        ("takes_root_users", unless(&["restricted"])),
+        (
+            "takes_root_users",
+            match unless(&["restricted"], &others) {
+                Value::Bool(false) if others != Value::Bool(false) && root_by_own_users(view, namespace) => {
+                    Value::unknown(OWN_USERS)
+                }
+                other => other,
+            },
+        ),
         ("takes_root_pods_unlabelled", others.clone()),
     ]
+}
+
+/// Why root may be let in at the level restricted.
+const OWN_USERS: &str = "a pod with users of its own may be root at this level from 1.35 on, and what volumes let such a root write the runtime decides";
+
+/// Whether the level restricted, in the version in which it holds in a namespace, lets a pod with users of its own be root.
+fn root_by_own_users(view: &View<'_>, namespace: &Component) -> bool {
+    const SINCE: u32 = 35;
+    let server = view.of(&k8s::CLUSTER).next().and_then(|cluster| cluster.value("minor").as_int());
+    let server = server.and_then(|minor| u32::try_from(minor).ok());
+    let version = namespace.value("enforce_version").as_str().and_then(minor_named);
+    minor_in_force(version, server) >= SINCE
 }
 
 /// Whether something beside Pod Security surely can refuse pods of a namespace.
 fn judged(view: &View<'_>, namespace: &Component) -> bool {
     let labels = Labels::of(namespace.value("labels"));
-    view.of(&k8s::ADMISSION).any(|a| and(stands(a, "pods"), covers_namespace(a, &labels)) == Some(true))
-}
-
-/// Whether pods can be made at all, whatever they are.
-fn room(namespace: &Component) -> Value {
-    let terminating = namespace.value("terminating");
-    if terminating.as_bool() == Some(true) || no_room(namespace) {
-        return Value::Bool(false);
-    }
-    let quotas = namespace.value("quotas");
-    let unknown =
-        terminating.reason().or_else(|| quotas.reason()).or_else(|| quotas.as_list()?.iter().find_map(Value::reason));
-    unknown.cloned().or_else(|| used_up(namespace)).map_or(Value::Bool(true), Value::Unknown)
-}
-
-/// The quotas that bound how many pods there are, whatever these are.
-fn of_pods(namespace: &Component) -> impl Iterator<Item = &Value> {
-    namespace.value("quotas").as_list().unwrap_or_default().iter().filter(|quota| {
-        let unscoped = quota.field("scoped").and_then(Value::as_bool) == Some(false);
-        unscoped && ["pods", "count/pods"].contains(&text(quota, "resource"))
-    })
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.field(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Whether a quota lets no pod be made.
-fn no_room(namespace: &Component) -> bool {
-    of_pods(namespace).any(|quota| text(quota, "hard") == "0")
-}
-
-/// Why no pod may be made just now: a quota is used up, or may be. It is free again as soon as a pod goes.
-fn used_up(namespace: &Component) -> Option<Arc<str>> {
-    let amount = |quota: &Value, field| text(quota, field).parse::<i64>().ok();
-    of_pods(namespace).find_map(|quota| match (amount(quota, "used"), amount(quota, "hard")) {
-        (Some(used), Some(hard)) if used < hard => None,
-        (Some(_), Some(_)) => {
-            Some(format!("its quota {} of pods is used up until one goes", text(quota, "name")).into())
-        }
-        _ => Some(format!("how much of its quota {} of pods is used is not known", text(quota, "name")).into()),
-    })
+    view.of(&k8s::ADMISSION).any(|a| and(stands(a, Asked::Seen("pods")), covers_namespace(a, &labels)) == Some(true))
 }
 
 /// True where nothing but Pod Security can refuse a pod, in a namespace or in a new one; unknown where something is asked,
 /// since what it refuses nobody knows.
 pub(super) fn no_other(view: &View<'_>, namespace: Option<&Component>) -> Value {
-    unasked(view, namespace, ("pods", "pods"))
+    unasked(view, namespace, Asked::Seen("pods"), "pods")
 }
 
-/// True where nothing is asked about what somebody does in a namespace, by its name among what admission sees and in words.
-fn unasked(view: &View<'_>, namespace: Option<&Component>, (seen, words): (&str, &str)) -> Value {
+/// About what something may be asked.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// What matters for security, by its name among what admission sees.
+    Seen(&'static str),
+    /// Any other request in a namespace: resource of the core and operation.
+    Request(&'static str, &'static str),
+}
+
+impl Asked {
+    const ADDED: Self = Self::Request("pods/ephemeralcontainers", "UPDATE");
+    const CHANGED: Self = Self::Request("pods", "UPDATE");
+    const ATTACHED: Self = Self::Request("pods/attach", "CONNECT");
+    const CLAIMS: Self = Self::Request("persistentvolumeclaims", "CREATE");
+}
+
+/// True where nothing is asked about what somebody does in a namespace; in words for what he does.
+fn unasked(view: &View<'_>, namespace: Option<&Component>, about: Asked, words: &str) -> Value {
     // Whoever makes one chooses its labels, but for its name.
     let new = Value::strings(["kubernetes.io/metadata.name=that-is-none-yet"]);
     let labels = Labels::of(namespace.map_or(&new, |namespace| namespace.value("labels")));
     for admission in view.of(&k8s::ADMISSION) {
         let here = covers_namespace(admission, &labels);
-        if and(stands(admission, seen), here) != Some(false) {
+        if and(stands(admission, about), here) != Some(false) {
             return Value::unknown(format!(
                 "{} is asked about {words}, and what it refuses is not known",
                 admission.name
@@ -177,16 +187,21 @@ fn unasked(view: &View<'_>, namespace: Option<&Component>, (seen, words): (&str,
 }
 
 /// Whether something can refuse what it sees under a name: pods that are made, commands in them.
-fn stands(admission: &Component, seen: &str) -> Option<bool> {
+fn stands(admission: &Component, about: Asked) -> Option<bool> {
     if matches!(admission.value("type").as_str(), Some("KyvernoPolicy" | "GatekeeperTemplate")) {
         // What asks them is the engine's webhook.
         return Some(false);
     }
-    let sees = admission.value("sees").as_list();
-    let sees = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == seen))));
+    let sees = match about {
+        Asked::Seen(seen) => {
+            let sees = admission.value("sees").as_list();
+            let sees = sees.and_then(|l| any(l.iter().map(|s| s.as_str().map(|s| s == seen))));
+            and(sees, admission.value("guards").as_bool())
+        }
+        Asked::Request(resource, operation) => shows(admission, "", resource, operation),
+    };
     let validates = admission.value("mutating").as_bool().map(|m| !m);
-    let stands =
-        and(sees, and(admission.value("guards").as_bool(), and(admission.value("enforces").as_bool(), validates)));
+    let stands = and(sees, and(admission.value("enforces").as_bool(), validates));
     and(stands, and(says_something(admission), for_all(admission)))
 }
 
@@ -217,7 +232,7 @@ pub(super) fn guarded_by(view: &View<'_>, namespace: &Component, default: &Serve
     }
     let labels = Labels::of(namespace.value("labels"));
     for admission in view.of(&k8s::ADMISSION) {
-        match and(stands(admission, "pods"), covers_namespace(admission, &labels)) {
+        match and(stands(admission, Asked::Seen("pods")), covers_namespace(admission, &labels)) {
             Some(true) if out.len() < MOST => out.push(engine_or_name(admission)),
             Some(_) => {}
             None => unknown = unknown.or_else(|| Some(format!("{} may be asked about it", admission.name).into())),

@@ -10,6 +10,7 @@ mod ingresses;
 mod namespaces;
 mod pods;
 mod policies;
+mod quotas;
 mod services;
 
 use std::collections::HashMap;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::super::super::open_list;
-use super::claims::Claims;
+use super::claims::{Claims, decisive};
 use super::guards::{ServerDefault, guarded_by, no_other, takes};
 use super::policies::takes_all;
+use super::quotas::closed_objects;
 use super::{MOST, Settings, View, truth};
 use crate::component::Component;
 use crate::kubernetes::reach::Direction;
@@ -37,11 +38,14 @@ pub(super) fn facts(view: &View<'_>) -> Settings {
         out.push((at, "pods_without_policy", without_policy(view, name)));
         out.push((at, "guarded_by", guarded_by(view, namespace, &default)));
         out.push((at, "decisive_claims", claims.of_namespace(name)));
+        out.push((at, "free_volumes", claims.free_in(name)));
+        out.push((at, "closed_objects", closed_objects(namespace)));
         out.extend(takes(view, namespace, &default).map(|(fact, value)| (at, fact, value)));
         if pods > 0 && namespace.value("system").as_bool() == Some(false) && own.len() < MOST {
             own.push(name.into());
         }
     }
+    out.extend(view.positions(&k8s::VOLUME).map(|(at, volume)| (at, "decisive", decisive(volume))));
     if let Some((at, _)) = view.positions(&k8s::CLUSTER).next() {
         let unknown = view.partial(&k8s::NAMESPACE).or_else(|| view.partial(&k8s::POD));
         out.push((at, "own_namespaces", open_list(own, unknown.as_ref())));
@@ -73,6 +77,7 @@ fn servers(view: &View<'_>) -> Vec<(&'static str, Value)> {
     let cluster = view.of(&k8s::CLUSTER).next();
     let mut out =
         vec![("allows_everything", Value::Bool(seen)), ("signs_no_clients", signs_none(view, cluster).into())];
+    out.push(("approves_no_nodes", approves_none(view).into()));
     if !servers.is_empty() && cluster.is_some_and(|cluster| cluster.value("anonymous_requests").is_unknown()) {
         out.push(("anonymous_requests", truth(any(servers.iter().map(anonymous)), unread)));
     }
@@ -86,6 +91,22 @@ fn signs_none(view: &View<'_>, cluster: Option<&Component>) -> bool {
     let mut managers = view.of(&k8s::CONTROLLER_MANAGER).peekable();
     let seen = managers.peek().is_some() && view.partial(&k8s::CONTROLLER_MANAGER).is_none();
     eks || seen && managers.all(|manager| manager.value("signs_clients").as_bool() == Some(false))
+}
+
+/// Whether no controller manager approves what those ask for who join as nodes.
+fn approves_none(view: &View<'_>) -> bool {
+    const APPROVING: [&str; 2] = ["csrapproving", "certificatesigningrequest-approving-controller"];
+    let is_off = |manager: &Component| {
+        let Some(asked) = manager.value("controllers").as_list() else { return false };
+        let asked: Option<Vec<&str>> = asked.iter().map(Value::as_str).collect();
+        let Some(asked) = asked else { return false };
+        // The first word about it counts, and where there is none the star.
+        let word = asked.iter().find(|word| APPROVING.contains(&word.strip_prefix('-').unwrap_or(word)));
+        word.map_or_else(|| !asked.contains(&"*"), |word| word.starts_with('-'))
+    };
+    let mut managers = view.of(&k8s::CONTROLLER_MANAGER).peekable();
+    let seen = managers.peek().is_some() && view.partial(&k8s::CONTROLLER_MANAGER).is_none();
+    seen && managers.all(is_off)
 }
 
 fn by_namespace<'a>(

@@ -158,7 +158,6 @@ fn of_container(container: &Component, pod: &Component, claims: &Claims<'_>) -> 
         by_claim.note(reason);
     }
     devices(container, pod, volumes, claims, &mut by_claim);
-    let namespace = pod.value("namespace").as_str().unwrap_or_default();
     for mount in mounts.iter().filter(|mount| !mount.is_unknown()) {
         let (Ok(name), Ok(sub_path)) = (text(mount, "volume"), text(mount, "sub_path")) else {
             let reason: Arc<str> = "a mount of it could not be read".into();
@@ -171,11 +170,9 @@ fn of_container(container: &Component, pod: &Component, claims: &Claims<'_>) -> 
             match (text(volume, "type"), text(volume, "source")) {
                 (Ok("hostPath"), Ok(path)) => own.add(name, path, sub_path, rw.clone()),
                 (Ok("hostPath"), Err(reason)) => own.note(&reason),
-                (Ok("persistentVolumeClaim"), Ok(claim)) => {
-                    through_claim(&mut by_claim, name, &format!("{namespace}/{claim}"), sub_path, &rw, claims);
-                }
-                (Ok("persistentVolumeClaim"), Err(reason)) => by_claim.note(&reason),
-                _ => {}
+                _ => by_claims_of(pod, volume, &mut by_claim, |claim, by_claim| {
+                    through_claim(by_claim, name, claim, sub_path, &rw, claims);
+                }),
             }
         }
     }
@@ -189,7 +186,6 @@ fn devices(container: &Component, pod: &Component, volumes: &[Value], claims: &C
         Value::Unknown(reason) => return by_claim.note(reason),
         _ => return,
     };
-    let namespace = pod.value("namespace").as_str().unwrap_or_default();
     for name in names.iter().filter_map(Value::as_str) {
         for volume in volumes.iter().filter(|volume| text(volume, "name").is_ok_and(|of| of == name)) {
             let rw = match volume.field("read_only") {
@@ -197,14 +193,38 @@ fn devices(container: &Component, pod: &Component, volumes: &[Value], claims: &C
                 Some(Value::Unknown(reason)) => Value::Unknown(Arc::clone(reason)),
                 _ => Value::Bool(true),
             };
-            match (text(volume, "type"), text(volume, "source")) {
-                (Ok("persistentVolumeClaim"), Ok(claim)) => {
-                    through_claim(by_claim, name, &format!("{namespace}/{claim}"), "", &rw, claims);
+            by_claims_of(pod, volume, by_claim, |claim, by_claim| {
+                through_claim(by_claim, name, claim, "", &rw, claims);
+            });
+        }
+    }
+}
+
+/// Goes through the claims of a volume, `namespace/name`: the one that it names, or those that each pod brings along,
+/// which are called as the pod and the volume are.
+fn by_claims_of(pod: &Component, volume: &Value, by_claim: &mut Reach, mut go: impl FnMut(&str, &mut Reach)) {
+    let namespace = pod.value("namespace").as_str().unwrap_or_default();
+    match (text(volume, "type"), text(volume, "source")) {
+        (Ok("persistentVolumeClaim"), Ok(claim)) => go(&format!("{namespace}/{claim}"), by_claim),
+        (Ok("persistentVolumeClaim"), Err(reason)) => by_claim.note(&reason),
+        (Ok("ephemeral"), _) => {
+            let end = format!("-{}", text(volume, "name").unwrap_or_default());
+            let volumes = pod.value("volumes").as_list().unwrap_or_default();
+            let is_named = |claim: &str| volumes.iter().any(|other| text(other, "source") == Ok(claim));
+            if let Some(reason) = pod.value("claims").reason() {
+                by_claim.note(reason);
+            }
+            for claim in pod.value("claims").as_list().unwrap_or_default() {
+                match claim {
+                    Value::Str(claim) if claim.ends_with(&end) && !is_named(claim) => {
+                        go(&format!("{namespace}/{claim}"), by_claim);
+                    }
+                    Value::Unknown(reason) => by_claim.note(reason),
+                    _ => {}
                 }
-                (Ok("persistentVolumeClaim"), Err(reason)) => by_claim.note(&reason),
-                _ => {}
             }
         }
+        _ => {}
     }
 }
 

@@ -139,6 +139,25 @@ fn paths_are_those_that_mounts_reach() {
 }
 
 #[test]
+fn a_claim_that_a_pod_brings_along_is_followed_as_any_other() {
+    let of = |claims: Value, name: &str| {
+        let bound = [("phase", "Bound".into()), ("claim", format!("shop/{name}").into()), ("path", "/etc".into())];
+        let data = volume("data", "persistentVolumeClaim", "old-tmp".into());
+        let target = derived(vec![
+            pod(&[("volumes", Value::List(vec![volume("tmp", "ephemeral", "".into()), data])), ("claims", claims)]),
+            container(&[("mounts", Value::List(vec![mount("tmp", "ephemeral", true, "")]))]),
+            part(&kubernetes::VOLUME, "pv", &bound),
+        ]);
+        shown(&target, &CONTAINER, "claim_paths")
+    };
+    let all = || Value::strings(["web-1-tmp", "web-2-tmp", "old-tmp"]);
+    assert_eq!(of(all(), "web-2-tmp"), "[{volume: tmp, path: /etc, class: etc, reaches: /etc, rw: true}]");
+    assert_eq!(of(all(), "web-3-tmp"), "[]");
+    assert_eq!(of(all(), "old-tmp"), "[]", "the claim of another volume");
+    assert!(of(Value::List(vec![Value::unknown("others")]), "web-2-tmp").contains("unknown"));
+}
+
+#[test]
 fn what_could_not_be_read_of_mounts_is_unknown() {
     let lost = derived(vec![pod(&[("volumes", Value::unknown("broken"))]), container(&[])]);
     for fact in ["host_paths", "runtime_sockets", "sensitive_host_paths", "equal_to_root"] {

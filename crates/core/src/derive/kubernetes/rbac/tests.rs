@@ -154,7 +154,7 @@ fn a_verb_alone_is_no_power() {
 
 #[test]
 fn what_a_power_really_needs_gives_it() {
-    let some: [(&[Line<'_>], &[&str]); 12] = [
+    let some: [(&[Line<'_>], &[&str]); 15] = [
         (
             &[("bind", RBAC, "clusterroles", "admin"), ("create", RBAC, "clusterrolebindings", "")],
             &["bind-cluster-wide", "share-rights"],
@@ -180,7 +180,20 @@ fn what_a_power_really_needs_gives_it() {
             &["approve-certificates"],
         ),
         (&[("create", "core", "serviceaccounts/token", "ci")], &["mint-tokens"]),
-        (&[("create get", "core", "secrets", "")], &["create-legacy-tokens", "read-secrets", "write-secrets"]),
+        (
+            &[("create get", "core", "secrets", "")],
+            &["create-legacy-tokens", "create-bootstrap-tokens", "read-secrets", "write-secrets"],
+        ),
+        (&[("update", "core", "secrets", "x")], &["change-bootstrap-tokens", "write-secrets"]),
+        // A pod brings its claim along.
+        (
+            &[("create", "core", "pods persistentvolumes", "")],
+            &["create-pods", "mount-node-volumes", "create-persistent-volumes"],
+        ),
+        (
+            &[("create", "core", "pods", ""), ("patch", "core", "persistentvolumes", "a")],
+            &["create-pods", "take-volumes"],
+        ),
         (&[("get", "core", "nodes/proxy", "")], &["nodes-proxy"]),
     ];
     for (rules, expected) in some {
