@@ -9,23 +9,29 @@ if [ "${SEAWORTHY_DEMO_INSIDE:-}" != 1 ]; then
   exec env SEAWORTHY_DEMO_INSIDE=1 unshare --mount --net --uts --propagation private "$0" "$seaworthy"
 fi
 
-# A host of its own: name, network, run-time directory, configuration, data.
+# A host of its own: name, network, and a root that lies over the machine's, in which nothing is mounted apart that its
+# daemon reads; data in a directory, since overlays do not lie over each other.
 scratch=$(mktemp -d)
 hostname harbour
 ip link set lo up
-mount -t tmpfs tmpfs /run
-mkdir -p /run/lock /var/lib/docker /etc/docker "$scratch"/{data,etc,home}
-mount --bind "$scratch/data" /var/lib/docker
-mount --bind "$scratch/etc" /etc/docker
-mount --bind "$scratch/home" /root
+root="$scratch/root"
+mkdir "$scratch/over" "$scratch/data" "$root"
+mount -t tmpfs tmpfs "$scratch/over"
+mkdir "$scratch"/over/{upper,work}
+mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/over/upper,workdir=$scratch/over/work" "$root"
+for place in proc sys dev; do mount --rbind "/$place" "$root/$place"; done
+mount -t tmpfs tmpfs "$root/run"
+mkdir -p "$root"/{run/lock,var/lib/docker,old} "$root$here"
+mount --bind "$scratch/data" "$root/var/lib/docker"
+mount --bind "$here" "$root$here"
+cd "$root" && pivot_root . old && cd / && umount -l /old && rmdir /old
+scratch=$(mktemp -d)
+# What is the recording machine's own: its users' files, its engine's settings, whether it has sudo.
+rm -rf /root /etc/docker /etc/sudoers /etc/sudoers.d
+install -d -m 0700 /root
+install -d -m 0755 /etc/docker
 # No machine has this id, so that no plan made from the demonstration fits one.
-printf '%s\n' 5ea30000000000000000000000000da7 > "$scratch/machine-id"
-mount --bind "$scratch/machine-id" /etc/machine-id
-# Whether the recording machine has sudo is none of the demonstration's business.
-for rules in /etc/sudoers /etc/sudoers.d; do
-  if [ -d "$rules" ]; then mkdir "$scratch/rules" && mount --bind "$scratch/rules" "$rules"
-  elif [ -e "$rules" ]; then install -m 0440 /dev/null "$scratch/sudoers" && mount --bind "$scratch/sudoers" "$rules"; fi
-done
+printf '%s\n' 5ea30000000000000000000000000da7 > /etc/machine-id
 cat > /etc/docker/daemon.json <<'JSON'
 {
   "live-restore": true,
@@ -40,8 +46,7 @@ clean() {
   docker rm -f $(docker ps -aq) >/dev/null 2>&1 || true
   kill "$daemon" 2>/dev/null || true
   wait "$daemon" 2>/dev/null || true
-  umount -l /etc/sudoers /etc/sudoers.d /etc/machine-id /root /etc/docker /var/lib/docker 2>/dev/null || true
-  rm -rf "$scratch"
+  find /var/lib/docker -xdev -mindepth 1 -delete 2>/dev/null || true
 }
 trap clean EXIT
 export DOCKER_HOST=unix:///var/run/docker.sock
