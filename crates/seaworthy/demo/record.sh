@@ -5,13 +5,16 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 seaworthy=$(realpath "$1")
-if [ "${SEAWORTHY_DEMO_INSIDE:-}" != 1 ]; then
-  exec env SEAWORTHY_DEMO_INSIDE=1 unshare --mount --net --uts --propagation private "$0" "$seaworthy"
+if [ -z "${SEAWORTHY_DEMO_INSIDE:-}" ]; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf --one-file-system "$scratch"' EXIT
+  SEAWORTHY_DEMO_INSIDE="$scratch" unshare --mount --net --uts --propagation private "$0" "$seaworthy"
+  exit
 fi
 
 # A host of its own: name, network, and a root that lies over the machine's, in which nothing is mounted apart that its
 # daemon reads; data in a directory, since overlays do not lie over each other.
-scratch=$(mktemp -d)
+scratch=$SEAWORTHY_DEMO_INSIDE
 hostname harbour
 ip link set lo up
 root="$scratch/root"
