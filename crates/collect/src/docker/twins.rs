@@ -26,6 +26,13 @@ struct Socket {
     path: String,
 }
 
+/// How far a directory was looked through.
+struct Looked {
+    /// Entries that may still be looked at.
+    left: usize,
+    found: Vec<Beneath>,
+}
+
 /// The sockets of a host by which engines are commanded.
 #[derive(Debug, Default)]
 pub(super) struct Sockets(Vec<Socket>);
@@ -67,11 +74,10 @@ impl Sockets {
         if !self.0.iter().any(|s| s.linked) {
             return Ok(Vec::new());
         }
-        let mut found = Vec::new();
-        let mut left = MOST_ENTRIES;
-        let whole = self.walk(root, directory, Path::new(""), DEEPEST, &mut left, &mut found);
-        if whole || !found.is_empty() {
-            return Ok(found);
+        let mut looked = Looked { left: MOST_ENTRIES, found: Vec::new() };
+        let whole = self.walk(root, directory, Path::new(""), DEEPEST, &mut looked);
+        if whole || !looked.found.is_empty() {
+            return Ok(looked.found);
         }
         let why =
             "a socket of an engine has a second name, and not all of this directory could be looked through for it";
@@ -79,15 +85,7 @@ impl Sockets {
     }
 
     /// Whether all was looked at. Other file systems are passed over: a hard link never leaves its own.
-    fn walk(
-        &self,
-        root: &Root,
-        directory: &Path,
-        inside: &Path,
-        deeper: usize,
-        left: &mut usize,
-        found: &mut Vec<Beneath>,
-    ) -> bool {
+    fn walk(&self, root: &Root, directory: &Path, inside: &Path, deeper: usize, looked: &mut Looked) -> bool {
         let on_one = |stat: &Stat| self.0.iter().any(|s| s.linked && s.device == stat.st_dev);
         match root.lstat(directory) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
@@ -98,19 +96,19 @@ impl Sockets {
             Ok(_) => return true,
             Err(_) => return false,
         }
-        let Ok(names) = root.list(directory, *left) else { return false };
-        *left -= names.len();
+        let Ok(names) = root.list(directory, looked.left) else { return false };
+        looked.left -= names.len();
         let mut whole = true;
         for name in names {
             let (path, inside): (PathBuf, PathBuf) = (directory.join(&name), inside.join(&name));
             let Ok(stat) = root.lstat(&path) else { continue };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory if on_one(&stat) => {
-                    whole &= deeper > 0 && self.walk(root, &path, &inside, deeper - 1, left, found);
+                    whole &= deeper > 0 && self.walk(root, &path, &inside, deeper - 1, looked);
                 }
                 FileType::Socket => {
                     if let (Some(name), Some(path)) = (self.known(&stat), inside.to_str()) {
-                        found.push(Beneath { path: path.to_owned(), name: name.to_owned(), read_only: false });
+                        looked.found.push(Beneath { path: path.to_owned(), name: name.to_owned(), read_only: false });
                     }
                 }
                 _ => {}
