@@ -441,7 +441,8 @@ impl Sheet<'_> {
         // The kernel's own list takes a hundredth of the time of the tables.
         let found = sockets::tcp_listeners().or_else(|_| sockets::tcp_table(proc, std::process::id()));
         let found = found.map_err(|why| why.to_string());
-        let found = found.map(|all| {
+        let found = found.map(|mut all| {
+            all.sort_by_key(|listener| listener.address);
             let one = |l: &sockets::TcpListener| {
                 Value::Object(vec![
                     ("address", bounded(&l.address.to_string())),

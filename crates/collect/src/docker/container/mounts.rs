@@ -61,6 +61,8 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
             mounts.push(mount);
         }
     }
+    // The engine lists them in another order each time.
+    mounts.sort_by(|a, b| a.destination.cmp(b.destination));
     Ok(mounts)
 }
 
