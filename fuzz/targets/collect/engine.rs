@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use seaworthy_collect::docker::Read;
 use seaworthy_collect::docker::container::{self, Mapped, container};
-use seaworthy_collect::docker::context::{Context, EngineFacts, NoHost, Seccomp, VolumeSource};
+use seaworthy_collect::docker::context::{Binding, Context, EngineFacts, NoHost, Seccomp, VolumeSource};
 use seaworthy_collect::docker::{exec, image, info as engine_info, network, swarm, volume};
 use seaworthy_collect::engine::{
     ApiVersion, Environment, Wanted, parse_body, path_segment, resolve, sanitize, without_userinfo,
@@ -70,7 +70,7 @@ pub fn containers(data: &[u8]) {
     let single = std::slice::from_ref(&json);
     let all = json.as_array().map_or(single, Vec::as_slice);
     let volumes = HashMap::from([("data".into(), VolumeSource::Binds("/etc".into()))]);
-    let bridge = network::Binding { address: Some("127.0.0.1".into()), ..network::Binding::default() };
+    let bridge = Binding { address: Some("127.0.0.1".into()), ..Binding::default() };
     let bindings = HashMap::from([("bridge".into(), bridge)]);
     let host = NoHost::new("another machine");
     let lost: Arc<str> = "lost".into();

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::json::{Read, left_out};
-use super::network::Binding;
 use super::observed::Observed;
 use crate::redact::Redactor;
 
@@ -33,6 +32,19 @@ pub struct Running<'a> {
     pub pid: u32,
     /// When it was started, in seconds since 1970-01-01 UTC.
     pub started_at: Option<i64>,
+}
+
+/// What a network makes of the ports that its containers publish.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Binding {
+    /// The address for those that name none, where that is not every one of the host.
+    pub address: Option<Box<str>>,
+    /// Whether ports of IPv4 are opened at the container's own address, and on none of the host.
+    pub routed_ipv4: bool,
+    /// The same for IPv6.
+    pub routed_ipv6: bool,
+    /// Whether none is published at all.
+    pub internal: bool,
 }
 
 /// Something beneath a directory that is known by another name.

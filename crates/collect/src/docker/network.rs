@@ -10,6 +10,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::container::Mapped;
+use super::context::Binding;
 use super::json::{Node, Read, cut, left_out, strings, value};
 use super::sheet::Sheet;
 
@@ -87,19 +88,6 @@ fn mode<'a>(doc: Node<'a>, version: &str) -> Read<&'a str> {
     let options = doc.get("Options").map()?;
     let mode = options.get(&format!("{BRIDGE}gateway_mode_{version}")).and_then(Json::as_str).unwrap_or("");
     Ok(if mode.is_empty() { "nat" } else { mode })
-}
-
-/// What a network makes of the ports that its containers publish.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Binding {
-    /// The address for those that name none, where that is not every one of the host.
-    pub address: Option<Box<str>>,
-    /// Whether ports of IPv4 are opened at the container's own address, and on none of the host.
-    pub routed_ipv4: bool,
-    /// The same for IPv6.
-    pub routed_ipv6: bool,
-    /// Whether none is published at all.
-    pub internal: bool,
 }
 
 /// What a network makes of published ports, where that is anything but what is usual.

@@ -8,8 +8,8 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::value::Value;
 use serde_json::{Map, Value as Json};
 
+use super::super::context::Binding;
 use super::super::json::{MOST_ITEMS, Node, Read, cut, other_type, value};
-use super::super::network::Binding;
 use super::super::sheet::Sheet;
 use super::{Mapped, Reading};
 

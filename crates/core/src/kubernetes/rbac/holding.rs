@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use super::catalogue::{Over, POWERS, Right, Way, Wildcard};
+use super::catalogue::POWERS;
 use super::grants::Role;
 use super::rule::{Rule, both};
+use super::way::{Over, Right, Way, Wildcard};
 use crate::predicate::Truth;
 
 /// Every right of every way of every power, numbered.

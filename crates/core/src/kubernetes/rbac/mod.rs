@@ -10,10 +10,12 @@ mod holding;
 pub mod powers;
 pub mod rule;
 pub mod shipped;
+mod way;
 pub mod who;
 
-pub use catalogue::{POWERS, Power};
+pub use catalogue::POWERS;
 pub use grants::{Grants, Permission};
 pub use powers::{Held, Judge, Powers};
 pub use rule::{Request, Rule};
+pub use way::Power;
 pub use who::Who;

@@ -292,7 +292,7 @@ impl<'a> Found<'a> {
 }
 
 /// A resource as kubectl writes it.
-fn resource(right: &super::catalogue::Right) -> String {
+fn resource(right: &super::way::Right) -> String {
     let (resource, subresource) = right.resource.split_once('/').unwrap_or((right.resource, ""));
     let mut text = resource.to_owned();
     if !right.group.is_empty() {

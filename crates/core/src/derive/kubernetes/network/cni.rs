@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Settings, positions};
+use super::Settings;
 use crate::component::Component;
 use crate::kubernetes::selector::any;
 use crate::schema::kubernetes as k8s;
@@ -42,7 +42,8 @@ const AWS_AGENT: [&str; 2] = ["aws-network-policy-agent", "amazon/aws-network-po
 
 /// A cluster's plugin by what runs in it.
 pub(super) fn facts(target: &Target) -> Settings {
-    let Some((at, cluster)) = positions(target, &k8s::CLUSTER).next() else { return Vec::new() };
+    let mut components = target.components.iter().enumerate();
+    let Some((at, cluster)) = components.find(|(_, c)| std::ptr::eq(c.kind, &k8s::CLUSTER)) else { return Vec::new() };
     let mut found: BTreeSet<&str> = BTreeSet::new();
     let mut enforces = Vec::new();
     for container in target.of(&k8s::CONTAINER).filter(|c| c.value("running").as_bool() == Some(true)) {

@@ -139,11 +139,6 @@ impl<'a> View<'a> {
     }
 }
 
-/// The positions of the components of a kind.
-fn positions<'a>(target: &'a Target, kind: &'static Kind) -> impl Iterator<Item = (usize, &'a Component)> {
-    target.components.iter().enumerate().filter(move |(_, c)| std::ptr::eq(c.kind, kind))
-}
-
 /// A truth value; where it is unknown, the reason.
 fn truth(known: Option<bool>, reason: impl Into<Arc<str>>) -> Value {
     known.map_or_else(|| Value::Unknown(reason.into()), Value::Bool)
