@@ -38,7 +38,8 @@ pub fn dockerfile(data: &[u8]) {
 
 /// Manifests: documents in YAML or JSON, and what is made of the objects in them.
 pub fn manifest(data: &[u8]) {
-    let lines = data.split(|byte| *byte == b'\n').count();
+    // A carriage return alone ends a line of YAML, too.
+    let lines = data.split(|byte| matches!(byte, b'\n' | b'\r')).count();
     let done = yaml::documents(data, |read| match read {
         Ok(document) => {
             assert!((1..=lines).contains(&document.line), "line {}", document.line);

@@ -315,3 +315,12 @@ proptest::proptest! {
         proptest::prop_assert_eq!(&read(&pretty).remove(0).unwrap().json["a"], &json);
     }
 }
+
+#[test]
+fn lines_end_where_yaml_ends_them() {
+    for text in ["a: 1\r\r---\rb: 2\r\n---\nc: 3\n", "a: 1\n\n# x\nb: 2\n---\nc: 3\n"] {
+        let mut lines = Vec::new();
+        documents(text.as_bytes(), |read| lines.push(read.map(|d| d.marks.of("c")))).unwrap();
+        assert_eq!(lines.last().unwrap().as_ref().unwrap(), &Some((6, 1)), "{text:?}");
+    }
+}

@@ -68,7 +68,14 @@ fn part(text: &str) -> (usize, usize) {
         }
         has_begun |= marks || !matches!(line.trim_start().chars().next(), None | Some('#' | '%'));
         end += line.len();
-        lines += 1;
+        lines += breaks(line);
     }
     (end, lines)
+}
+
+/// The ends of lines as YAML has them: also a carriage return alone is one.
+fn breaks(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = |at: &usize| bytes[*at] == b'\n' || bytes.get(at + 1) != Some(&b'\n');
+    memchr::memchr2_iter(b'\n', b'\r', bytes).filter(ends).count()
 }
