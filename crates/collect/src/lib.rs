@@ -24,3 +24,7 @@ pub(crate) fn fingerprint(parts: &[&[u8]]) -> String {
     let hash = parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)).finalize();
     hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// How many times as long as one request all of a reading may take: 15 minutes unless told otherwise. A hundred thousand
+/// objects of a cluster took 10 s, and slow links exist.
+const WHOLE: u32 = 90;

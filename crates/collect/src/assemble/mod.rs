@@ -161,7 +161,7 @@ impl Work {
             None => self.machine(&resolved),
         };
         let request = self.options.timeout;
-        let limits = Limits { request, connect: request, whole: request * 90, ..Limits::default() };
+        let limits = Limits { request, connect: request, whole: request * crate::WHOLE, ..Limits::default() };
         let engine = match Engine::open(&endpoint, limits).await {
             Ok(engine) => engine,
             Err(failure) => {

@@ -40,17 +40,16 @@ pub(super) struct Sockets(Vec<Socket>);
 impl Sockets {
     /// Those at the paths given, and at the usual ones.
     pub fn at(root: &Root, given: &[String]) -> Self {
-        let mut found: Vec<Socket> = Vec::new();
+        let mut found = Self::default();
         for path in given.iter().map(String::as_str).chain(SOCKETS.iter().copied()).filter(|p| p.starts_with('/')) {
             let Ok(stat) = root.stat(path) else { continue };
-            let known = found.iter().any(|s| (s.device, s.inode) == (stat.st_dev, stat.st_ino));
-            if is_socket(&stat) && !known {
+            if is_socket(&stat) && found.known(&stat).is_none() {
                 let (device, inode, linked) = (stat.st_dev, stat.st_ino, stat.st_nlink > 1);
                 let real = root.canonical(path).ok().and_then(|real| real.to_str().map(str::to_owned));
-                found.push(Socket { device, inode, linked, path: real.unwrap_or_else(|| path.to_owned()) });
+                found.0.push(Socket { device, inode, linked, path: real.unwrap_or_else(|| path.to_owned()) });
             }
         }
-        Self(found)
+        found
     }
 
     /// The path by which a socket is known, whatever it is called here; none for anything else.

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::access::Access;
 use super::failure::{self, Failure};
+use crate::WHOLE;
 use crate::engine::{PEER_TEXT_LIMIT, sanitize};
 
 /// Requests at once: few, so that nobody else is kept waiting by a reading.
@@ -19,9 +20,6 @@ pub(super) const AT_ONCE: usize = 6;
 const TRIES: u32 = 4;
 /// The longest that a server may ask to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
-/// How long the whole of a cluster may take, by what one request may: 900 s unless told otherwise. A hundred thousand objects
-/// took 10 s, and slow links exist.
-const WHOLE: u32 = 90;
 /// Requests in a row without an answer, after their tries, before the server is given up.
 const GIVEN_UP: u32 = 4;
 /// The most that is read of an answer that says why not, in bytes.
@@ -33,7 +31,6 @@ pub(super) const JSON: &str = "application/json";
 pub(super) struct Api {
     client: kube::Client,
     timeout: Duration,
-    whole: Duration,
     until: Instant,
     permits: Semaphore,
     silent: AtomicU32,
@@ -56,7 +53,6 @@ impl Api {
         Ok(Self {
             client: builder.build(),
             timeout,
-            whole: timeout * WHOLE,
             until: Instant::now() + timeout * WHOLE,
             permits: Semaphore::new(AT_ONCE),
             silent: AtomicU32::new(0),
@@ -83,7 +79,7 @@ impl Api {
             }
             let wait = wait.unwrap_or(Duration::from_millis(100) * 3u32.pow(tried - 1)).min(LONGEST_WAIT);
             if Instant::now() + wait > self.until {
-                break Err(Failure::Late(self.whole));
+                break Err(Failure::Late(self.timeout * WHOLE));
             }
             tokio::time::sleep(wait).await;
         };
@@ -100,12 +96,12 @@ impl Api {
     async fn once(&self, path: &str, accept: &str, most: usize) -> Result<Bytes, (Failure, Option<Duration>)> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err((Failure::Late(self.whole), None));
+            return Err((Failure::Late(self.timeout * WHOLE), None));
         }
         let limit = self.timeout.min(left);
         match tokio::time::timeout(limit, self.exchange(path, accept, most)).await {
             Ok(answer) => answer,
-            Err(_) if limit < self.timeout => Err((Failure::Late(self.whole), None)),
+            Err(_) if limit < self.timeout => Err((Failure::Late(self.timeout * WHOLE), None)),
             Err(_) => Err((Failure::TimedOut(limit), None)),
         }
     }

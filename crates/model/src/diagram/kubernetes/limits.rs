@@ -6,6 +6,7 @@ use seaworthy_core::component::Component;
 use seaworthy_core::schema::kubernetes as k8s;
 use seaworthy_core::value::Value;
 
+use super::super::draft::Draft;
 use super::super::scope::{Scope, text};
 
 /// Whether a right leads somewhere.
@@ -15,6 +16,16 @@ pub(super) enum Takes {
     Surely,
     /// It may, and why that is not known.
     Perhaps(Arc<str>),
+}
+
+impl Takes {
+    /// A flow that is there if it does.
+    pub(super) fn mark(self, draft: Draft) -> Draft {
+        match self {
+            Self::Surely => draft,
+            Self::Perhaps(reason) => draft.maybe(&reason),
+        }
+    }
 }
 
 /// A workload by its resource: what must be made for pods to come of it when it is created and when it is changed, and

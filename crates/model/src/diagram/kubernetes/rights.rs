@@ -9,7 +9,7 @@ use seaworthy_core::value::Value;
 use super::super::draft::{Draft, Drafts};
 use super::super::scope::{Scope, list, text};
 use super::cluster;
-use super::limits::{Exempt, Takes, by_workloads, closed, taken_volumes};
+use super::limits::{Exempt, by_workloads, closed, taken_volumes};
 use super::objects::Objects;
 use super::tokens::{self, OF_WHOM};
 
@@ -150,13 +150,10 @@ impl<'a> Work<'_, 'a> {
     /// A power to start pods that Pod Security holds to no level.
     fn exempt(&mut self, power: &Value) {
         let component = self.scope.component(self.at);
-        if let (Some(reason), Some(to)) = (self.exempt.takes(component, power), self.place(power)) {
+        if let (Some(takes), Some(to)) = (self.exempt.takes(component, power), self.place(power)) {
             let label = "create-pods/exempt";
             let draft = Draft::new(FlowKind::Grant, self.from, to, label).key(label).facts(self.cite);
-            self.drafts.add(match reason {
-                Takes::Surely => draft,
-                Takes::Perhaps(reason) => draft.maybe(&reason),
-            });
+            self.drafts.add(takes.mark(draft));
         }
     }
 
@@ -166,10 +163,7 @@ impl<'a> Work<'_, 'a> {
         let Some(found) = taken_volumes(self.scope, &names) else { return };
         if let Some(to) = self.place(power) {
             let draft = Draft::new(FlowKind::Grant, self.from, to, "take-volumes").key("take-volumes").facts(self.cite);
-            self.drafts.add(match found {
-                Takes::Surely => draft,
-                Takes::Perhaps(reason) => draft.maybe(&reason),
-            });
+            self.drafts.add(found.mark(draft));
         }
     }
 
@@ -177,10 +171,7 @@ impl<'a> Work<'_, 'a> {
     fn bootstrap_tokens(&mut self, name: &str, names: &[&str]) {
         for (to, takes) in tokens::forged(self.scope, name == "change-bootstrap-tokens", names) {
             let draft = Draft::new(FlowKind::Grant, self.from, to, name).key(name).facts(self.cite);
-            self.drafts.add(match takes {
-                Takes::Surely => draft,
-                Takes::Perhaps(reason) => draft.maybe(&reason),
-            });
+            self.drafts.add(takes.mark(draft));
         }
     }
 

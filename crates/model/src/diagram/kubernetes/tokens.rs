@@ -25,13 +25,17 @@ pub(super) const OF_WHOM: &str =
 const OF_WHICH: &str =
     "kube-system has a bootstrap token, and until when it holds and of which groups it is stands where values do";
 
-/// Draws which groups the bootstrap tokens may be of, for whoever reads the secrets of the system.
-fn bootstrap_tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
-    let is_token = |at: &usize| {
+/// The secrets with bootstrap tokens.
+fn bootstrap<'s>(scope: &'s Scope<'_>) -> impl Iterator<Item = usize> + 's {
+    scope.all_of(&k8s::SECRET).iter().copied().filter(|at| {
         scope.value(*at, "namespace").as_str() == Some("kube-system")
             && scope.value(*at, "type").as_str() == Some(BOOTSTRAP)
-    };
-    let Some(secret) = scope.all_of(&k8s::SECRET).iter().copied().find(is_token) else { return };
+    })
+}
+
+/// Draws which groups the bootstrap tokens may be of, for whoever reads the secrets of the system.
+fn bootstrap_tokens(scope: &Scope<'_>, drafts: &mut Drafts) {
+    let Some(secret) = bootstrap(scope).next() else { return };
     let Some(system) = scope.named(&k8s::NAMESPACE, "kube-system").map(|at| scope.element[at]) else { return };
     for group in scope.all_of(&k8s::SUBJECT).iter().copied() {
         let name = scope.value(group, "name").as_str().unwrap_or_default();
@@ -79,13 +83,11 @@ pub(super) fn forged(scope: &Scope<'_>, there: bool, names: &[&str]) -> Vec<(usi
     let Some(mut takes) = taken(scope) else { return Vec::new() };
     if there {
         let name = |at: usize| scope.value(at, "name").as_str().unwrap_or_default();
-        let is = |at: &usize| {
-            scope.value(*at, "namespace").as_str() == Some("kube-system")
-                && scope.value(*at, "type").as_str() == Some(BOOTSTRAP)
-                && name(*at).strip_prefix("bootstrap-token-").is_some_and(is_id)
-                && (names.is_empty() || names.contains(&name(*at)))
+        let is = |at: usize| {
+            name(at).strip_prefix("bootstrap-token-").is_some_and(is_id)
+                && (names.is_empty() || names.contains(&name(at)))
         };
-        if !scope.all_of(&k8s::SECRET).iter().any(is) {
+        if !bootstrap(scope).any(is) {
             let Some(unlisted) = scope.unlisted(&k8s::SECRET) else { return Vec::new() };
             takes = Takes::Perhaps(unlisted);
         }

@@ -100,13 +100,9 @@ impl Claims<'_> {
 /// A volume as one that nobody has claimed; none where it surely is none, or is no such path.
 fn free(volume: &Component) -> Option<Free<'_>> {
     let kept = volume.value("claim").as_str().and_then(|claim| claim.split_once('/'));
-    let known = |fact: &str| match volume.value(fact) {
-        Value::Unknown(why) => Err(Arc::clone(why)),
-        value => Ok(value),
-    };
     let is = || -> Result<bool, Arc<str>> {
-        let available = is_decisive(volume)? && known("phase")?.as_str() == Some("Available");
-        known("claim").map(|_| available)
+        let available = is_decisive(volume)? && known(volume, "phase")?.as_str() == Some("Available");
+        known(volume, "claim").map(|_| available)
     };
     match is() {
         Ok(false) => None,
@@ -122,16 +118,14 @@ pub(super) fn decisive(volume: &Component) -> Value {
 
 /// Whether a volume is such a path of whichever node: a local volume is of one, and is left to the pods that have it.
 fn is_decisive(volume: &Component) -> Result<bool, Arc<str>> {
-    let known = |fact: &str| match volume.value(fact) {
-        Value::Unknown(why) => Err(Arc::clone(why)),
-        value => Ok(value),
-    };
-    if known("type")?.as_str() != Some("hostPath") || !known("path")?.as_str().is_some_and(decides) {
+    if known(volume, "type")?.as_str() != Some("hostPath") || !known(volume, "path")?.as_str().is_some_and(decides) {
         return Ok(false);
     }
     // A kubelet mounts no path with options, and gives none as a device.
-    let plain = known("mount_options")?.as_list().is_some_and(<[Value]>::is_empty);
-    Ok(plain && known("mode")?.as_str() == Some("Filesystem") && known("bound_to_nodes")? == &Value::Bool(false))
+    let plain = known(volume, "mount_options")?.as_list().is_some_and(<[Value]>::is_empty);
+    Ok(plain
+        && known(volume, "mode")?.as_str() == Some("Filesystem")
+        && known(volume, "bound_to_nodes")? == &Value::Bool(false))
 }
 
 /// Whether a claim has such a volume already.
@@ -139,8 +133,12 @@ fn gives(volume: &Component) -> Result<bool, Arc<str>> {
     if !is_decisive(volume)? {
         return Ok(false);
     }
-    match volume.value("phase") {
+    Ok(known(volume, "phase")?.as_str() == Some("Bound"))
+}
+
+fn known<'v>(volume: &'v Component, fact: &str) -> Result<&'v Value, Arc<str>> {
+    match volume.value(fact) {
         Value::Unknown(why) => Err(Arc::clone(why)),
-        phase => Ok(phase.as_str() == Some("Bound")),
+        value => Ok(value),
     }
 }
