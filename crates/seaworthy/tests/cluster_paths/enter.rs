@@ -168,7 +168,7 @@ fn beside() -> Vec<Case> {
         way(
             "debug-full",
             ROOT,
-            [web("debug-full"), vec![super::pods::bounds("debug-full", "pods", "1")], local("debug-full", &rules())]
+            [vec![super::pods::bounds("debug-full", "pods", "1")], web("debug-full"), local("debug-full", &rules())]
                 .concat(),
             DEBUG,
             adds,

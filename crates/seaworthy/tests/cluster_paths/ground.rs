@@ -88,19 +88,22 @@ impl Ground {
             if self.cluster.get(&format!("/api/v1/namespaces/{}", case.name)).0 == 404 {
                 self.cluster.create_namespace(case.name);
             }
-            self.cluster.apply(&case.objects);
+            for object in &case.objects {
+                self.cluster.apply(std::slice::from_ref(object));
+                // Until it has counted, a quota refuses all; and what is made meanwhile it may never count.
+                if object["kind"] == "ResourceQuota" {
+                    self.counts(object, |_, used| used.is_string());
+                }
+            }
         }
         let pods = cases.iter().flat_map(|case| &case.objects).filter(|object| object["kind"] == "Pod");
         for pod in pods {
             let text = |field: &str| pod["metadata"][field].as_str().unwrap().to_owned();
             self.cluster.wait_for_pod_running(&text("namespace"), &text("name"));
         }
-        // What a quota counts is told some time after it was made.
-        let quotas = cases.iter().flat_map(|case| &case.objects).filter(|object| object["kind"] == "ResourceQuota");
-        for quota in quotas {
-            let text = |field: &str| quota["metadata"][field].as_str().unwrap().to_owned();
-            let path = format!("/api/v1/namespaces/{}/resourcequotas/{}", text("namespace"), text("name"));
-            assert!(until(60, || self.cluster.get(&path).1["status"]["used"].is_object()), "{path}");
+        // What a quota bounds is there only when it is counted; what controllers make takes a while.
+        for quota in cases.iter().flat_map(|case| &case.objects).filter(|object| object["kind"] == "ResourceQuota") {
+            self.counts(quota, |hard, used| used.is_string() && (hard == "0" || used != "0"));
         }
         let claims = cases.iter().flat_map(|case| &case.objects).filter(|o| o["kind"] == "PersistentVolumeClaim");
         for claim in claims {
@@ -108,6 +111,18 @@ impl Ground {
             let path = format!("/api/v1/namespaces/{}/persistentvolumeclaims/{}", text("namespace"), text("name"));
             assert!(until(120, || self.cluster.get(&path).1["status"]["phase"] == "Bound"), "{path}");
         }
+    }
+
+    /// Waits until what a quota allows and has counted, of each thing it bounds, is so.
+    fn counts(&self, quota: &Value, is: impl Fn(&Value, &Value) -> bool) {
+        let text = |field: &str| quota["metadata"][field].as_str().unwrap();
+        let path = format!("/api/v1/namespaces/{}/resourcequotas/{}", text("namespace"), text("name"));
+        let hard = quota["spec"]["hard"].as_object().unwrap();
+        let counted = || {
+            let used = &self.cluster.get(&path).1["status"]["used"];
+            hard.iter().all(|(resource, hard)| is(hard, &used[resource]))
+        };
+        assert!(until(60, counted), "{path}");
     }
 
     /// Reads the cluster once, for every case.

@@ -245,7 +245,7 @@ fn changes() -> Vec<Case> {
     let rights = |user: &str| local(user, &[rule(&["apps"], &["deployments"], &["patch", "get"])]);
     let of = |user: &str, name: &str| local(user, &[named(&["apps"], &["deployments"], &["patch", "get"], &[name])]);
     // The set of the deployment that is there uses the quota up.
-    let full = [one("change-full"), vec![bounds("change-full", "count/replicasets.apps", "1")], rights("change-full")];
+    let full = [vec![bounds("change-full", "count/replicasets.apps", "1")], one("change-full"), rights("change-full")];
     vec![
         miss("change-full", ROOT, full.concat(), move |ground, me| {
             ground.bounded(me);
