@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::command;
-use super::grants::{deny, grant_last, sides};
+use super::grants::{deny, grant_last, settle, sides, targets};
 use super::parse::{Command, Defaults, Item, Rule, Rules};
 use super::{AFFECTS, Grant, Password, RunAs, Tool, Who};
 use crate::host::accounts::Accounts;
@@ -56,6 +56,7 @@ impl<'a> Resolver<'a> {
                 break;
             }
         }
+        settle(&mut grants, self.accounts);
         grants
     }
 
@@ -90,6 +91,7 @@ impl<'a> Resolver<'a> {
                     who: who.clone(),
                     except: excluded.clone(),
                     run_as,
+                    targets: targets(command),
                     via: via.clone(),
                     args: args.clone(),
                     denied: Vec::new(),

@@ -58,6 +58,14 @@ fn rules_give_docker_by_path_pattern_directory_and_all() {
         ("alice ALL=NOPASSWD:SETENV: /usr/bin/dockerd", vec!["alice /usr/bin/dockerd None"]),
         ("alice ALL=/bin/su -", vec!["alice /bin/su [?] Own"]),
         ("alice ALL=/bin/bash", vec!["alice /bin/bash Own"]),
+        ("alice ALL=/usr/bin/env docker *", vec!["alice /usr/bin/env [docker] Own"]),
+        ("alice ALL=/bin/sh -c *", vec!["alice /bin/sh [?] Own"]),
+        ("alice ALL=/bin/bash /opt/*", vec!["alice /bin/bash [?] Own"]),
+        ("alice ALL=/bin/su - root -c *", vec!["alice /bin/su [?] Own"]),
+        ("alice ALL=/usr/sbin/chroot /mnt *", vec!["alice /usr/sbin/chroot [?] Own"]),
+        ("alice ALL=/usr/bin/python3.11", vec!["alice /usr/bin/python3.11 Own"]),
+        ("alice ALL=/usr/bin/less /var/log/syslog", vec!["alice /usr/bin/less [?] Own"]),
+        ("alice ALL=/usr/bin/systemctl", vec!["alice /usr/bin/systemctl Own"]),
         ("alice ALL=CWD=/tmp TIMEOUT=5m NOPASSWD: ALL", vec!["alice ALL None"]),
         ("\"alice\", bob ALL=ALL", vec!["alice ALL Own", "bob ALL Own"]),
         ("+admins, %:domain\\ users ALL=ALL", vec!["+admins ALL Own", "%:domain users ALL Own"]),
@@ -71,6 +79,10 @@ fn rules_give_docker_by_path_pattern_directory_and_all() {
         ("alice other=ALL", vec![]),
         ("alice ALL=/opt/tools/*", vec![]),
         ("alice ALL=/bin/bash /opt/script.sh", vec![]),
+        ("alice ALL=/bin/bash /opt/script.sh *", vec![]),
+        ("alice ALL=/usr/bin/timeout 5 /usr/bin/id *", vec![]),
+        ("alice ALL=/bin/su - deploy", vec![]),
+        ("alice ALL=/usr/bin/systemctl restart nginx", vec![]),
         ("alice ALL=/usr/bin/docker \"\"", vec![]),
         ("alice ALL=sudoedit /etc/docker/daemon.json", vec![]),
         ("root, toor, #0 ALL=(ALL) ALL", vec![]),
@@ -143,10 +155,27 @@ fn passwords_follow_tags_and_defaults_and_the_last_rule() {
         ("Defaults targetpw\nALL ALL=(ALL) ALL", "everybody ALL Target"),
         ("Defaults\tenv_reset, secure_path=\"/a:/b\", exempt_group=sudo\n%sudo ALL=ALL", "%sudo ALL None"),
         ("alice ALL=NOPASSWD: ALL\nalice ALL=ALL", "alice ALL Own"),
+        ("alice ALL=NOPASSWD: /usr/bin/docker\nalice ALL=ALL", "alice ALL Own"),
+        ("alice ALL=(ALL) NOPASSWD: /usr/bin/docker\nalice ALL=(ALL:ALL) ALL", "alice ALL Own"),
+        ("%sudo ALL=NOPASSWD: ALL\nalice ALL=ALL", "alice ALL Own"),
         ("Defaults!/usr/bin/docker !authenticate\nalice ALL=/usr/bin/docker", "alice /usr/bin/docker None"),
         ("Defaults env_keep += \"A B\"\nDefaults@web1 log_year, logfile=/x\nalice ALL=ALL", "alice ALL Own"),
     ] {
         assert_eq!(told(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn an_earlier_rule_counts_for_whom_and_what_no_later_one_decides() {
+    for (text, expected) in [
+        ("%staff ALL=NOPASSWD: ALL\nalice ALL=ALL", vec!["%staff ALL None", "alice ALL Own"]),
+        ("alice ALL=NOPASSWD: ALL\nalice ALL=/usr/bin/docker", vec!["alice ALL None", "alice /usr/bin/docker Own"]),
+        // Who may still become somebody of the group docker without a password.
+        ("alice ALL=(ALL) NOPASSWD: ALL\nalice ALL=ALL", vec!["alice ALL None", "alice ALL Own"]),
+        ("alice ALL=NOPASSWD: ALL\nalice ALL=(:docker) ALL", vec!["alice ALL None", "alice ALL Own as docker"]),
+        ("%sudo ALL=NOPASSWD: ALL\nALL, !alice ALL=ALL", vec!["%sudo ALL None", "everybody ALL Own"]),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
     }
 }
 
