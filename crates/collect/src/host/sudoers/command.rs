@@ -10,7 +10,7 @@ pub enum Via {
     All,
     /// A client or daemon of a container engine, by the path in the rule.
     Engine(String),
-    /// A shell, or a program that starts any other, by the path in the rule.
+    /// A shell, a program that starts any other, or one that others than root may write, by the path in the rule.
     Shell(String),
     /// A pattern, a directory or an expression that covers one of them, as written.
     Covering(String),
@@ -120,6 +120,9 @@ pub(super) fn judge(root: &Root, path: &str, args: Option<&str>) -> Result<Optio
         return Ok(Some((Via::All, Args::Any)));
     }
     let plain = path.replace('\\', "");
+    if plain.starts_with('/') && !glob::is_pattern(path) && writable(root, &plain) {
+        return Ok(Some((Via::Shell(plain), Args::Any)));
+    }
     let Some(via) = via(root, path, &plain)? else { return Ok(None) };
     let args = match args {
         None => Args::Any,
@@ -202,6 +205,31 @@ fn via(root: &Root, path: &str, plain: &str) -> Result<Option<Via>, String> {
         }
     }
     Ok(None)
+}
+
+/// Whether somebody else than root may write the program, put another in its place, or make it where it is missing: then
+/// it is whatever he likes. Groups are not looked at: distributions give `/usr/local` to one that nobody is in.
+fn writable(root: &Root, path: &str) -> bool {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    // A file system that was unpacked by somebody is his, as a host's is root's.
+    let Ok(owner) = root.stat("/").map(|stat| stat.st_uid) else { return false };
+    let real = root.canonical(path).unwrap_or_else(|_| path.into());
+    let mut missing = false;
+    for (above, place) in real.ancestors().enumerate() {
+        match root.stat(place) {
+            Ok(stat) => {
+                let kept = above > 0 && !missing && stat.st_mode & STICKY != 0;
+                if ![0, owner].contains(&stat.st_uid) || (stat.st_mode & OTHERS_WRITE != 0 && !kept) {
+                    return true;
+                }
+                missing = false;
+            }
+            Err(Unread::Absent) => missing = true,
+            Err(_) => {}
+        }
+    }
+    false
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -166,6 +166,30 @@ fn passwords_follow_tags_and_defaults_and_the_last_rule() {
 }
 
 #[test]
+fn a_program_that_others_may_write_is_any() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = [
+        ("/etc/passwd", PASSWD),
+        ("/etc/group", GROUP),
+        ("/opt/open", ""),
+        ("/opt/shut", ""),
+        ("/srv/tools/in-open", ""),
+        ("/tmp/kept", ""),
+        (
+            "/etc/sudoers",
+            "alice ALL=/opt/open, /opt/shut now, /srv/tools/in-open, /tmp/kept, /tmp/missing x, /opt/none",
+        ),
+    ];
+    let (dir, root) = host(&files);
+    for (path, mode) in [("opt/open", 0o757), ("srv/tools", 0o777), ("tmp", 0o1777)] {
+        std::fs::set_permissions(dir.path().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let reach = Reach::read(&root, &Accounts::read(&root), "docker");
+    let told: Vec<_> = reach.grants.iter().map(tell).collect();
+    assert_eq!(told, ["alice /opt/open Own", "alice /srv/tools/in-open Own", "alice /tmp/missing Own"]);
+}
+
+#[test]
 fn an_earlier_rule_counts_for_whom_and_what_no_later_one_decides() {
     for (text, expected) in [
         ("%staff ALL=NOPASSWD: ALL\nalice ALL=ALL", vec!["%staff ALL None", "alice ALL Own"]),
