@@ -1,5 +1,6 @@
 //! Everything that was read, put together as one target.
 
+mod access;
 mod clients;
 mod containerd;
 mod daemon;
@@ -15,6 +16,7 @@ pub(crate) mod scrub;
 mod seccomp;
 mod settle;
 mod shield;
+mod ssh;
 mod swarm;
 
 use std::net::{IpAddr, SocketAddr};
