@@ -37,8 +37,8 @@ pub(super) struct Inputs<'a> {
     pub package: Result<Option<String>, String>,
     /// The engine's address, without credentials.
     pub address: &'a str,
-    /// Days until its API certificates end, by path, or why they are not known.
-    pub certificates: Result<Vec<(String, i64)>, String>,
+    /// How long its API certificates hold, or why that is not known.
+    pub certificates: Result<Value, String>,
     /// Takes secrets out.
     pub redactor: &'a Redactor,
     /// The addresses of its host.

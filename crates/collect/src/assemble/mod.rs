@@ -1,6 +1,7 @@
 //! Everything that was read, put together as one target.
 
 mod access;
+mod certificates;
 mod clients;
 mod containerd;
 mod daemon;
