@@ -82,6 +82,20 @@ fn cases(version: Version) -> Vec<Case> {
                 ("daemon/settings-active", "daemon", "pass"),
             ],
         ),
+        case(
+            "a file that the next start refuses",
+            version,
+            Spec { bridge: Bridge::None, ..Spec::default() },
+            |daemon| std::fs::write(daemon.daemon_json(), "{\"icc\": fal").expect("write"),
+            vec![("daemon/settings-active", "daemon", "fail")],
+        ),
+        case(
+            "a setting that is a flag as well",
+            version,
+            Spec { args: args("--icc=false"), ..Spec::default() },
+            |daemon| std::fs::write(daemon.daemon_json(), "{\"icc\": true}").expect("write"),
+            vec![("2.2", "daemon", "pass"), ("daemon/settings-active", "daemon", "fail")],
+        ),
         // The engine's log is at info now, whatever its flag says.
         case("debug mode on and off", version, errors, toggled, vec![("2.3", "daemon", "unknown")]),
         case("icc off and unfiltered", version, apart, unfiltered, vec![("2.2", "daemon", "fail")]),
