@@ -147,6 +147,33 @@ fn accounts_sudo_and_ssh() {
             vec![("host/ssh-no-passwords", "host", "fail"), ("host/ssh-no-root", "host", "pass")],
         ),
         (
+            "a key in every case",
+            vec![
+                (SSHD, "", 0o755),
+                ("etc/ssh/sshd_config", "AuthenticationMethods publickey publickey,password\n", 0o644),
+            ],
+            vec![("host/ssh-no-passwords", "host", "pass")],
+        ),
+        (
+            "nobody asks interactively",
+            vec![(SSHD, "", 0o755), ("etc/ssh/sshd_config", "PasswordAuthentication no\nUsePAM no\n", 0o644)],
+            vec![("host/ssh-no-passwords", "host", "pass")],
+        ),
+        (
+            "PAM asks",
+            vec![(SSHD, "", 0o755), ("etc/ssh/sshd_config", "PasswordAuthentication no\nUsePAM yes\n", 0o644)],
+            vec![("host/ssh-no-passwords", "host", "fail")],
+        ),
+        (
+            "another server",
+            vec![("usr/sbin/dropbear", "", 0o755)],
+            vec![
+                ("host/ssh-no-passwords", "host", "unknown"),
+                ("host/ssh-no-root", "host", "unknown"),
+                ("host/ssh-no-empty-passwords", "host", "unknown"),
+            ],
+        ),
+        (
             "another file by the unit",
             vec![
                 (SSHD, "", 0o755),
@@ -180,6 +207,28 @@ fn accounts_sudo_and_ssh() {
     for (name, files, table) in hosts {
         audit_root(&daemon.host(), host(&files).path()).expect(name, &table);
     }
+}
+
+#[test]
+fn whoever_may_put_keys_in_the_place_of_others_is_seen() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let host = host(&[("home/alice/.ssh/authorized_keys", "ssh-ed25519 AAAA a\n", 0o600)]);
+    let (keys, dir) = (host.path().join("home/alice/.ssh/authorized_keys"), host.path().join("home/alice/.ssh"));
+    let expect = |place: &str, verdict: &'static str| {
+        audit_root(&daemon.host(), host.path()).expect(place, &[("host/ssh-keys-private", "host", verdict)]);
+    };
+    chown(&keys, Some(1000), Some(1000)).expect("chown");
+    expect("her own", "pass");
+    chown(&keys, Some(1001), Some(1000)).expect("chown");
+    expect("owned by another", "fail");
+    chown(&keys, Some(1000), Some(1000)).expect("chown");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).expect("chmod");
+    expect("in a directory of everybody's", "fail");
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o770)).expect("chmod");
+    chown(&dir, Some(1000), Some(1000)).expect("chown");
+    expect("in a directory of her own group's", "pass");
+    chown(&dir, Some(1000), Some(990)).expect("chown");
+    expect("in a directory of another group's", "fail");
 }
 
 /// Audits the machine with accounts of a fixture in the place of its own, in a mount namespace.
@@ -384,12 +433,40 @@ fn clients() {
             vec![("etc/environment", "DOCKER_HOST=tcp://10.0.0.1:2375\n", 0o644)],
             vec![("client/docker-host-verified", "root", "manual")],
         ),
+        (
+            "DOCKER_HOST without a scheme",
+            vec![("etc/environment", "DOCKER_HOST=10.0.0.1:2375\n", 0o644)],
+            vec![("client/docker-host-verified", "root", "manual")],
+        ),
     ];
     for (name, files, table) in hosts {
         let report = audit_root(&daemon.host(), host(&files).path());
         report.expect(name, &table);
         assert!(!report.text().contains("dXNlcjp"), "{name}: a credential in the report");
     }
+}
+
+#[test]
+fn the_way_to_a_client_s_configuration_counts() {
+    let Some(daemon) = engine(Version::V20) else { return };
+    let host = host(&[("root/.docker/config.json", "{}", 0o644), ("root/.docker/key.pem", "x", 0o644)]);
+    let mode = |path: &str, mode| {
+        fs::set_permissions(host.path().join(path), fs::Permissions::from_mode(mode)).expect("chmod");
+    };
+    let expect = |place: &str, config: &'static str, keys: &'static str| {
+        let table = [("client/config-private", "root", config), ("client/keys-private", "root", keys)];
+        audit_root(&daemon.host(), host.path()).expect(place, &table);
+    };
+    expect("open to everybody", "fail", "fail");
+    mode("root", 0o700);
+    expect("in a home that is closed", "pass", "pass");
+    mode("root", 0o755);
+    mode("root/.docker/config.json", 0o600);
+    mode("root/.docker/key.pem", 0o600);
+    mode("root/.docker", 0o777);
+    expect("to be replaced by everybody", "fail", "pass");
+    mode("root/.docker", 0o1777);
+    expect("where everybody may add files alone", "pass", "pass");
 }
 
 #[test]

@@ -5,10 +5,10 @@ use seaworthy_core::fact::Source;
 use seaworthy_core::schema::docker;
 use seaworthy_core::value::Value;
 
+use super::access::Access;
 use super::daemon::bounded;
 use super::host::Host;
 use crate::host::client::{Client, UserClient};
-use crate::host::meta::Meta;
 use crate::host::packages::Installed;
 use seaworthy_core::version::Version;
 
@@ -56,7 +56,11 @@ fn user(host: &Host, found: &UserClient) -> Component {
     let config = found.config.as_ref();
     put("config", of_config(config.map_or(Value::Null, |_| bounded(&path))), &path);
     put("config_mode", of_config(config.map_or(Value::Null, |m| octal(m.meta.mode))), &path);
-    put("config_exposed", of_config(config.is_some_and(|m| exposed(&m.meta, host, &found.users)).into()), &path);
+    put(
+        "config_exposed",
+        of_config(config.is_some_and(|m| Access::new(host, &found.users, &m.meta).exposed()).into()),
+        &path,
+    );
     let mut plain: Vec<String> = config.map_or_else(Vec::new, |m| m.plain_registries.clone());
     if found.dockercfg.is_some() {
         plain.push("~/.dockercfg".into());
@@ -91,7 +95,7 @@ fn user(host: &Host, found: &UserClient) -> Component {
     put("docker_host", docker_host, "profiles and environment files");
     let keys = found.contexts.iter().flat_map(|c| &c.tls).chain(&found.tls).chain(&found.trust_keys);
     let keys = keys.filter(|m| m.path.ends_with("key.pem") || m.path.ends_with(".key")).map(|m| {
-        let others = m.mode & 0o077 != 0;
+        let others = Access::new(host, &found.users, m).reached();
         Value::Object(vec![("path", bounded(&m.path)), ("mode", octal(m.mode)), ("others_read", others.into())])
     });
     put("key_files", of_config(Value::List(keys.collect())), &found.dir);
@@ -128,12 +132,6 @@ fn cli_version(client: &Client, host: &Host) -> Result<Option<String>, String> {
         (None, _, Some(path)) => Err(format!("no package owns {path}")),
         (None, _, None) => Ok(None),
     }
-}
-
-/// Whether somebody else than the user and root may read or write it.
-fn exposed(meta: &Meta, host: &Host, users: &[String]) -> bool {
-    let own = users.iter().any(|u| host.accounts.user(u).is_some_and(|u| u.uid == meta.uid));
-    meta.mode & 0o077 != 0 || !(own || meta.uid == 0)
 }
 
 fn octal(mode: u32) -> Value {

@@ -37,8 +37,8 @@ pub(super) struct Inputs<'a> {
     pub package: Result<Option<String>, String>,
     /// The engine's address, without credentials.
     pub address: &'a str,
-    /// Days until its API certificates end, by path, or why they are not known.
-    pub certificates: Result<Vec<(String, i64)>, String>,
+    /// How long its API certificates hold, or why that is not known.
+    pub certificates: Result<Value, String>,
     /// Takes secrets out.
     pub redactor: &'a Redactor,
     /// The addresses of its host.
@@ -368,13 +368,18 @@ impl<'i> Sheet<'_, 'i> {
 fn differences(settings: &Settings, file: &ConfigFile) -> Result<Value, String> {
     let mut found = Vec::new();
     let mut unknown = None;
+    let difference = |name: &str, configured: &str, active: &str| {
+        let texts = [("name", name), ("configured", configured), ("active", active)];
+        Value::Object(texts.map(|(field, text)| (field, bounded(text))).to_vec())
+    };
+    if let Some(why) = &settings.refuses_start {
+        found.push(difference("daemon.json", &format!("refused by the next start: {why}"), "what the last start read"));
+    }
     for setting in &settings.all {
         match (&setting.value, &setting.configured, setting.active_differs) {
-            (Effective::Known(active), Some(configured), Some(true)) => found.push(Value::Object(vec![
-                ("name", setting.name.into()),
-                ("configured", bounded(&configured.to_string())),
-                ("active", bounded(&active.to_string())),
-            ])),
+            (Effective::Known(active), Some(configured), Some(true)) => {
+                found.push(difference(setting.name, &configured.to_string(), &active.to_string()));
+            }
             (Effective::Unknown(why), Some(_), _) => unknown = unknown.or(Some(why.clone())),
             _ => {}
         }

@@ -14,7 +14,7 @@ use super::host::EngineView;
 use super::machine::{Machine, Reading, Rest};
 use super::shield::Shield;
 use super::{clients, containerd, daemon, files, host, logged, swarm};
-use crate::daemon::effective::{Effective, Settings};
+use crate::daemon::effective::Settings;
 use crate::daemon::file::ConfigFile;
 use crate::daemon::find::Daemon;
 use crate::docker::gather::{Answers, Gathered};
@@ -180,7 +180,7 @@ fn daemon_component(
         file,
         package: rest.clone().and_then(|rest| rest.package.clone()),
         address: &around.address,
-        certificates: certificates(&around.engine, settings, daemon, around.collected_at),
+        certificates: super::certificates::of_api(&around.engine, settings, daemon, around.collected_at),
         redactor: &around.redactor,
         shield,
     })
@@ -251,35 +251,4 @@ fn unix_sockets(address: &str, daemon: &seaworthy_core::component::Component) ->
 fn same_socket(known: &[String], path: &str) -> bool {
     let run = |p: &str| p.strip_prefix("/var/run/").map_or_else(|| p.to_owned(), |rest| format!("/run/{rest}"));
     known.iter().any(|k| run(k) == run(path))
-}
-
-/// Days until the certificates of the API end: of the one that was shown to us, else of the file that it serves.
-fn certificates(
-    engine: &Engine,
-    settings: &Settings,
-    daemon: Result<&Daemon, &str>,
-    now: i64,
-) -> Result<Vec<(String, i64)>, String> {
-    let days = |end: i64| (end - now).div_euclid(86_400);
-    if let Some(peer) = engine.peer_certificate() {
-        return Ok(vec![("the certificate that it showed".to_owned(), days(peer.not_after))]);
-    }
-    let known = |name: &str| settings.get(name).map(|s| s.value.clone());
-    match known("tls") {
-        Some(Effective::Known(Json::Bool(true))) => {}
-        Some(Effective::Known(_)) => return Ok(Vec::new()),
-        Some(Effective::Unknown(why)) => return Err(why),
-        None => return Err("its TLS settings are not known".to_owned()),
-    }
-    let Some(Effective::Known(Json::String(path))) = known("tlscert") else {
-        return Err("which certificate it serves is not known".to_owned());
-    };
-    let daemon = daemon.map_err(str::to_owned)?;
-    let path = daemon.absolute(&path)?;
-    let bytes = daemon.view().and_then(|r| r.read(&path, 1 << 20)).map_err(|why| format!("{path}: {why}"))?;
-    let end = x509_parser::pem::parse_x509_pem(&bytes)
-        .ok()
-        .and_then(|(_, pem)| pem.parse_x509().ok().map(|c| c.validity().not_after.timestamp()))
-        .ok_or_else(|| format!("{path}: no certificate"))?;
-    Ok(vec![(path, days(end))])
 }

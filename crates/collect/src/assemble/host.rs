@@ -10,8 +10,10 @@ use seaworthy_core::snapshot::Gap;
 use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
+use super::access::Access;
 use super::daemon::{bounded, pointer};
 use super::logged;
+use super::ssh::{and, password_suffices};
 use crate::docker::gather::Counts;
 use crate::host::accounts::{Accounts, Members};
 use crate::host::audit;
@@ -313,6 +315,17 @@ impl Sheet<'_> {
             Server::Unknown(why) => Err(why.clone()),
         };
         self.put("sshd_installed", installed, "/usr/sbin/sshd");
+        let other = sshd.other_servers.first().filter(|_| sshd.server == Server::Absent);
+        if let Some(other) = other {
+            for fact in ["ssh_password", "ssh_root", "ssh_empty_passwords"] {
+                self.put::<bool>(
+                    fact,
+                    Err(format!("{other} is no OpenSSH: its settings are not read")),
+                    other.as_str(),
+                );
+            }
+            return self.ssh_keys(host);
+        }
         let place = sshd.config.clone().unwrap_or_else(|| "OpenSSH's defaults".into());
         let any = |keyword: &str| {
             sshd.matches
@@ -337,11 +350,19 @@ impl Sheet<'_> {
                 Err("a file that may hold Match blocks could not be read".into())
             }
         };
-        let password = match (yes("PasswordAuthentication"), yes("KbdInteractiveAuthentication")) {
+        // What is asked for interactively is a password only where PAM asks.
+        let asked = and(yes("KbdInteractiveAuthentication"), yes("UsePAM"));
+        let password = match (yes("PasswordAuthentication"), asked) {
             (Ok(true), _) | (_, Ok(true)) => Ok(true),
             (Err(why), _) | (_, Err(why)) => Err(why),
             (Ok(false), Ok(false)) => Ok(false),
         };
+        // Outside blocks and in every one of them.
+        let methods = known("AuthenticationMethods").map(|own| {
+            let mut all = std::iter::once(own).chain(any("AuthenticationMethods"));
+            all.any(|methods| password_suffices(&methods))
+        });
+        let password = and(password, methods);
         self.put("ssh_password", password, place.clone());
         let looseness = |v: &str| {
             ["no", "forced-commands-only", "prohibit-password", "without-password", "yes"]
@@ -357,8 +378,13 @@ impl Sheet<'_> {
         });
         self.put("ssh_root", root, place.clone());
         self.put("ssh_empty_passwords", yes("PermitEmptyPasswords"), place);
+        self.ssh_keys(host);
+    }
+
+    fn ssh_keys(&mut self, host: &Host) {
+        let sshd = &host.sshd;
         let keys = sshd.keys.iter().map(|k| {
-            let writable = k.meta.mode & 0o022 != 0;
+            let writable = Access::new(host, &k.users, &k.meta).written();
             Value::Object(vec![
                 ("user", bounded(&k.users.join(", "))),
                 ("count", i64::from(k.keys).into()),

@@ -1,5 +1,7 @@
 //! Everything that was read, put together as one target.
 
+mod access;
+mod certificates;
 mod clients;
 mod containerd;
 mod daemon;
@@ -15,6 +17,7 @@ pub(crate) mod scrub;
 mod seccomp;
 mod settle;
 mod shield;
+mod ssh;
 mod swarm;
 
 use std::net::{IpAddr, SocketAddr};

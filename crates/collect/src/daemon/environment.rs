@@ -18,6 +18,8 @@ pub struct Environment {
     pub config_home: Option<String>,
     /// The user's run-time directory (`XDG_RUNTIME_DIR`).
     pub runtime_dir: Option<String>,
+    /// `DEBUG` is set: the engine then calls itself in debug mode, while its log stays at the level that was configured.
+    pub debug: bool,
     /// The storage driver by `DOCKER_DRIVER`.
     pub storage_driver: Option<String>,
     /// The proxy variables that are set, and whether each carries a user part.
@@ -29,7 +31,8 @@ pub struct Environment {
 /// # Errors
 /// [`Unread::Denied`] without root or CAP_SYS_PTRACE for processes of others.
 pub fn environment(proc: &Proc, pid: u32) -> Result<Environment, Unread> {
-    const NAMES: [&str; 15] = [
+    const NAMES: [&str; 16] = [
+        "DEBUG",
         "ROOTLESSKIT_STATE_DIR",
         "DOCKER_TLS_VERIFY",
         "DOCKER_CERT_PATH",
@@ -58,6 +61,7 @@ pub fn environment(proc: &Proc, pid: u32) -> Result<Environment, Unread> {
             .or_else(|| home.as_ref().map(|h| format!("{h}/.docker"))),
         config_home: get("XDG_CONFIG_HOME").or_else(|| home.map(|h| format!("{h}/.config"))),
         runtime_dir: get("XDG_RUNTIME_DIR"),
+        debug: get("DEBUG").is_some(),
         storage_driver: get("DOCKER_DRIVER"),
         proxies: proxies.map(|(n, v)| (n.clone(), v.contains('@'))).collect(),
     })

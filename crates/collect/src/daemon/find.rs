@@ -72,6 +72,9 @@ pub struct Daemon {
     pub network_namespace: Option<u64>,
     /// True when it shares our network namespace.
     pub own_network: Option<bool>,
+    /// Whether the kernel hands to the packet filter of its network namespace what passes a bridge; none where that may
+    /// not be read.
+    pub bridges_filtered: Option<bool>,
     /// True when it shares our mount namespace.
     pub own_mounts: Option<bool>,
     /// True when its root directory is ours, whatever else is mounted in its namespace.
@@ -127,6 +130,7 @@ impl Daemon {
             cwd: None,
             network_namespace: None,
             own_network: None,
+            bridges_filtered: None,
             own_mounts: None,
             own_root: None,
             found,
@@ -358,6 +362,7 @@ fn describe(root: &Root, proc: &Proc, process: Process, found: Found) -> Result<
         cwd,
         network_namespace,
         own_network,
+        bridges_filtered: bridges_filtered(proc, pid, own_network),
         own_mounts,
         own_root,
         found,
@@ -381,6 +386,22 @@ fn same_file(a: &rustix::fs::Stat, b: &rustix::fs::Stat) -> bool {
 fn own_namespace(kind: &str) -> Option<u64> {
     let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
     link.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// What `net.bridge.bridge-nf-call-iptables` says there; without its module, which brings it, nothing is handed on.
+fn bridges_filtered(proc: &Proc, pid: u32, own_network: Option<bool>) -> Option<bool> {
+    const SETTING: &str = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    let read = || match std::fs::read_to_string(SETTING) {
+        Ok(text) => Ok(text.trim() != "0"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && Path::new("/proc/sys/net/ipv4").exists() => {
+            Ok(false)
+        }
+        Err(_) => Err(rustix::io::Errno::ACCESS),
+    };
+    match own_network? {
+        true => read().ok(),
+        false => sockets::in_network_of(proc, pid, read).ok(),
+    }
 }
 
 fn listeners(proc: &Proc, pid: u32, own_network: bool) -> Result<Listeners, Unread> {

@@ -175,7 +175,7 @@ pub fn decode_tcp(body: &[u8]) -> Option<TcpListener> {
 }
 
 /// The listening sockets among those that a process holds (their numbers), in its own network
-/// namespace. The tables of TCP are asked only when a socket is of no other kind, as they cost
+/// namespace and in ours. The tables of TCP are asked only when a socket is of no other kind, as they cost
 /// milliseconds; `ours` says that the namespace is that of this process.
 ///
 /// # Errors
@@ -185,6 +185,10 @@ pub fn held(proc: &Proc, pid: u32, held: &[u64], ours: bool) -> Result<(Vec<Unix
     let text = String::from_utf8_lossy(&text);
     let mut unix = parse_unix(&text);
     unix.retain(|l| held.contains(&l.inode));
+    // Whoever started it may have handed sockets of another namespace to it, as systemd does to a service with a network
+    // of its own.
+    let handed = if ours { Vec::new() } else { unix_table(proc, std::process::id()).unwrap_or_default() };
+    unix.extend(handed.into_iter().filter(|l| held.contains(&l.inode)));
     let netlink = proc.read(pid, "net/netlink", TABLE).unwrap_or_default();
     let netlink = String::from_utf8_lossy(&netlink);
     let ends: HashSet<u64> = netlink.lines().filter_map(|l| l.split_whitespace().last()?.parse().ok()).collect();
@@ -197,6 +201,9 @@ pub fn held(proc: &Proc, pid: u32, held: &[u64], ours: bool) -> Result<(Vec<Unix
         Ok(listeners) => listeners,
         Err(_) => tcp_table(proc, pid)?,
     };
+    if !ours {
+        tcp.extend(tcp_listeners().or_else(|_| tcp_table(proc, std::process::id())).unwrap_or_default());
+    }
     tcp.retain(|l| held.contains(&l.inode));
     Ok((unix, tcp))
 }
@@ -363,6 +370,34 @@ mod tests {
             assert_eq!((major, minor), (rustix::fs::major(stat.dev()), rustix::fs::minor(stat.dev())));
             assert!(held.contains(&found.inode));
         }
+    }
+
+    #[test]
+    fn sockets_that_were_handed_into_another_network_are_found() {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-n", "sleep", "60"]).stdin(OwnedFd::from(tcp)).stdout(OwnedFd::from(unix));
+        let Ok(mut child) = command.stderr(std::process::Stdio::null()).spawn() else { return };
+        let proc = Proc::open(&Root::open(Path::new("/")).unwrap()).unwrap();
+        let own = proc.namespace(std::process::id(), "net");
+        // Until it is there; who is not root is refused.
+        while proc.namespace(child.id(), "net") == own && child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let sockets = proc.sockets(child.id()).unwrap_or_default();
+        let found = super::held(&proc, child.id(), &sockets, false);
+        let ended = child.try_wait().unwrap().is_some();
+        let _ended = child.kill().and_then(|()| child.wait());
+        if ended {
+            return;
+        }
+        let (unix, tcp) = found.unwrap();
+        assert!(tcp.iter().any(|l| l.address == address), "{tcp:?}");
+        assert!(unix.iter().any(|l| l.path.as_deref() == path.to_str()), "{unix:?}");
     }
 
     #[test]

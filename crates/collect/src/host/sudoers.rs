@@ -78,6 +78,8 @@ pub struct Grant {
     pub except: Vec<Who>,
     /// Whose rights the command gets.
     pub run_as: RunAs,
+    /// As whom the rule lets it run, as written: `users:groups`.
+    pub targets: String,
     /// Which command it allows that gives docker.
     pub via: Via,
     /// With which arguments.

@@ -23,13 +23,8 @@ impl Sheet<'_, '_> {
             Err(why) => Err(why.to_owned()),
         };
         self.put("listeners", value, "the daemon's sockets");
-        let certificates = self.inputs.certificates.clone().map(|all| {
-            let one = |(path, days): (String, i64)| {
-                Value::Object(vec![("path", bounded(&path)), ("expires_in_days", days.into())])
-            };
-            Value::List(all.into_iter().map(one).collect())
-        });
-        self.put("api_certificates", certificates, "the certificates that it serves");
+        let certificates = self.inputs.certificates.clone();
+        self.put("api_certificates", certificates, "the certificates that it serves, and its clients' authority");
     }
 
     /// `none`, `tls` or `mutual` for TCP listeners of the API.

@@ -1,11 +1,17 @@
 //! The groups of settings, each by how the engine reports it.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use serde_json::{Map, Value, json};
 
+use super::super::environment::Environment;
 use super::super::go;
 use super::super::keys::without_credentials;
 use super::super::stated::{self, Sourced};
 use super::Work;
+
+/// Where a default bridge with `icc` off is one all the same: the rule that holds its containers apart is never asked.
+const UNFILTERED: &str = "net.bridge.bridge-nf-call-iptables, without which no rule sees what passes a bridge";
 
 impl<'a> Work<'a> {
     pub(super) fn reported(&mut self) {
@@ -13,7 +19,8 @@ impl<'a> Work<'a> {
             [("debug", "Debug"), ("live-restore", "LiveRestoreEnabled"), ("experimental", "ExperimentalBuild")]
         {
             let value = self.typed(key, Value::is_boolean);
-            self.add(name, value, self.configured(name));
+            let configured = if name == "debug" { self.configured_debug() } else { self.configured(name) };
+            self.add(name, value, configured);
         }
         let value = self.typed("LoggingDriver", Value::is_string).and_then(|(value, source)| {
             if value == "" { Err("the engine names no logging driver".into()) } else { Ok((value, source)) }
@@ -46,10 +53,20 @@ impl<'a> Work<'a> {
         self.add(name, value, configured);
     }
 
-    /// The root directory as configured; the engine adds a directory for remapped users.
+    /// Whether the next start would be in debug mode: also by the environment.
+    fn configured_debug(&self) -> Option<Value> {
+        if self.stated.environment().is_ok_and(|environment| environment.debug) {
+            return Some(json!(true));
+        }
+        self.configured("debug")
+    }
+
+    /// The root directory as configured; the engine adds a directory for remapped users, also for those who stay who
+    /// they are.
     fn configured_root(&self) -> Option<Value> {
         let remapped = self.option("userns").ok().is_none_or(|o| o.is_some());
-        if remapped { None } else { self.configured("data-root") }
+        let asked = self.configured("userns-remap").is_none_or(|v| v != "");
+        if remapped || asked { None } else { self.configured("data-root") }
     }
 
     /// An entry of `SecurityOptions` by its name, with the rest of it.
@@ -71,8 +88,16 @@ impl<'a> Work<'a> {
     pub(super) fn security(&mut self) {
         const SOURCE: &str = "GET /info SecurityOptions";
         let present = |option: Result<Option<&str>, String>| option.map(|o| (json!(o.is_some()), SOURCE.to_owned()));
-        let remapped = self.configured("userns-remap").map(|v| json!(v != ""));
-        self.add("userns-remap", present(self.option("userns")), remapped);
+        let remapped = self.configured("userns-remap").map(|v| json!(v.as_str().is_some_and(remaps)));
+        let userns = present(self.option("userns")).map(|(on, source)| {
+            // The directory is named for whom root becomes: the engine calls it remapped where only the group is.
+            let root = self.info("DockerRootDir").and_then(Value::as_str).unwrap_or_default();
+            if on == json!(true) && root.rsplit('/').next().is_some_and(|name| name.starts_with("0.")) {
+                return (json!(false), "GET /info DockerRootDir, by which root stays root".to_owned());
+            }
+            (on, source)
+        });
+        self.add("userns-remap", userns, remapped);
         self.add("rootless", present(self.option("rootless")), None);
         self.add("selinux-enabled", present(self.option("selinux")), self.configured("selinux-enabled"));
         let seccomp = self.option("seccomp").map(|o| {
@@ -133,7 +158,7 @@ impl<'a> Work<'a> {
             names.dedup();
             (json!(names), format!("{source}.InsecureRegistryCIDRs and .IndexConfigs, without loopback"))
         });
-        let configured = self.configured("insecure-registries").map(sorted);
+        let configured = self.configured("insecure-registries").map(as_reported);
         self.add("insecure-registries", insecure, configured);
         let mirrors = self.typed("RegistryConfig", Value::is_object).and_then(|(config, source)| {
             let mirrors = match config.get("Mirrors") {
@@ -146,7 +171,14 @@ impl<'a> Work<'a> {
         });
         let configured = self.configured("registry-mirrors").map(|v| {
             let texts = v.as_array().into_iter().flatten().filter_map(Value::as_str);
-            texts.map(|m| json!(slashed(m))).collect::<Value>()
+            let mut shown: Vec<String> = Vec::new();
+            for mirror in texts.map(slashed) {
+                // The engine lists each of them once.
+                if !shown.contains(&mirror) {
+                    shown.push(mirror);
+                }
+            }
+            json!(shown)
         });
         self.add("registry-mirrors", mirrors, configured);
     }
@@ -176,7 +208,9 @@ impl<'a> Work<'a> {
             Ok(None) => self.sources("icc"),
             Ok(Some(bridge)) => {
                 let option = bridge.get("Options").and_then(|o| o.get("com.docker.network.bridge.enable_icc"));
+                let filtered = self.inputs.daemon.ok().and_then(|d| d.bridges_filtered);
                 match option.and_then(Value::as_str).and_then(go::boolean) {
+                    Some(false) if filtered == Some(false) => Ok((json!(true), UNFILTERED.to_owned())),
                     Some(icc) => Ok((json!(icc), "GET /networks/bridge Options enable_icc".to_owned())),
                     None => Err("the default bridge does not report enable_icc".to_owned()),
                 }
@@ -197,17 +231,34 @@ impl<'a> Work<'a> {
     }
 
     pub(super) fn logging(&mut self) {
-        let level = self.sources("log-level").map(|(level, source)| {
-            if self.info("Debug") == Some(&json!(true)) {
-                return (json!("debug"), "GET /info Debug, which sets the log level, too".to_owned());
-            }
-            (level_name(&level), source)
-        });
+        let level = self.log_level();
         let configured = match self.configured("debug") {
             Some(Value::Bool(true)) => Some(json!("debug")),
             _ => self.configured("log-level").map(|level| level_name(&level)),
         };
         self.add("log-level", level, configured);
+    }
+
+    /// The level in effect. Debug mode sets it, but for that of the environment variable `DEBUG`, which only the answer
+    /// tells of; leaving debug mode by a reload sets it to `info`, whatever was configured.
+    fn log_level(&self) -> Result<Sourced, String> {
+        let (level, source) = self.sources("log-level").map(|(level, source)| (level_name(&level), source))?;
+        if self.info("Debug") == Some(&json!(true)) {
+            let reported = || (json!("debug"), "GET /info Debug, which sets the log level, too".to_owned());
+            return match (self.sources("debug"), self.stated.environment()) {
+                (Ok((Value::Bool(true), _)), _) | (_, Ok(Environment { debug: false, .. })) => Ok(reported()),
+                (Ok(_), Ok(_)) => Ok((level, source)),
+                (Err(why), _) => Err(why),
+                (_, Err(why)) => Err(format!("the engine is in debug mode, by a setting or by DEBUG alone: {why}")),
+            };
+        }
+        let changed = self.inputs.file.and_then(|file| file.changed_since_start.as_deref());
+        match changed {
+            Some(change) if level != "info" && self.inputs.reloaded != Some(false) => Err(format!(
+                "a reload that switches debug mode off sets the level to info, and there may have been one: {change}"
+            )),
+            _ => Ok((level, source)),
+        }
     }
 
     pub(super) fn tls(&mut self) {
@@ -310,12 +361,35 @@ fn is_loopback(registry: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(crate::host::network::is_loopback)
 }
 
-fn sorted(value: Value) -> Value {
+/// Whether a value of `userns-remap` remaps anybody: root cannot be remapped to himself, which leaves it off.
+fn remaps(value: &str) -> bool {
+    !matches!(value.split(':').next(), None | Some("" | "root" | "0"))
+}
+
+/// Registries as the engine reports them: without the scheme of an address, networks by their first address, sorted.
+fn as_reported(value: Value) -> Value {
     let Value::Array(mut items) = value else { return value };
+    for item in &mut items {
+        let Some(text) = item.as_str() else { continue };
+        let scheme = |s: &&str| text.get(..s.len()).is_some_and(|head| head.eq_ignore_ascii_case(s));
+        let bare = ["http://", "https://"].iter().find(|s| scheme(s)).map_or(text, |s| &text[s.len()..]);
+        *item = json!(first_address(bare).unwrap_or_else(|| bare.to_owned()));
+    }
     items.retain(|i| !i.as_str().is_some_and(is_loopback));
     items.sort_by_key(Value::to_string);
     items.dedup();
     Value::Array(items)
+}
+
+/// A network by its first address: `10.0.0.0/8` of `10.1.2.3/8`.
+fn first_address(network: &str) -> Option<String> {
+    let (ip, length) = seaworthy_core::cidr::network(network)?;
+    let mask = |width: u32| u128::MAX.checked_shl(width.checked_sub(length)?).or(Some(0));
+    let first = match ip {
+        IpAddr::V4(ip) => IpAddr::from(Ipv4Addr::from(u32::from(ip) & mask(32)? as u32)),
+        IpAddr::V6(ip) => IpAddr::from(Ipv6Addr::from(u128::from(ip) & mask(128)?)),
+    };
+    Some(format!("{first}/{length}"))
 }
 
 fn slashed(mirror: &str) -> String {

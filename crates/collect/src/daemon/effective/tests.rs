@@ -29,10 +29,14 @@ fn file(text: &str, changed: bool) -> ConfigFile {
 }
 
 fn decide(version: &str, info: Value, line: &str, file: &ConfigFile) -> Settings {
+    decide_in(Some(Environment::default()), version, info, line, file)
+}
+
+fn decide_in(environment: Option<Environment>, version: &str, info: Value, line: &str, file: &ConfigFile) -> Settings {
     let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
     let daemon = Daemon::for_test(
         argv::parse(&words),
-        Some(Environment::default()),
+        environment,
         Found::Peer,
         Owner { uid: 0, effective_uid: 0, effective_gid: 0 },
     );
@@ -146,4 +150,60 @@ fn events_prove_a_reload_or_its_absence_only_while_all_are_kept() {
     assert_eq!(reloaded(&[other.clone(), reload]), Some(true));
     assert_eq!(reloaded(&vec![other; 256]), None);
     assert_eq!(reloaded(&[]), Some(false));
+}
+
+#[test]
+fn what_the_engine_makes_of_a_setting_is_no_difference() {
+    let registries = json!({"InsecureRegistryCIDRs": ["10.0.0.0/8", "127.0.0.0/8", "::1/128", "fd00::/16"],
+        "Mirrors": ["https://m.example.com/"], "IndexConfigs": {"reg.example.com:5000": {"Secure": false}}});
+    let text = r#"{"insecure-registries": ["HTTP://reg.example.com:5000", "10.1.2.3/8", "fd00:0:1::2/16"],
+        "registry-mirrors": ["https://m.example.com", "https://m.example.com/"], "userns-remap": "root:root"}"#;
+    let s = decide("29.1.0", info(json!({"RegistryConfig": registries})), "dockerd", &file(text, false));
+    for name in ["insecure-registries", "registry-mirrors", "userns-remap"] {
+        assert_eq!(s.get(name).unwrap().active_differs, Some(false), "{name}: {:?}", s.get(name));
+    }
+    let own = info(json!({"DockerRootDir": "/var/lib/docker/0.0"}));
+    let s = decide("29.1.0", own, "dockerd --userns-remap=root", &file("{}", false));
+    assert_ne!(s.get("data-root").unwrap().active_differs, Some(true));
+    let s = decide("29.1.0", info(json!({})), "dockerd --userns-remap=default", &file("{}", false));
+    assert_eq!(s.get("userns-remap").unwrap().active_differs, Some(true));
+}
+
+#[test]
+fn debug_of_the_environment_leaves_the_log_as_it_was_configured() {
+    let debug = || info(json!({"Debug": true}));
+    let environment = |debug| Some(Environment { debug, ..Environment::default() });
+    let level = |line: &str, text: &str, environment: Option<Environment>| {
+        let s = decide_in(environment, "29.1.0", debug(), line, &file(text, false));
+        let level = s.get("log-level").unwrap().value.clone();
+        (level, s.get("debug").unwrap().active_differs)
+    };
+    let is = |level: &str| Effective::Known(json!(level));
+    assert_eq!(level("dockerd", "{}", environment(true)), (is("info"), Some(false)));
+    assert_eq!(level("dockerd", r#"{"log-level": "warn"}"#, environment(true)), (is("warn"), Some(false)));
+    assert_eq!(level("dockerd -D", "{}", environment(true)), (is("debug"), Some(false)));
+    assert_eq!(level("dockerd", r#"{"debug": true}"#, environment(false)), (is("debug"), Some(false)));
+    assert!(matches!(level("dockerd", "{}", None).0, Effective::Unknown(_)));
+}
+
+#[test]
+fn a_reload_may_have_set_the_log_level_to_info() {
+    let level = |line: &str, changed| {
+        decide("29.1.0", info(json!({})), line, &file("{}", changed)).get("log-level").unwrap().value.clone()
+    };
+    assert_eq!(level("dockerd -l error", false), Effective::Known(json!("error")));
+    assert_eq!(level("dockerd -l info", true), Effective::Known(json!("info")));
+    assert!(matches!(level("dockerd -l error", true), Effective::Unknown(_)));
+}
+
+#[test]
+fn who_maps_root_to_root_remaps_nobody() {
+    let users = |directory: &str| {
+        let info = info(json!({"SecurityOptions": ["name=seccomp,profile=default", "name=userns"],
+            "DockerRootDir": directory}));
+        known(&decide("29.1.0", info, "dockerd --userns-remap=default", &file("{}", false)), "userns-remap")
+    };
+    assert_eq!(users("/var/lib/docker/100000.100000"), true);
+    assert_eq!(users("/var/lib/docker/100000.0"), true);
+    assert_eq!(users("/var/lib/docker/0.100000"), false);
 }

@@ -10,7 +10,7 @@ pub enum Via {
     All,
     /// A client or daemon of a container engine, by the path in the rule.
     Engine(String),
-    /// A shell, or a program that starts any other, by the path in the rule.
+    /// A shell, a program that starts any other, or one that others than root may write, by the path in the rule.
     Shell(String),
     /// A pattern, a directory or an expression that covers one of them, as written.
     Covering(String),
@@ -42,7 +42,8 @@ const ENGINES: [&str; 12] = [
     "buildah",
     "buildctl",
 ];
-const SHELLS: [&str; 17] = [
+/// Shells, and programs that start any other that they are told.
+const SHELLS: [&str; 42] = [
     "sh",
     "bash",
     "dash",
@@ -54,12 +55,59 @@ const SHELLS: [&str; 17] = [
     "tcsh",
     "su",
     "sudo",
+    "doas",
+    "runuser",
+    "pkexec",
     "env",
     "busybox",
     "nsenter",
     "chroot",
     "unshare",
     "systemd-run",
+    "setpriv",
+    "capsh",
+    "setsid",
+    "nohup",
+    "nice",
+    "ionice",
+    "timeout",
+    "xargs",
+    "find",
+    "watch",
+    "screen",
+    "tmux",
+    "strace",
+    "gdb",
+    "expect",
+    "perl",
+    "ruby",
+    "php",
+    "node",
+    "python",
+    "python2",
+    "python3",
+];
+/// Programs that give a shell from within, whatever they were started with.
+const INTERACTIVE: [&str; 8] = ["vi", "vim", "nvim", "nano", "emacs", "less", "more", "man"];
+/// Programs that start any other by what they are told or given to read; with arguments that a rule fixes they may do
+/// that one thing alone.
+const OBEDIENT: [&str; 16] = [
+    "systemctl",
+    "crontab",
+    "visudo",
+    "awk",
+    "gawk",
+    "tar",
+    "make",
+    "git",
+    "ssh",
+    "rsync",
+    "apt",
+    "apt-get",
+    "dpkg",
+    "rpm",
+    "dnf",
+    "yum",
 ];
 const DIRS: [&str; 7] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin", "/snap/bin"];
 
@@ -72,6 +120,9 @@ pub(super) fn judge(root: &Root, path: &str, args: Option<&str>) -> Result<Optio
         return Ok(Some((Via::All, Args::Any)));
     }
     let plain = path.replace('\\', "");
+    if plain.starts_with('/') && !glob::is_pattern(path) && writable(root, &plain) {
+        return Ok(Some((Via::Shell(plain), Args::Any)));
+    }
     let Some(via) = via(root, path, &plain)? else { return Ok(None) };
     let args = match args {
         None => Args::Any,
@@ -91,12 +142,39 @@ pub(super) fn judge(root: &Root, path: &str, args: Option<&str>) -> Result<Optio
     Ok(Some((via, args)))
 }
 
-/// `su -` and its kin; a shell that may only run one script is none.
+/// `su -` and its kin, and what leaves to the caller which program is started (`sh -c *`, `env docker *`: a pattern of
+/// sudo matches blanks and slashes, too); a shell that may only run one script is none.
 fn opens_a_shell(path: &str, args: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    let own = matches!(name, "su" | "sudo");
+    let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let own = matches!(&*name(path), "su" | "sudo" | "doas" | "runuser");
     let flags = ["-", "-l", "--login", "root", "-i", "-s", "--shell"];
-    own && args.split_whitespace().all(|arg| flags.contains(&arg))
+    if own && args.split_whitespace().all(|arg| flags.contains(&arg)) {
+        return true;
+    }
+    let program = name(path);
+    if !is_shell(&program) {
+        return INTERACTIVE.contains(&&*program);
+    }
+    for arg in args.split_whitespace() {
+        let word = arg.trim_matches(['"', '\'']);
+        if glob::is_pattern(word) || is_engine(&name(word)) || is_shell(&name(word)) {
+            return true;
+        }
+        // What follows a script or another program are its own arguments; these two take a directory first.
+        if word.starts_with('/') && !matches!(&*program, "chroot" | "find") {
+            return false;
+        }
+    }
+    false
+}
+
+fn is_engine(name: &str) -> bool {
+    ENGINES.contains(&name) || name.starts_with("docker")
+}
+
+fn is_shell(name: &str) -> bool {
+    let versioned = ["python2.", "python3.", "perl5."].iter().any(|program| name.starts_with(program));
+    versioned || SHELLS.contains(&name)
 }
 
 fn via(root: &Root, path: &str, plain: &str) -> Result<Option<Via>, String> {
@@ -119,14 +197,39 @@ fn via(root: &Root, path: &str, plain: &str) -> Result<Option<Via>, String> {
     let resolved = root.canonical(plain).ok().map(|path| path.to_string_lossy().into_owned());
     for path in [Some(plain), resolved.as_deref()].into_iter().flatten() {
         let name = path.rsplit('/').next().unwrap_or_default();
-        if ENGINES.contains(&name) || name.starts_with("docker") {
+        if is_engine(name) {
             return Ok(Some(Via::Engine(plain.to_owned())));
         }
-        if SHELLS.contains(&name) {
+        if is_shell(name) || INTERACTIVE.contains(&name) || OBEDIENT.contains(&name) {
             return Ok(Some(Via::Shell(plain.to_owned())));
         }
     }
     Ok(None)
+}
+
+/// Whether somebody else than root may write the program, put another in its place, or make it where it is missing: then
+/// it is whatever he likes. Groups are not looked at: distributions give `/usr/local` to one that nobody is in.
+fn writable(root: &Root, path: &str) -> bool {
+    const OTHERS_WRITE: u32 = 0o002;
+    const STICKY: u32 = 0o1000;
+    // A file system that was unpacked by somebody is his, as a host's is root's.
+    let Ok(owner) = root.stat("/").map(|stat| stat.st_uid) else { return false };
+    let real = root.canonical(path).unwrap_or_else(|_| path.into());
+    let mut missing = false;
+    for (above, place) in real.ancestors().enumerate() {
+        match root.stat(place) {
+            Ok(stat) => {
+                let kept = above > 0 && !missing && stat.st_mode & STICKY != 0;
+                if ![0, owner].contains(&stat.st_uid) || (stat.st_mode & OTHERS_WRITE != 0 && !kept) {
+                    return true;
+                }
+                missing = false;
+            }
+            Err(Unread::Absent) => missing = true,
+            Err(_) => {}
+        }
+    }
+    false
 }
 
 fn names() -> impl Iterator<Item = &'static str> {

@@ -1,7 +1,7 @@
 //! `doas.conf`: one rule per line, the last that matches decides.
 
 use super::command::{self, Via};
-use super::grants::{grant_last, who};
+use super::grants::{ANYBODY, grant_last, who};
 use super::{AFFECTS, Grant, Password, Reach, RunAs, Tool, Who};
 use crate::host::accounts::Accounts;
 use crate::host::gap::{Gap, Place};
@@ -123,7 +123,9 @@ fn rule(
     if let Some((via, args)) = judged {
         let (tool, except, denied, at) = (Tool::Doas, Vec::new(), Vec::new(), at.clone());
         let (host_certain, dated) = (true, false);
-        grant_last(grants, Grant { tool, who, except, run_as, via, args, denied, password, host_certain, dated, at });
+        let targets = target.unwrap_or(ANYBODY).to_owned();
+        let grant = Grant { tool, who, except, run_as, targets, via, args, denied, password, host_certain, dated, at };
+        grant_last(grants, grant);
     }
     Some(())
 }

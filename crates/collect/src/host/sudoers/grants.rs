@@ -4,8 +4,16 @@ use std::collections::HashSet;
 
 use super::command::{Args, Via};
 use super::parse::{Command, Item};
-use super::{Grant, Tool, Who};
+use super::{Grant, People, Tool, Who};
+use crate::host::accounts::Accounts;
 use crate::host::glob;
+
+/// Later rules against which earlier ones are held, at most; what is beyond leaves an earlier one standing.
+const MOST_LATER: usize = 64;
+/// Grants times accounts for which that is done: more would take seconds.
+const MOST_COMPARED: usize = 100_000;
+/// The targets of a rule that lets a command run as everybody, and as every group.
+pub(super) const ANYBODY: &str = "ALL:ALL";
 
 /// Who is in a list of users and who is not: the last mention decides, and nothing before the last
 /// `ALL` counts.
@@ -48,16 +56,54 @@ pub(super) fn who(name: &str) -> Who {
     }
 }
 
+/// As whom a command may run, as written: `users:groups`.
+pub(super) fn targets(command: &Command) -> String {
+    let Some((users, groups)) = command.run_as.as_deref() else { return "root".to_owned() };
+    let joined = |list: &[Item]| {
+        let item = |item: &Item| format!("{}{}", if item.negated { "!" } else { "" }, item.text);
+        list.iter().map(item).collect::<Vec<_>>().join(",")
+    };
+    let (users, groups) = (joined(users), joined(groups));
+    if groups.is_empty() { users } else { format!("{users}:{groups}") }
+}
+
 /// Adds a grant; an earlier one for the same is replaced, since the last match decides.
 pub(super) fn grant_last(grants: &mut Vec<Grant>, grant: Grant) {
     if grant.host_certain && grant.except.is_empty() && !grant.dated {
         grants.retain(|old| {
             let same = (&old.who, &old.via, &old.args, old.run_as, old.tool)
                 == (&grant.who, &grant.via, &grant.args, grant.run_as, grant.tool);
-            !same
+            !same || !(grant.targets == ANYBODY || grant.targets == old.targets)
         });
     }
     grants.push(grant);
+}
+
+/// Takes away grants for people to each of whom a later rule gives every command: that one decides for them. Of a group
+/// whose members are not all known, nothing is.
+pub(super) fn settle(grants: &mut Vec<Grant>, accounts: &Accounts) {
+    if grants.len().saturating_mul(accounts.users.len()) > MOST_COMPARED {
+        return;
+    }
+    let mut later: Vec<(String, People)> = Vec::new();
+    let mut kept = Vec::new();
+    while let Some(grant) = grants.pop() {
+        let people = grant.people(accounts);
+        let decided = |name: &String| {
+            let mut by = later.iter().filter(|(targets, _)| targets == ANYBODY || *targets == grant.targets);
+            by.any(|(_, by)| by.names.contains(name))
+        };
+        if people.complete && !people.names.is_empty() && people.names.iter().all(decided) {
+            continue;
+        }
+        let plain = grant.host_certain && !grant.dated && grant.denied.is_empty();
+        if plain && grant.via == Via::All && later.len() < MOST_LATER {
+            later.push((grant.targets.clone(), people));
+        }
+        kept.push(grant);
+    }
+    kept.reverse();
+    *grants = kept;
 }
 
 /// Takes away what a later denial takes away.

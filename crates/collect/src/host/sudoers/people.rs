@@ -30,7 +30,8 @@ impl Grant {
     }
 }
 
-fn names(who: &Who, accounts: &Accounts) -> (BTreeSet<String>, bool) {
+/// Those whom the host's files show, and whether these are all.
+pub(super) fn names(who: &Who, accounts: &Accounts) -> (BTreeSet<String>, bool) {
     let of_group = |group: &str| {
         let members = accounts.members(group);
         let complete = members.is_complete();

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::collections::HashMap;
 
 use super::command;
-use super::grants::{deny, grant_last, sides};
+use super::grants::{deny, grant_last, settle, sides, targets};
 use super::parse::{Command, Defaults, Item, Rule, Rules};
+use super::people::names;
 use super::{AFFECTS, Grant, Password, RunAs, Tool, Who};
 use crate::host::accounts::Accounts;
 use crate::host::gap::Gap;
@@ -56,6 +57,7 @@ impl<'a> Resolver<'a> {
                 break;
             }
         }
+        settle(&mut grants, self.accounts);
         grants
     }
 
@@ -90,6 +92,7 @@ impl<'a> Resolver<'a> {
                     who: who.clone(),
                     except: excluded.clone(),
                     run_as,
+                    targets: targets(command),
                     via: via.clone(),
                     args: args.clone(),
                     denied: Vec::new(),
@@ -217,7 +220,9 @@ impl<'a> Resolver<'a> {
                     "authenticate" if password == Password::None => password = Password::Own,
                     "targetpw" | "rootpw" | "runaspw" if password == Password::Own => password = Password::Target,
                     "!targetpw" | "!rootpw" | "!runaspw" if password == Password::Target => password = Password::Own,
-                    "exempt_group" if value.as_deref().is_some_and(|group| *who == Who::Group(group.to_owned())) => {
+                    "exempt_group"
+                        if value.as_deref().is_some_and(|group| self.overlap(&Who::Group(group.to_owned()), who)) =>
+                    {
                         password = Password::None;
                     }
                     _ => {}
@@ -233,13 +238,26 @@ impl<'a> Resolver<'a> {
             Some(':') => {
                 let users = self.expand(&defaults.of, &self.rules.users);
                 let (included, excluded) = sides(&users);
-                let named = |list: &[Who]| list.iter().any(|one| one == who);
-                (named(&included) || included.contains(&Who::All)) && !named(&excluded)
+                // What loosens for one of those whom the rule names loosens the rule.
+                let loosens = defaults.set.iter().any(|(name, _)| name == "!authenticate");
+                let meant = |one: &Who| one == who || *one == Who::All || (loosens && self.overlap(one, who));
+                included.iter().any(meant) && !excluded.contains(who)
             }
             // What holds on some hosts or for some commands or targets is taken to hold where it
             // loosens and not where it tightens.
             Some(_) => defaults.set.iter().all(|(name, _)| name == "!authenticate"),
         }
+    }
+
+    /// Whether somebody is known to be meant by both.
+    fn overlap(&self, one: &Who, other: &Who) -> bool {
+        if one == other {
+            return true;
+        }
+        // As with users who give root: many accounts for each of many names would take minutes.
+        self.steps.set(self.steps.get() + 1 + self.accounts.users.len() / 64);
+        let (one, _) = names(one, self.accounts);
+        names(other, self.accounts).0.iter().any(|name| one.contains(name))
     }
 
     /// Counts one more element; false once there were too many.

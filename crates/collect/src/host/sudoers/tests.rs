@@ -58,6 +58,14 @@ fn rules_give_docker_by_path_pattern_directory_and_all() {
         ("alice ALL=NOPASSWD:SETENV: /usr/bin/dockerd", vec!["alice /usr/bin/dockerd None"]),
         ("alice ALL=/bin/su -", vec!["alice /bin/su [?] Own"]),
         ("alice ALL=/bin/bash", vec!["alice /bin/bash Own"]),
+        ("alice ALL=/usr/bin/env docker *", vec!["alice /usr/bin/env [docker] Own"]),
+        ("alice ALL=/bin/sh -c *", vec!["alice /bin/sh [?] Own"]),
+        ("alice ALL=/bin/bash /opt/*", vec!["alice /bin/bash [?] Own"]),
+        ("alice ALL=/bin/su - root -c *", vec!["alice /bin/su [?] Own"]),
+        ("alice ALL=/usr/sbin/chroot /mnt *", vec!["alice /usr/sbin/chroot [?] Own"]),
+        ("alice ALL=/usr/bin/python3.11", vec!["alice /usr/bin/python3.11 Own"]),
+        ("alice ALL=/usr/bin/less /var/log/syslog", vec!["alice /usr/bin/less [?] Own"]),
+        ("alice ALL=/usr/bin/systemctl", vec!["alice /usr/bin/systemctl Own"]),
         ("alice ALL=CWD=/tmp TIMEOUT=5m NOPASSWD: ALL", vec!["alice ALL None"]),
         ("\"alice\", bob ALL=ALL", vec!["alice ALL Own", "bob ALL Own"]),
         ("+admins, %:domain\\ users ALL=ALL", vec!["+admins ALL Own", "%:domain users ALL Own"]),
@@ -71,6 +79,10 @@ fn rules_give_docker_by_path_pattern_directory_and_all() {
         ("alice other=ALL", vec![]),
         ("alice ALL=/opt/tools/*", vec![]),
         ("alice ALL=/bin/bash /opt/script.sh", vec![]),
+        ("alice ALL=/bin/bash /opt/script.sh *", vec![]),
+        ("alice ALL=/usr/bin/timeout 5 /usr/bin/id *", vec![]),
+        ("alice ALL=/bin/su - deploy", vec![]),
+        ("alice ALL=/usr/bin/systemctl restart nginx", vec![]),
         ("alice ALL=/usr/bin/docker \"\"", vec![]),
         ("alice ALL=sudoedit /etc/docker/daemon.json", vec![]),
         ("root, toor, #0 ALL=(ALL) ALL", vec![]),
@@ -140,13 +152,58 @@ fn passwords_follow_tags_and_defaults_and_the_last_rule() {
         ("Defaults !authenticate\nalice ALL=ALL", "alice ALL None"),
         ("Defaults:alice !authenticate\nalice ALL=ALL", "alice ALL None"),
         ("Defaults:bob !authenticate\nalice ALL=ALL", "alice ALL Own"),
+        ("Defaults:%sudo !authenticate\nalice ALL=ALL", "alice ALL None"),
+        ("Defaults:alice !authenticate\n%sudo ALL=ALL", "%sudo ALL None"),
+        ("Defaults:%sudo authenticate\nDefaults:%none !authenticate\nalice ALL=ALL", "alice ALL Own"),
+        ("Defaults exempt_group=sudo\nalice ALL=ALL", "alice ALL None"),
         ("Defaults targetpw\nALL ALL=(ALL) ALL", "everybody ALL Target"),
         ("Defaults\tenv_reset, secure_path=\"/a:/b\", exempt_group=sudo\n%sudo ALL=ALL", "%sudo ALL None"),
         ("alice ALL=NOPASSWD: ALL\nalice ALL=ALL", "alice ALL Own"),
+        ("alice ALL=NOPASSWD: /usr/bin/docker\nalice ALL=ALL", "alice ALL Own"),
+        ("alice ALL=(ALL) NOPASSWD: /usr/bin/docker\nalice ALL=(ALL:ALL) ALL", "alice ALL Own"),
+        ("%sudo ALL=NOPASSWD: ALL\nalice ALL=ALL", "alice ALL Own"),
         ("Defaults!/usr/bin/docker !authenticate\nalice ALL=/usr/bin/docker", "alice /usr/bin/docker None"),
         ("Defaults env_keep += \"A B\"\nDefaults@web1 log_year, logfile=/x\nalice ALL=ALL", "alice ALL Own"),
     ] {
         assert_eq!(told(text), [expected], "{text}");
+    }
+}
+
+#[test]
+fn a_program_that_others_may_write_is_any() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = [
+        ("/etc/passwd", PASSWD),
+        ("/etc/group", GROUP),
+        ("/opt/open", ""),
+        ("/opt/shut", ""),
+        ("/srv/tools/in-open", ""),
+        ("/tmp/kept", ""),
+        (
+            "/etc/sudoers",
+            "alice ALL=/opt/open, /opt/shut now, /srv/tools/in-open, /tmp/kept, /tmp/missing x, /opt/none",
+        ),
+    ];
+    let (dir, root) = host(&files);
+    for (path, mode) in [("opt/open", 0o757), ("srv/tools", 0o777), ("tmp", 0o1777)] {
+        std::fs::set_permissions(dir.path().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let reach = Reach::read(&root, &Accounts::read(&root), "docker");
+    let told: Vec<_> = reach.grants.iter().map(tell).collect();
+    assert_eq!(told, ["alice /opt/open Own", "alice /srv/tools/in-open Own", "alice /tmp/missing Own"]);
+}
+
+#[test]
+fn an_earlier_rule_counts_for_whom_and_what_no_later_one_decides() {
+    for (text, expected) in [
+        ("%staff ALL=NOPASSWD: ALL\nalice ALL=ALL", vec!["%staff ALL None", "alice ALL Own"]),
+        ("alice ALL=NOPASSWD: ALL\nalice ALL=/usr/bin/docker", vec!["alice ALL None", "alice /usr/bin/docker Own"]),
+        // Who may still become somebody of the group docker without a password.
+        ("alice ALL=(ALL) NOPASSWD: ALL\nalice ALL=ALL", vec!["alice ALL None", "alice ALL Own"]),
+        ("alice ALL=NOPASSWD: ALL\nalice ALL=(:docker) ALL", vec!["alice ALL None", "alice ALL Own as docker"]),
+        ("%sudo ALL=NOPASSWD: ALL\nALL, !alice ALL=ALL", vec!["%sudo ALL None", "everybody ALL Own"]),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
     }
 }
 

@@ -13,6 +13,7 @@ const LISTENER: &[Field] = &[
 
 const CERT: &[Field] = &[
     field("path", STR, "the certificate"),
+    field("begins_in_days", INT, "days from collecting to when it begins to hold; 0 when it has begun"),
     field("expires_in_days", INT, "days from collecting to its end; negative when it has passed"),
 ];
 

@@ -16,7 +16,11 @@ const KEYS: &[Field] = &[
     field("user", STR, "whose login the keys open"),
     field("count", INT, "how many keys"),
     field("path", STR, "the file"),
-    field("writable_by_others", BOOL, "whether somebody else than the user and root may write the file"),
+    field(
+        "writable_by_others",
+        BOOL,
+        "whether somebody else than the user and root may write the file, or put another in its place",
+    ),
 ];
 
 const SETTING: &[Field] = &[field("name", STR, "the sysctl"), field("value", STR, "its value in the running kernel")];
@@ -63,7 +67,7 @@ kind! {
     fact("socket_group_members", STRINGS, "users who may command the engine through the group that owns its socket, root apart", "/etc/group, /etc/passwd, the socket", REMOTE),
     fact("sudo_docker", Type::List(&Type::Object(SUDO)), "sudo rules by which somebody may run docker as root without being root", "/etc/sudoers and its includes", "a file could not be read or understood"),
     fact("sshd_installed", BOOL, "whether an SSH server is installed", "/usr/sbin/sshd", REMOTE),
-    fact("ssh_password", BOOL, "whether the SSH server takes passwords, keyboard-interactive among them, in any Match block", "/etc/ssh/sshd_config and its includes", REMOTE),
+    fact("ssh_password", BOOL, "whether the SSH server lets in by a password alone, keyboard-interactive by PAM among them, in any Match block", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_root", STR, "PermitRootLogin in effect, the loosest of all Match blocks", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_empty_passwords", BOOL, "whether the SSH server takes empty passwords", "/etc/ssh/sshd_config and its includes", REMOTE),
     fact("ssh_keys", Type::List(&Type::Object(KEYS)), "who has keys", "authorized_keys of each user", "a home could not be read"),
@@ -102,7 +106,7 @@ kind! {
     fact("home", STR, "the home directory", "/etc/passwd", "never"),
     fact("config", OPT_STR, "the client's configuration file", "~/.docker/config.json", UNREADABLE_HOME),
     fact("config_mode", OPT_STR, "its mode, octal", "~/.docker/config.json", UNREADABLE_HOME),
-    fact("config_exposed", BOOL, "whether somebody else than the user and root may read or write it", "~/.docker/config.json", UNREADABLE_HOME),
+    fact("config_exposed", BOOL, "whether somebody else than the user and root may read or write it, or put another in its place", "~/.docker/config.json, the directories on the way", UNREADABLE_HOME),
     fact("plain_credentials", STRINGS, "registries whose credentials lie there in plain text", "~/.docker/config.json auths", UNREADABLE_HOME),
     fact("credential_store", OPT_STR, "the credential store", "~/.docker/config.json credsStore", UNREADABLE_HOME),
     fact("proxy_credentials", BOOL, "whether a proxy URL in it holds credentials", "~/.docker/config.json proxies", UNREADABLE_HOME),
