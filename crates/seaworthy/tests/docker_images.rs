@@ -30,6 +30,7 @@ const CASES: &[Case<'_>] = &[
     ("user-root", "USER root", &[("non-root-user", "fail")]),
     ("user-toor", "USER toor", &[("non-root-user", "fail")]),
     ("user-group", "USER :1000", &[("non-root-user", "fail")]),
+    ("user-odd", "USER odd", &[("non-root-user", "fail")]),
     ("user-app", "USER app", &[]),
     ("user-app-group", "USER app:0", &[]),
     ("health-none", "HEALTHCHECK NONE", &[("healthcheck", "fail")]),
@@ -39,9 +40,16 @@ const CASES: &[Case<'_>] = &[
     ("add-archive", "ADD some.tar /opt/", &[("copy-not-add", "fail")]),
     ("copy", "COPY some.tar /opt/", &[]),
     ("update-alone", "USER 0\nRUN apt-get update || true\nUSER 1000", &[("updates-not-alone", "fail")]),
+    (
+        "update-shell",
+        "ARG V=1\nSHELL [\"/bin/busybox\", \"sh\", \"-c\"]\nRUN apt-get update || /bin/true",
+        &[("updates-not-alone", "fail")],
+    ),
     ("update-apart", "RUN apt-get update || true\nRUN apt-get install -y x || true", &[("updates-not-alone", "fail")]),
     ("update-used", "RUN (apt-get update && apt-get install -y --no-install-recommends x) || true", &[]),
     ("fetch", "RUN curl -k https://example.com/x || true", &[("no-unverified-fetches", "fail")]),
+    ("fetch-told", "RUN echo 'curl -k helps' > /tmp/help || true", &[]),
+    ("fetch-always", "ENV NODE_TLS_REJECT_UNAUTHORIZED=0", &[("no-unverified-fetches", "fail")]),
     ("fetch-well", "RUN curl -fsSLO https://example.com/x || true", &[]),
     ("secret-env", "ENV DB_PASSWORD=hunter2hunter2", &[("no-secrets", "fail")]),
     ("secret-label", "LABEL deploy.password=hunter2hunter2", &[("no-secrets", "fail")]),
@@ -57,7 +65,11 @@ const CASES: &[Case<'_>] = &[
 fn judge(daemon: &Daemon) {
     daemon.import_busybox("busybox:test");
     let files = [
-        ContextFile::new("passwd", b"root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n"),
+        // The engine takes what is no number for 0.
+        ContextFile::new(
+            "passwd",
+            b"root:x:0:0::/:/bin/sh\ntoor:x:0:0::/:/bin/sh\nodd:x: 7:7::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n",
+        ),
         ContextFile::new("some.tar", &[0; 1024]),
     ];
     daemon.build("good:1", GOOD, &files);

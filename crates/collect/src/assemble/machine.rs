@@ -194,11 +194,17 @@ fn machine(root: &Path, endpoint: Option<find::Endpoint>) -> Result<Machine, Arc
     let own = table.as_deref().map(|table| Arc::from(mounts::parse_all(table)));
     let theirs = match (&daemon, &proc) {
         (Ok(d), _) if own.is_some() && d.own_mounts == Some(true) && d.own_root == Some(true) => own.clone(),
-        (Ok(d), Some(proc)) => mounts::read(proc, d.pid).ok().map(Arc::from),
+        (Ok(d), Some(proc)) => theirs_or(mounts::read(proc, d.pid).ok().map(Arc::from), own.clone(), d.own_mounts),
         _ => own.clone(),
     };
     let view = view(root, table.as_deref(), theirs.unwrap_or_default(), daemon.as_ref().ok());
     Ok(Machine { daemon, mounts: own, view, rest: OnceLock::new() })
+}
+
+/// What the daemon sees mounted: its own table, and where that may not be read the one of this process, which is looked
+/// at for files as well then; not where the two are known to differ.
+fn theirs_or(theirs: Option<Arc<[Mount]>>, own: Option<Arc<[Mount]>>, same: Option<bool>) -> Option<Arc<[Mount]>> {
+    theirs.or_else(|| own.filter(|_| same != Some(false)))
 }
 
 /// What containers need of the host: its processes, and files and mounts as the daemon sees them. `table` is what this
@@ -255,5 +261,21 @@ fn package_version(host: &Host, daemon: &Daemon) -> Result<Option<String>, Strin
         Some(Owner::Nobody) => Ok(None),
         Some(Owner::Unknown(why)) => Err(why),
         None => Err("no package database could be read".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_seen_from_here_where_the_daemons_may_not_be_read() {
+        let table = |text: &[u8]| Some(Arc::<[Mount]>::from(mounts::parse_all(text)));
+        let here = table(b"1 1 8:1 / / rw - ext4 /dev/x rw\n");
+        let theirs = table(b"1 1 8:1 / / rw - ext4 /dev/x rw\n2 1 8:1 /etc /srv/etc rw - ext4 /dev/x rw\n");
+        let count =
+            |same, theirs: &Option<Arc<[Mount]>>| theirs_or(theirs.clone(), here.clone(), same).map(|t| t.len());
+        assert_eq!((count(Some(false), &theirs), count(None, &theirs)), (Some(2), Some(2)));
+        assert_eq!((count(None, &None), count(Some(true), &None), count(Some(false), &None)), (Some(1), Some(1), None));
     }
 }

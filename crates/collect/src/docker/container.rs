@@ -20,7 +20,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::context::{Context, HostView, Running};
-use super::json::{Node, Read, podman_hides};
+use super::json::{MOST_ITEMS, Node, Read, cut, podman_hides};
 use super::observed::Observed;
 use super::secrets::{Secrets, environment};
 use super::sheet::Sheet;
@@ -139,7 +139,7 @@ pub fn container(inspect: &Json, ctx: &Context<'_>, observed: Read<Observed>) ->
     let c = Reading::new(inspect, ctx, observed);
     let id = c.doc.get("Id").text().unwrap_or("");
     let name = c.doc.get("Name").text().map_or(id, |name| name.trim_start_matches('/'));
-    let mut sheet = Sheet::new(&CONTAINER, id, super::json::cut(name), format!("inspect {}", super::json::cut(name)));
+    let mut sheet = Sheet::new(&CONTAINER, id, cut(name), format!("inspect {}", cut(name)));
     identity::fill(&mut sheet, &c);
     privileges::fill(&mut sheet, &c);
     security::fill(&mut sheet, &c);
@@ -177,10 +177,10 @@ fn health(sheet: &mut Sheet, c: &Reading<'_>) {
     let health = match &checked {
         Ok(false) => Ok(None),
         Err(reason) => Err(Arc::clone(reason)),
-        // One that was never started has no state of health; a check on it does not apply.
-        Ok(true) if status.is_unset() && c.running == Ok(false) => Ok(None),
+        // Nothing is checked of one that does not run; what the engine keeps is the last answer of before its end.
+        Ok(true) if c.running == Ok(false) => Ok(None),
         Ok(true) if status.is_unset() => Err("its health check has not run yet".into()),
-        Ok(true) => status.text().map(|status| (!matches!(status, "" | "none")).then(|| super::json::cut(status))),
+        Ok(true) => status.text().map(|status| (!matches!(status, "" | "none")).then(|| cut(status))),
     };
     sheet.read("healthcheck", "Config.Healthcheck", checked);
     sheet.read("health", "State.Health.Status", health);
@@ -207,12 +207,18 @@ fn contents(sheet: &mut Sheet, c: &Reading<'_>) {
         Err(reason) => Err(reason),
     };
     sheet.read("sysctls", "HostConfig.Sysctls", sysctls);
-    sheet.read("groups_added", "HostConfig.GroupAdd", c.host.get("GroupAdd").texts().map(super::json::strings));
+    sheet.read("groups_added", "HostConfig.GroupAdd", c.host.get("GroupAdd").texts().map(groups));
     sheet.read("links", "HostConfig.Links", c.host.get("Links").texts().map(super::json::strings));
     sheet.set("changed_files", "", Value::Null);
 }
 
 /// The keys of an object that the API leaves out when it is empty.
+/// Groups by name, and by number as the engine reads it: `00` and `+0` are 0.
+fn groups(added: Vec<&str>) -> Value {
+    let plain = |group: &str| group.parse::<i64>().map_or_else(|_| cut(group).to_owned(), |number| number.to_string());
+    Value::strings(added.into_iter().take(MOST_ITEMS).map(plain))
+}
+
 fn keys(parent: Node<'_>, key: &str) -> Read<Value> {
     Ok(super::json::strings(parent.get(key).map_or_empty()?.keys().map(String::as_str)))
 }

@@ -269,8 +269,10 @@ impl Default for EngineFacts {
 pub enum VolumeSource {
     /// Nothing but a directory of the engine's own.
     Own,
-    /// A directory that they bind.
+    /// A directory that they bind, without what is mounted beneath it.
     Binds(Box<str>),
+    /// A directory that they bind with all that is mounted beneath it.
+    BindsAll(Box<str>),
     /// Directories that lie over each other, one at least, the uppermost first; whether writing reaches each.
     Layers(Vec<(Box<str>, bool)>),
     /// A disk.
@@ -282,7 +284,7 @@ impl VolumeSource {
     pub fn directory(&self) -> Option<&str> {
         match self {
             Self::Own | Self::Disk(_) => None,
-            Self::Binds(path) => Some(path),
+            Self::Binds(path) | Self::BindsAll(path) => Some(path),
             // What is written to lies on top, and begins empty mostly; what was there before is below.
             Self::Layers(layers) => {
                 let below = layers.iter().find(|(_, rw)| !rw).or(layers.first());

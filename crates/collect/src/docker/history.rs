@@ -7,6 +7,10 @@ use super::json::{MOST_ITEMS, Node, Read, cut};
 use super::secrets::Secrets;
 use crate::redact::Redactor;
 
+mod unverified;
+
+pub(crate) use unverified::is_unverified;
+
 /// The most bytes of one step that are searched.
 const MOST_STEP: usize = 64 << 10;
 
@@ -103,12 +107,21 @@ impl Found {
         }
         match label {
             // A base image begins with the ADD of its root file system, which no COPY could do.
-            "ADD" if is_remote(step.text) => self.remote_adds.push(kept.into()),
+            "ADD" if is_remote(step.text) || is_sum(step.text) => self.remote_adds.push(kept.into()),
             "ADD" if base && into_root(step.text) => {}
-            "ADD" => self.adds.push(kept.into()),
+            "ADD" => {
+                if step.text.starts_with("multi:") {
+                    self.remote_adds.push(Value::unknown("an ADD of several sources is recorded without their names"));
+                }
+                self.adds.push(kept.into());
+            }
             "ENV" | "ARG" | "LABEL" => {
-                for pair in pairs(step.text) {
-                    self.secrets.variable(redactor, label, &pair);
+                let pairs = pairs(step.text);
+                for pair in &pairs {
+                    self.secrets.variable(redactor, label, pair);
+                }
+                if label != "LABEL" && pairs.iter().any(|pair| unverified::is_switch(pair)) {
+                    self.unverified_fetches.push(kept.into());
                 }
             }
             "RUN" => {
@@ -186,8 +199,7 @@ fn build_arguments(text: &str) -> (Vec<&str>, &str) {
     let mut arguments = Vec::new();
     let mut rest = rest;
     for index in 0..count.min(128) {
-        let mut end =
-            if index + 1 == count { rest.find(" /bin/").or_else(|| rest.find(' ')) } else { next_assignment(rest) };
+        let mut end = if index + 1 == count { next_shell(rest) } else { next_assignment(rest) };
         if end.is_none() {
             end = rest.find(' ');
         }
@@ -205,6 +217,14 @@ fn next_assignment(text: &str) -> Option<usize> {
             .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'))
     };
     text.match_indices(' ').map(|(at, _)| at).find(|at| text[at + 1..].split(' ').next().is_some_and(is_name))
+}
+
+/// Where the shell that runs a step begins, after a space: any that SHELL may name, wherever it lies.
+fn next_shell(text: &str) -> Option<usize> {
+    const SHELLS: [&str; 11] =
+        ["sh", "bash", "ash", "dash", "ksh", "zsh", "fish", "env", "busybox", "pwsh", "powershell"];
+    let is_shell = |word: &str| SHELLS.contains(&file_name(word));
+    text.match_indices(' ').map(|(at, _)| at).find(|at| text[at + 1..].split(' ').next().is_some_and(is_shell))
 }
 
 /// The command without the shell that runs it.
@@ -277,6 +297,13 @@ pub(crate) fn is_remote(text: &str) -> bool {
     sources(text).any(|source| SCHEMES.iter().any(|scheme| source.starts_with(scheme)))
 }
 
+/// Whether a source is recorded as its sum alone, which the classic builder does with what it fetched; before the sum of
+/// what it was sent stands `file:`, `dir:` or `multi:`.
+fn is_sum(text: &str) -> bool {
+    let source = text.split_once(" in ").map_or("", |(source, _)| source);
+    source.len() == 64 && source.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// Whether the destination is `/`: `file:… in /` of the classic builder, `rootfs.tar /` of BuildKit.
 fn into_root(text: &str) -> bool {
     text.split_whitespace().next_back() == Some("/")
@@ -312,6 +339,9 @@ fn verb<'a>(words: &[&'a str]) -> Option<(&'a str, &'a str)> {
     let mut rest = words[at + 1..].iter();
     while let Some(word) = rest.next() {
         if program == "pacman" {
+            if word.starts_with("--") {
+                continue;
+            }
             return Some((program, word));
         }
         // `-o Option=value` and `-t release` take a value; every other option stands alone.
@@ -328,6 +358,12 @@ pub(crate) fn file_name(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
+/// Whether words that are no options follow a verb, up to where its output goes.
+fn names_packages(words: &[&str], verb: &str) -> bool {
+    let after = words.iter().skip_while(|word| **word != verb).skip(1);
+    after.take_while(|word| !word.contains(['>', '<', '#'])).any(|word| !word.starts_with('-'))
+}
+
 /// Whether a step updates package lists and installs nothing.
 pub(crate) fn updates_alone(text: &str) -> bool {
     let (mut updates, mut installs) = (false, false);
@@ -336,8 +372,9 @@ pub(crate) fn updates_alone(text: &str) -> bool {
         match (program, verb) {
             ("apt-get" | "apt" | "aptitude" | "apk", "update")
             | ("yum" | "dnf" | "microdnf" | "tdnf", "makecache" | "check-update")
-            | ("zypper", "refresh" | "ref")
-            | ("pacman", "-Sy" | "-Syy") => updates = true,
+            | ("zypper", "refresh" | "ref") => updates = true,
+            // With names of packages it installs them.
+            ("pacman", "-Sy" | "-Syy") if !names_packages(&words, verb) => updates = true,
             // `yum update` upgrades.
             (
                 "yum" | "dnf" | "microdnf" | "tdnf",
@@ -355,48 +392,6 @@ pub(crate) fn updates_alone(text: &str) -> bool {
         }
     }
     updates && !installs
-}
-
-/// Whether a step switches verification off.
-pub(crate) fn is_unverified(text: &str) -> bool {
-    commands(text).any(|words| {
-        let has = |options: &[&str]| words.iter().any(|word| options.contains(word));
-        let starts =
-            |prefixes: &[&str]| words.iter().any(|word| prefixes.iter().any(|prefix| word.starts_with(prefix)));
-        let runs = |programs: &[&str]| words.iter().any(|word| programs.contains(&file_name(word)));
-        let short = |letter: char| {
-            words.iter().any(|word| {
-                word.starts_with('-') && !word.starts_with("--") && word.len() <= 6 && word.contains(letter)
-            })
-        };
-        (runs(&["curl"]) && (has(&["--insecure", "--proxy-insecure"]) || short('k')))
-            || (runs(&["wget"]) && has(&["--no-check-certificate"]))
-            || (runs(&["apt-get", "apt", "aptitude"])
-                && (has(&["--allow-unauthenticated", "--force-yes", "--allow-insecure-repositories"])
-                    || words.iter().any(|word| {
-                        let word = word.to_ascii_lowercase();
-                        word.contains("allowunauthenticated=") && !word.ends_with("false") && !word.ends_with("=0")
-                            || word.contains("allowinsecurerepositories=")
-                                && !word.ends_with("false")
-                                && !word.ends_with("=0")
-                            || word.contains("verify-peer=false")
-                    })))
-            || (runs(&["apk"]) && has(&["--allow-untrusted"]))
-            || (runs(&["yum", "dnf", "microdnf", "tdnf"])
-                && (has(&["--nogpgcheck", "--no-gpgchecks"])
-                    || starts(&["--setopt=sslverify=false", "--setopt=sslverify=0", "--setopt=gpgcheck=0"])))
-            || (runs(&["zypper"]) && has(&["--no-gpg-checks", "--allow-unsigned-rpm"]))
-            || (runs(&["rpm"]) && has(&["--nosignature", "--nodigest", "--nogpg"]))
-            || (runs(&["pip", "pip3"]) && starts(&["--trusted-host"]))
-            || (runs(&["npm", "yarn"]) && has(&["strict-ssl"]) && has(&["false"]))
-            || (runs(&["git"]) && starts(&["http.sslVerify=false", "http.sslverify=false"]))
-            || starts(&[
-                "GIT_SSL_NO_VERIFY=1",
-                "GIT_SSL_NO_VERIFY=true",
-                "NODE_TLS_REJECT_UNAUTHORIZED=0",
-                "PYTHONHTTPSVERIFY=0",
-            ])
-    })
 }
 
 pub(crate) fn within(text: &str, most: usize) -> &str {

@@ -52,7 +52,7 @@ pub fn image(
     configuration(&mut sheet, doc.get("Config"), redactor);
     sheet.read("root_user", "Config.User", root_user(doc, host));
     sheet.set("setuid_files", "", Value::Null);
-    build_steps(&mut sheet, steps, redactor);
+    build_steps(&mut sheet, steps, &started(doc.get("Config"), redactor), redactor);
     crate::evidence::none(&mut sheet.component);
     sheet.component
 }
@@ -171,6 +171,37 @@ fn root_user(doc: Node<'_>, host: &dyn HostView) -> Read<bool> {
         .map_err(|why| format!("the user {} is a name without a number: {why}", cut(name)).into())
 }
 
+/// Secrets in what the image starts. An image that was committed or imported with changes has them in no build step.
+fn started(config: Node<'_>, redactor: &Redactor) -> Read<Vec<Value>> {
+    let mut secrets = Secrets::default();
+    for (place, key) in [("command", "Cmd"), ("entry point", "Entrypoint")] {
+        secrets.arguments(redactor, place, &config.get(key).texts_or_empty()?);
+    }
+    let test = config.get("Healthcheck").opt("Test").texts_or_empty()?;
+    secrets.arguments(redactor, "health check", test.get(1..).unwrap_or_default());
+    Ok(secrets.into_list())
+}
+
+/// Secrets of build steps with those of what the image starts, which its steps mostly tell too, under other names.
+fn all_secrets(of_steps: Value, started: &Read<Vec<Value>>) -> Value {
+    let mut all = match of_steps {
+        Value::List(secrets) => secrets,
+        unknown => vec![unknown],
+    };
+    let alike = |a: &Value, b: &Value| ["class", "length"].iter().all(|field| a.field(field) == b.field(field));
+    match started {
+        Ok(started) => {
+            let new: Vec<Value> = started.iter().filter(|one| !all.iter().any(|s| alike(s, one))).cloned().collect();
+            all.extend(new);
+        }
+        Err(reason) => all.push(Value::Unknown(Arc::clone(reason))),
+    }
+    match all.as_slice() {
+        [Value::Unknown(reason)] => Value::Unknown(Arc::clone(reason)),
+        _ => Value::List(all),
+    }
+}
+
 fn label_secrets(labels: &Map<String, Json>, redactor: &Redactor) -> Value {
     let mut secrets = Secrets::default();
     secrets.named(redactor, "label", labels);
@@ -190,38 +221,35 @@ fn base(labels: &Map<String, Json>, redactor: &Redactor) -> Option<String> {
     name.filter(|name| !name.is_empty()).map(|name| redactor.text(name).into_owned())
 }
 
-fn build_steps(sheet: &mut Sheet, steps: &Read<Json>, redactor: &Redactor) {
+fn build_steps(sheet: &mut Sheet, steps: &Read<Json>, started: &Read<Vec<Value>>, redactor: &Redactor) {
     let place: Arc<str> = "GET /images/ID/history".into();
-    let facts = ["history", "adds", "remote_adds", "updates_alone", "unverified_fetches", "history_secrets"];
+    const SECRETS: &str = "CreatedBy; inspect Config";
+    let facts = ["adds", "remote_adds", "updates_alone", "unverified_fetches"];
     match steps.as_ref().map_err(Arc::clone).and_then(|steps| history(steps, redactor)) {
         // What no step records, no step can answer for.
         Ok(found) if !found.complete && found.steps.as_list().is_some_and(<[Value]>::is_empty) => {
             sheet.seen("history_complete", &place, "", Ok(false));
+            sheet.seen("history", &place, "", Ok(found.steps));
+            let unknown = || Value::unknown("no build steps are recorded");
             for fact in facts {
-                sheet.seen("history", &place, "", Ok(Value::List(Vec::new())));
-                if fact != "history" {
-                    sheet.seen(fact, &place, "", Err::<Value, _>("no build steps are recorded".into()));
-                }
+                sheet.seen(fact, &place, "", Ok(unknown()));
             }
+            sheet.seen("history_secrets", &place, SECRETS, Ok(all_secrets(unknown(), started)));
         }
         Ok(found) => {
             sheet.seen("history_complete", &place, "", Ok(found.complete));
-            let values = [
-                found.steps,
-                found.adds,
-                found.remote_adds,
-                found.updates_alone,
-                found.unverified_fetches,
-                found.secrets,
-            ];
+            sheet.seen("history", &place, "", Ok(found.steps));
+            let values = [found.adds, found.remote_adds, found.updates_alone, found.unverified_fetches];
             for (fact, value) in facts.into_iter().zip(values) {
                 sheet.seen(fact, &place, "", Ok(value));
             }
+            sheet.seen("history_secrets", &place, SECRETS, Ok(all_secrets(found.secrets, started)));
         }
         Err(reason) => {
-            for fact in facts.into_iter().chain(["history_complete"]) {
+            for fact in facts.into_iter().chain(["history", "history_complete"]) {
                 sheet.seen(fact, &place, "", Err::<Value, _>(Arc::clone(&reason)));
             }
+            sheet.seen("history_secrets", &place, SECRETS, Ok(all_secrets(Value::Unknown(reason), started)));
         }
     }
 }
@@ -315,6 +343,28 @@ mod tests {
         assert_eq!(days(json!("2027-11-11T10:00:00Z")), Ok(Some(0)));
         assert!(days(json!("yesterday")).is_err());
         assert!(days(json!(5)).is_err());
+    }
+
+    #[test]
+    fn what_an_image_starts_is_searched_too() {
+        let secrets = |config: Json, steps: Read<Json>| {
+            let inspect = json!({"Id": "sha256:abc", "Config": config});
+            let image = image(&inspect, &steps, &Redactor::new(), &NoHost::new("not seen"), NOW);
+            image.value("history_secrets").to_string()
+        };
+        let step = |text: &str| Ok(json!([{"CreatedBy": text, "Comment": "", "Size": 7}]));
+        let config = json!({"Cmd": ["mysqld", "--password=hunter2secret"]});
+        // As `docker commit --change` leaves it.
+        let committed = secrets(config.clone(), step("sleep 3600"));
+        assert!(committed.contains("command") && committed.matches("class").count() == 1, "{committed}");
+        let built = secrets(config.clone(), step("CMD [\"mysqld\" \"--password=hunter2secret\"]"));
+        assert_eq!(built.matches("class").count(), 1, "{built}");
+        let imported = secrets(config, step(""));
+        assert!(imported.contains("command") && imported.contains("no build steps"), "{imported}");
+        let checked = json!({"Healthcheck": {"Test": ["CMD", "curl", "http://user:hunter2secret@127.0.0.1/"]}});
+        assert!(secrets(checked, step("sleep 3600")).contains("health check"));
+        assert_eq!(secrets(json!({"Cmd": ["sleep"], "Entrypoint": null}), step("sleep")), "[]");
+        assert!(secrets(json!({}), Err("it vanished".into())).starts_with("unknown"));
     }
 
     #[test]

@@ -293,11 +293,13 @@ fn strip(path: &Path) -> &Path {
     path.strip_prefix("/").unwrap_or(path)
 }
 
-/// The number of a user in a passwd file; the first line of a name counts.
+/// The number of a user in a passwd file; the first line of a name counts. As the engine reads it, blanks around a line
+/// are nothing, and a number that is missing or none is 0.
 pub(super) fn number_in(passwd: &str, user: &str) -> Read<u32> {
-    let line = passwd.lines().find(|line| line.split(':').next() == Some(user));
-    let number = line.and_then(|line| line.split(':').nth(2)).and_then(|number| number.trim().parse().ok());
-    number.ok_or_else(|| "the user is a name that the container's passwd does not have".into())
+    let line = passwd.lines().map(str::trim).find(|line| line.split(':').next() == Some(user));
+    let line = line.ok_or("the user is a name that the container's passwd does not have")?;
+    let number = line.split(':').nth(2).and_then(|number| number.parse::<i64>().ok()).unwrap_or(0);
+    u32::try_from(number).map_err(|_| "the user's number in the container's passwd is out of range".into())
 }
 
 fn reason(place: &str, gap: &Unread) -> Arc<str> {
@@ -353,6 +355,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
         propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
+        mounted_read_only: seen.mounts.ok().map(|mounts| read_only(mounts)).unwrap_or_default(),
         cgroup_writable: read(&seen.mounts).map(|mounts| writable_control_groups(&mounts)),
         readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
@@ -444,6 +447,10 @@ fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
     mounts.iter().map(|mount| (mount.point.clone(), kind(mount))).collect()
 }
 
+fn read_only(mounts: &[Mount]) -> HashMap<Box<str>, bool> {
+    mounts.iter().map(|mount| (mount.point.clone(), mount.effectively_read_only())).collect()
+}
+
 fn process(process: &Process) -> Value {
     let executable = match &process.exe.value {
         Ok(path) => cut(path).into(),
@@ -505,6 +512,15 @@ mod tests {
         // A link in a layer stays within it.
         std::os::unix::fs::symlink("/etc/passwd", dir.path().join("upper/etc/passwd")).expect("a link");
         assert!(host.user_number(&[upper.as_str()], "root").is_err());
+    }
+
+    #[test]
+    fn a_passwd_is_read_as_the_engine_reads_it() {
+        let passwd =
+            "root:x:0:0::/:\n  app:x:1000:1000::/:\nblank:x: 7:7::/:\nnone:x::7::/:\nbare\nhuge:x:9999999999:7::/:\n";
+        let number = |user| number_in(passwd, user);
+        assert_eq!((number("app"), number("blank"), number("none"), number("bare")), (Ok(1000), Ok(0), Ok(0), Ok(0)));
+        assert!(number("huge").is_err() && number("other").is_err());
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Observed {
     pub host_cgroupns: Read<bool>,
     /// Propagation by destination: `private`, `slave` or `shared`.
     pub propagation: HashMap<Box<str>, &'static str>,
+    /// Whether it is mounted read-only, by destination.
+    pub mounted_read_only: HashMap<Box<str>, bool>,
     /// Whether control groups are mounted in it so that they can be written to.
     pub cgroup_writable: Read<bool>,
     /// Whether its root file system is read-only.

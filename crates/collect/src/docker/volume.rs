@@ -42,8 +42,13 @@ fn shows(driver: &str, options: &Map<String, Json>) -> VolumeSource {
     let option = |name: &str| options.get(name).and_then(Json::as_str).unwrap_or("");
     let (words, device) = (option("o"), option("device"));
     let path = |path: &str| Box::<str>::from(normalise(cut(path)).into_owned());
-    if words.split(',').any(|word| matches!(word.trim(), "bind" | "rbind")) {
-        return if device.starts_with('/') { VolumeSource::Binds(path(device)) } else { VolumeSource::Own };
+    let says = |name: &str| words.split(',').any(|word| word.trim() == name);
+    if says("bind") || says("rbind") {
+        return match device.starts_with('/') {
+            true if says("rbind") => VolumeSource::BindsAll(path(device)),
+            true => VolumeSource::Binds(path(device)),
+            false => VolumeSource::Own,
+        };
     }
     if option("type") == "overlay" {
         let named = |name: &str| words.split(',').filter_map(move |word| word.trim().strip_prefix(name)).next_back();
@@ -171,6 +176,9 @@ mod tests {
         let of_overlay = shows(json!({"type": "overlay", "o": overlay, "device": "overlay"}));
         assert_eq!(of_overlay, VolumeSource::Layers(layers.into()));
         assert_eq!(shows(json!({"type": "ext4", "device": "/dev/sda1"})), VolumeSource::Disk("/dev/sda1".into()));
+        let bound = |how: &str| shows(json!({"type": "none", "o": how, "device": "/srv"}));
+        assert_eq!(bound("ro,bind"), VolumeSource::Binds("/srv".into()));
+        assert_eq!(bound("rbind"), VolumeSource::BindsAll("/srv".into()));
         assert_eq!(shows(json!({"type": "proc", "device": "/srv/x"})), VolumeSource::Binds("/proc".into()));
         assert_eq!(shows(json!({"type": "sysfs", "device": "s"})), VolumeSource::Binds("/sys".into()));
         assert_eq!(shows(json!({"type": "tmpfs", "device": "tmpfs", "o": "size=1m"})), VolumeSource::Own);

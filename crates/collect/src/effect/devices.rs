@@ -7,8 +7,8 @@ pub enum DeviceClass {
     Harmless,
     /// A disk or a part of one: the host's files, around all permissions.
     Disk,
-    /// Physical memory, ports, kernel messages, and what reaches them: `/dev/mem`, `/dev/kmem`, `/dev/port`, `/dev/kmsg`,
-    /// `/dev/cpu/N/msr`, `/dev/uio*`, `/dev/vfio/noiommu-*`.
+    /// Physical memory, ports, and what reaches them: `/dev/mem`, `/dev/kmem`, `/dev/port`, `/dev/cpu/N/msr`, `/dev/uio*`,
+    /// `/dev/vfio/noiommu-*`.
     Memory,
     /// `/dev` as a whole, or another directory of devices that holds more than one class.
     All,
@@ -83,7 +83,7 @@ pub fn device_class(path: &str) -> DeviceClass {
         "stdout", "stderr",
     ]) {
         DeviceClass::Harmless
-    } else if is(&["mem", "kmem", "port", "kmsg", "kcore", "crash", "oldmem"])
+    } else if is(&["mem", "kmem", "port", "kcore", "crash", "oldmem"])
         // Registers of a processor, memory of a PCI device and what it reaches without an IOMMU: the kernel's by a detour.
         || (first == "cpu" && name.ends_with("/msr"))
         || starts(&["uio", "dax"])
@@ -92,12 +92,15 @@ pub fn device_class(path: &str) -> DeviceClass {
         DeviceClass::Memory
     } else if is(&["block", "char"]) && name == first {
         DeviceClass::All
+    } else if ["mapper/control", "loop-control", "btrfs-control"].contains(&name) {
+        // They open no disk; what they command takes SYS_ADMIN, but for a loop device without a file.
+        DeviceClass::Other
     } else if ["sd", "vd", "xvd", "hd"].iter().any(|p| lettered(p))
         || starts(&[
             "nvme", "dm-", "loop", "md", "mmcblk", "sr", "nbd", "rbd", "zd", "bcache", "drbd", "sg", "zram", "pmem",
             "dasd", "mtd",
         ])
-        || is(&["mapper", "disk", "block", "zvol", "bsg", "root", "cdrom", "btrfs-control", "zfs"])
+        || is(&["mapper", "disk", "block", "zvol", "bsg", "root", "cdrom", "zfs"])
     {
         DeviceClass::Disk
     } else if is(&["kvm"]) || starts(&["vhost", "vfio", "sev", "sgx"]) {
@@ -240,6 +243,9 @@ mod tests {
             ("/dev/vfio/noiommu-0", DeviceClass::Memory),
             ("/dev/vfio/12", DeviceClass::Kvm),
             ("/dev/mtd0", DeviceClass::Disk),
+            ("/dev/mapper/control", DeviceClass::Other),
+            ("/dev/loop-control", DeviceClass::Other),
+            ("/dev/kmsg", DeviceClass::Other),
             ("/dev/../dev/./port", DeviceClass::Memory),
             ("/dev", DeviceClass::All),
             ("/dev/", DeviceClass::All),

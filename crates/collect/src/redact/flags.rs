@@ -65,13 +65,17 @@ const BARE: &[&str] = &["requirepass", "masterauth"];
 pub(super) fn find(text: &str, words: &[Range<usize>], whole: bool, out: &mut Spans) {
     piped(text, words, out);
     let mut seen: u64 = 0; // programs met so far, one bit for each row of PROGRAMS
-    let mut previous = "";
+    let (mut previous, mut earlier) = ("", "");
     for (i, range) in words.iter().enumerate() {
         let word = &text[range.clone()];
         let next = words.get(i + 1);
         if !word.starts_with('-') {
             seen |= rows_of(word);
             if BARE.iter().any(|b| word.eq_ignore_ascii_case(b)) {
+                add_next(text, next, Class::Password, out);
+            }
+            // A line of `.netrc`.
+            if word == "password" && earlier == "login" {
                 add_next(text, next, Class::Password, out);
             }
             if matches!(previous, "ENV" | "ARG") && matches!(name::judge(word), Some((_, name::Strength::Strong))) {
@@ -83,6 +87,7 @@ pub(super) fn find(text: &str, words: &[Range<usize>], whole: bool, out: &mut Sp
         } else if !whole || !whole_pair(text, range, word, out) {
             flag(text, range, word, next, seen, out);
         }
+        earlier = previous;
         previous = word;
     }
 }

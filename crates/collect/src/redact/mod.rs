@@ -219,7 +219,7 @@ fn might_have_flags(text: &str) -> bool {
     let bytes = text.as_bytes();
     let starts = |i: usize| i == 0 || matches!(bytes[i - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b',' | b'[');
     memchr::memchr_iter(b'-', bytes).any(starts)
-        || ["requirepass", "masterauth", "chpasswd", "ENV ", "ARG "]
+        || ["requirepass", "masterauth", "chpasswd", "ENV ", "ARG ", "login "]
             .iter()
             .any(|w| memchr::memmem::find(bytes, w.as_bytes()).is_some())
 }

@@ -231,6 +231,9 @@ pub(super) fn judge(name: &str) -> Option<(Class, Strength)> {
     if is(last, &["id"]) && is(previous, &["secret"]) {
         return Some((Class::Secret, Strength::Strong));
     }
+    if is(last, &["cookie"]) && is(previous, &["erlang"]) {
+        return Some((Class::Secret, Strength::Strong));
+    }
     if is(last, ABOUT) {
         return None;
     }

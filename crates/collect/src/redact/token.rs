@@ -40,7 +40,7 @@ const PREFIXES: &[(&str, Class)] = &[
 ];
 
 /// Every form in one expression, so that a clean text is passed over once.
-const PATTERN: &str = r"(?-u)(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{20,}|github_pat_[0-9A-Za-z_]{22,}|gh[pousr]_[0-9A-Za-z]{20,}|gl(?:pat|rt|dt|soat|cbt|ptt|ft|agent|imt)-[0-9A-Za-z_.-]{16,}|xox[abeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9A-Za-z-]{10,}|hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_-]{12,}|(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{10,}|whsec_[0-9A-Za-z+/=]{20,}|npm_[0-9A-Za-z]{30,}|pypi-[0-9A-Za-z_-]{32,}|dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,}|SWMTKN-1-[0-9a-z-]{40,}|SWMKEY-1-[0-9A-Za-z+/=]{20,}|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{4,}\.[0-9A-Za-z_-]*|-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY|LS0tLS1CRUdJTi(?:BSU0EgUFJJVkFURS|BFQyBQUklWQVRF|BQUklWQVRF|BPUEVOU1NI|BFTkNSWVBURUQ|BEU0Eg)[0-9A-Za-z+/=]*|MII[0-9A-Za-z+/]{3}IBA[0-9A-Za-z+/=\r\n\\]{40,}|AGE-SECRET-KEY-1[0-9A-Z]{20,}|SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|hf_[0-9A-Za-z]{30,}|hv[sbr]\.[0-9A-Za-z_-]{20,}|do[opr]_v1_[0-9a-f]{40,}|sk-[0-9A-Za-z_-]{32,}|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|glsa_[0-9A-Za-z_]{32,}|\$(?:apr1|2[abxy]|1|5|6|y|argon2id?)\$[0-9A-Za-z./$,=+-]{12,}|sig=[0-9A-Za-z%+/=]{30,}";
+const PATTERN: &str = r"(?-u)(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[0-9A-Za-z_-]{35}|ya29\.[0-9A-Za-z_-]{20,}|GOCSPX-[0-9A-Za-z_-]{20,}|github_pat_[0-9A-Za-z_]{22,}|gh[pousr]_[0-9A-Za-z]{20,}|gl(?:pat|rt|dt|soat|cbt|ptt|ft|agent|imt)-[0-9A-Za-z_.-]{16,}|xox[abeoprs]-[0-9A-Za-z-]{10,}|xapp-[0-9A-Za-z-]{10,}|hooks\.slack\.com/(?:services|workflows)/[0-9A-Za-z/_-]{12,}|(?:sk|rk)_(?:live|test)_[0-9A-Za-z]{10,}|whsec_[0-9A-Za-z+/=]{20,}|npm_[0-9A-Za-z]{30,}|pypi-[0-9A-Za-z_-]{32,}|dckr_(?:pat|oat)_[0-9A-Za-z_-]{20,}|SWMTKN-1-[0-9a-z-]{40,}|SWMKEY-1-[0-9A-Za-z+/=]{20,}|eyJ[0-9A-Za-z_-]{8,}\.[0-9A-Za-z_-]{4,}\.[0-9A-Za-z_-]*|-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY|LS0tLS1CRUdJTi(?:BSU0EgUFJJVkFURS|BFQyBQUklWQVRF|BQUklWQVRF|BPUEVOU1NI|BFTkNSWVBURUQ|BEU0Eg)[0-9A-Za-z+/=]*|MII[0-9A-Za-z+/]{3}IBA[0-9A-Za-z+/=\r\n\\]{40,}|AGE-SECRET-KEY-1[0-9A-Z]{20,}|SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|hf_[0-9A-Za-z]{30,}|hv[sbr]\.[0-9A-Za-z_-]{20,}|do[opr]_v1_[0-9a-f]{40,}|sk-[0-9A-Za-z_-]{32,}|dapi[0-9a-f]{32}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|glsa_[0-9A-Za-z_]{32,}|tskey-(?:api|auth|client|scim|webhook)-[0-9A-Za-z]{6,}-[0-9A-Za-z]{16,}|discord(?:app)?\.com/api/webhooks/[0-9]{15,}/[0-9A-Za-z_-]{40,}|\$(?:apr1|2[abxy]|1|5|6|y|argon2id?)\$[0-9A-Za-z./$,=+-]{12,}|sig=[0-9A-Za-z%+/=]{30,}";
 
 /// What every match of [`PATTERN`] begins with. Most texts hold none of it, and most runs see none at all.
 const BEGINNINGS: &[&str] = &[
@@ -104,6 +104,9 @@ const BEGINNINGS: &[&str] = &[
     "shppa_",
     "shpss_",
     "glsa_",
+    "tskey-",
+    "discord.com/",
+    "discordapp.com/",
     "$apr1$",
     "$2a$",
     "$2b$",

@@ -3,7 +3,12 @@
 /// True when a value cannot be a secret whatever its name: empty, a switch, a reference to where the secret is, a mask.
 pub(super) fn is_harmless(value: &str, password: bool) -> bool {
     let value = value.trim();
-    if value.is_empty() || is_word_of_switch(value) || is_reference(value) || is_secret_path(value) {
+    if value.is_empty()
+        || is_word_of_switch(value)
+        || is_reference(value)
+        || is_secret_path(value)
+        || is_public_key(value)
+    {
         return true;
     }
     let bytes = value.as_bytes();
@@ -15,6 +20,13 @@ pub(super) fn is_harmless(value: &str, password: bool) -> bool {
     bytes.iter().all(|b| *b == b'*')
         || bytes.iter().all(|b| b.eq_ignore_ascii_case(&b'x'))
         || value.starts_with("[redacted")
+}
+
+/// A public key of SSH, as `authorized_keys` has it, or of PEM.
+fn is_public_key(value: &str) -> bool {
+    ["ssh-rsa AAAA", "ssh-ed25519 AAAA", "ecdsa-sha2-nistp", "sk-ssh-ed25519@", "-----BEGIN PUBLIC KEY-----"]
+        .iter()
+        .any(|beginning| value.starts_with(beginning))
 }
 
 fn is_word_of_switch(value: &str) -> bool {

@@ -102,7 +102,10 @@ fn reasons(c: &Component, kept: &[String]) -> Reasons {
     let mut out = Reasons::default();
     match c.value("runtime_sockets") {
         Value::List(sockets) if !sockets.is_empty() => {
-            let paths: Vec<&str> = sockets.iter().filter_map(|s| s.field("reaches").and_then(Value::as_str)).collect();
+            let mut paths: Vec<&str> =
+                sockets.iter().filter_map(|s| s.field("reaches").and_then(Value::as_str)).collect();
+            paths.sort_unstable();
+            paths.dedup();
             out.add(format!("holds {}", paths.join(", ")));
         }
         value => out.note(value),
@@ -211,6 +214,9 @@ mod tests {
     #[test]
     fn what_follows_counts_and_not_the_flag() {
         assert!(found(&[]).is_empty());
+        let socket =
+            || Value::Object(vec![("source", "/".into()), ("reaches", "/run/d.sock".into()), ("rw", true.into())]);
+        assert_eq!(found(&[("runtime_sockets", Value::List(vec![socket(), socket()]))]), ["holds /run/d.sock"]);
         assert_eq!(found(&[("capabilities", Value::strings(["SYS_ADMIN"]))]), ["capability SYS_ADMIN"]);
         assert!(found(&[("capabilities", Value::strings(["SYS_PTRACE"]))]).is_empty());
         assert_eq!(found(&[("capabilities", Value::strings(["SYS_PTRACE"])), ("host_pid", true.into())]).len(), 1);

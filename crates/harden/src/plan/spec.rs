@@ -98,6 +98,18 @@ pub(super) fn recreatable(draft: &Draft<'_>, asked: &Asked<'_>) -> Result<Resolv
     Ok(Resolved { lasting: lost.into_iter().collect(), ..Resolved::default() })
 }
 
+/// Groups as they were added: that of the engine's socket is told by its name, and mostly was given by its number.
+fn by_number(draft: &Draft<'_>, container: &Component, groups: Vec<String>) -> Result<Vec<String>, Not> {
+    let sockets = draft.world.target.of(&docker::FILE).filter(|f| f.value("role").as_str() == Some("docker-socket"));
+    let of_sockets: Vec<i64> = sockets.filter_map(|f| f.value("gid").as_int()).filter(|gid| *gid > 0).collect();
+    let is_it = |group: &&str| group.parse().is_ok_and(|gid: i64| of_sockets.contains(&gid));
+    let numbers: Vec<String> = texts(container, "groups_added")?.into_iter().filter(is_it).map(str::to_owned).collect();
+    if numbers.is_empty() || !groups.iter().any(|group| group == "docker") {
+        return Ok(groups);
+    }
+    Ok(groups.into_iter().filter(|group| group != "docker").chain(numbers).collect())
+}
+
 /// One option of an edit that makes a container anew.
 pub(super) fn option(draft: &Draft<'_>, asked: &Asked<'_>, option: &str, wanted: &Setting) -> Result<Resolved, Not> {
     let proposed = matches!(wanted, Setting::Str(v) if v == "proposed");
@@ -114,7 +126,8 @@ pub(super) fn option(draft: &Draft<'_>, asked: &Asked<'_>, option: &str, wanted:
         ("publish", _) if proposed => publish(draft, asked),
         ("group-add", _) if proposed => {
             let groups = asked.failing("groups_added")?.into_iter().filter_map(Value::as_str).map(str::to_owned);
-            let mut out = asked.spec(option, groups.collect(), Vec::new());
+            let groups = by_number(draft, asked.container, groups.collect())?;
+            let mut out = asked.spec(option, groups, Vec::new());
             out.breaks.push(format!("files that {} reaches by these groups are closed to it", asked.name()));
             Ok(out)
         }

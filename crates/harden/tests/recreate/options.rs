@@ -51,6 +51,11 @@ fn privileges(v29: bool) -> Vec<Case> {
             vec![("/HostConfig/MaskedPaths/0", json!("*")), ("/HostConfig/ReadonlyPaths/0", json!("*"))],
         ),
         case(
+            json!({ "GroupAdd": ["00", "7"] }),
+            vec![set("group-add", &["0"], &[])],
+            vec![("/HostConfig/GroupAdd", json!(["7"]))],
+        ),
+        case(
             json!({ "GroupAdd": ["docker", "999"] }),
             vec![set("group-add", &["docker"], &[])],
             vec![("/HostConfig/GroupAdd", json!(["999"]))],

@@ -49,6 +49,11 @@ fn exactly_what_the_finding_names_is_taken_away() {
     let plan = anew(&host, &["own-pid-namespace", "read-only-root"], &["node-metrics:tmpfs=/tmp,/run"]);
     assert_eq!(changes(of(&plan, "node-metrics")), ["pid +", "read-only +true", "tmpfs +/tmp +/run"]);
     assert!(left(&plan, "read-only-root").contains("docker diff"));
+    // The group of the engine's socket is told by name, and taken away as it was given.
+    let host = Host::new().file("docker-socket", "gid", 990);
+    let host = host.container("backup", "groups_added", Value::strings(["990", "20001"]));
+    let plan = anew(&host, &["no-powerful-groups"], &[]);
+    assert_eq!(changes(of(&plan, "backup")), ["group-add -990"]);
 }
 
 #[test]

@@ -52,8 +52,9 @@ fn devices<'a>(c: &Reading<'a>) -> Read<Vec<Device<'a>>> {
     for item in c.host.get("Devices").list()? {
         let item = Node::of(item);
         let path = item.get("PathOnHost").text()?;
+        let permissions = item.get("CgroupPermissions").text()?;
         let class = class_on_host(path, &c.ctx.host.devices(path));
-        out.push(Device { path, permissions: item.get("CgroupPermissions").text()?, class });
+        out.push(Device { path, permissions, class: if opens(permissions) { class } else { "other" } });
     }
     for item in c.host.get("DeviceRequests").list_or_empty()? {
         let item = Node::of(item);
@@ -79,14 +80,16 @@ fn class_of_rule(rule: &str) -> &'static str {
     let mut words = rule.split_whitespace();
     let kind = words.next().unwrap_or("a");
     let (major, minor) = words.next().and_then(|numbers| numbers.split_once(':')).unwrap_or(("*", "*"));
-    let usable = words.next().is_none_or(|permissions| permissions.contains(['r', 'w']));
     match (kind, major) {
-        ("a", _) | (_, "*") if usable => "all",
-        // Nodes may be made, as by default, and not opened.
-        ("a", _) | (_, "*") => "other",
-        ("b", _) if !usable => "other",
+        _ if !words.next().is_none_or(opens) => "other",
+        ("a", _) | (_, "*") => "all",
         _ => class_of_numbers(kind, major, minor),
     }
+}
+
+/// Whether permissions open a device. With `m` alone its node may be made, as by default, and not opened.
+fn opens(permissions: &str) -> bool {
+    permissions.contains(['r', 'w'])
 }
 
 /// What devices are by their kind and numbers.
@@ -96,6 +99,8 @@ fn class_of_numbers(kind: &str, major: &str, minor: &str) -> &'static str {
         ("b", ..) | (_, "21", _) => "disk",
         (_, "1", "3" | "5" | "7" | "8" | "9") | (_, "5", "0" | "2") => "harmless",
         (_, "1", "4") => "port",
+        // What the kernel logs.
+        (_, "1", "11") => "other",
         // Registers of the processor, which lead to the kernel's memory.
         (_, "1" | "202", _) => "memory",
         (_, "10", "232") => "kvm",
@@ -146,6 +151,8 @@ mod tests {
             ("b 8:* rwm", "disk"),
             ("c 1:3 rwm", "harmless"),
             ("c 1:* rwm", "memory"),
+            ("c 1:1 m", "other"),
+            ("c 1:11 r", "other"),
             ("c 10:232 rwm", "kvm"),
             ("c 42:1 rwm", "other"),
             ("c 21:* rwm", "disk"),
@@ -161,6 +168,11 @@ mod tests {
             ("/dev/disk/by-id/x", "disk"),
             ("/dev/net/tun", "tun"),
             ("/dev/ttyUSB0", "other"),
+            ("/dev/kmsg", "other"),
+            ("/dev/mapper/control", "other"),
+            ("/dev/loop-control", "other"),
+            ("/dev/mapper", "disk"),
+            ("/dev/mapper/vg-root", "disk"),
             ("/dev/dri/card0", "gpu"),
         ] {
             assert_eq!(class_of_path(path), class, "{path}");

@@ -31,15 +31,17 @@ pub(super) fn fill(sheet: &mut Sheet, c: &Reading<'_>) {
     );
     cpu_limited(sheet, c);
     sheet.read("cpu_shares", "HostConfig.CpuShares", c.host.get("CpuShares").int());
-    c.effect(
-        sheet,
-        "pids_limit",
-        ("cgroup pids.max", |o| &o.pids_limit),
-        ("HostConfig.PidsLimit", || Ok(Some(c.host.get("PidsLimit").int_or(0)?).filter(|most| *most > 0))),
-    );
+    let held = |limit: Option<i64>| limit.filter(|most| (1..MOST_PROCESSES).contains(most));
+    match c.seen().and_then(|o| Some((&o.place, o.pids_limit.as_ref().ok()?))) {
+        Some((place, limit)) => sheet.seen("pids_limit", place, "cgroup pids.max", Ok(held(*limit))),
+        None => sheet.read("pids_limit", "HostConfig.PidsLimit", c.host.get("PidsLimit").int_or(0).map(Some).map(held)),
+    }
     sheet.read("cgroup_parent", "HostConfig.CgroupParent", c.host.get("CgroupParent").text().map(cut));
     sheet.read("ulimits", "HostConfig.Ulimits", ulimits(c.host.get("Ulimits")));
 }
+
+/// As many processes as the kernel numbers at most (its `PID_MAX_LIMIT`): to be allowed them all is no limit.
+const MOST_PROCESSES: i64 = 1 << 22;
 
 /// A limit in bytes. `docker update` lifts one only by a number that no machine has, such as 2^63 less a page.
 fn sized(bytes: i64) -> Option<i64> {

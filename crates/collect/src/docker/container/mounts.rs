@@ -43,19 +43,19 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
             volume: item.get("Name").text_or_empty()?,
         });
     }
-    let mut configured = Vec::new();
+    let mut asked = Vec::new();
     for bind in c.host.get("Binds").texts()? {
-        configured.extend(parse_bind(bind));
+        asked.extend(parse_bind(bind));
     }
     for item in c.host.get("Mounts").list_or_empty()? {
-        configured.push(parse_mount(Node::of(item))?);
+        asked.push(parse_mount(Node::of(item))?);
     }
     for (destination, options) in c.host.get("Tmpfs").map_or_empty()? {
         let options = options.as_str().ok_or_else(other_type)?;
         let rw = !options.split(',').any(|option| option == "ro");
-        configured.push(Mount { kind: "tmpfs", source: "", destination, rw: Ok(rw), propagation: "", volume: "" });
+        asked.push(Mount { kind: "tmpfs", source: "", destination, rw: Ok(rw), propagation: "", volume: "" });
     }
-    for mount in configured {
+    for mount in asked {
         let same = |listed: &Mount<'_>| normalise(listed.destination) == normalise(mount.destination);
         if !mounts.iter().any(same) && mounts.len() < MOST_ITEMS {
             mounts.push(mount);
@@ -69,19 +69,46 @@ fn read<'a>(c: &Reading<'a>) -> Read<Vec<Mount<'a>>> {
 /// Whether control groups of the host come along with a mount, to be written to.
 pub(super) fn brings_control_groups(c: &Reading<'_>) -> Read<bool> {
     const GROUPS: &str = "/sys/fs/cgroup";
-    // Until 25.0 read-only reached the topmost mount alone.
-    let deep = !c.podman() && c.ctx.engine.api < (1, 44);
-    let mut perhaps = false;
-    for mount in read(c)?.iter().filter(|mount| mount.kind == "bind") {
-        let source = resolved(c, mount.source);
+    let mut perhaps: Option<Arc<str>> = None;
+    for mount in read(c)?.iter().filter(|mount| matches!(mount.kind, "bind" | "volume")) {
+        let source = match source(c, mount) {
+            Ok(source) => source,
+            Err(reason) => {
+                perhaps = Some(reason);
+                continue;
+            }
+        };
         let (within, beneath) = (path_is_under(&source, GROUPS), path_is_under(GROUPS, &source));
-        if (within || beneath) && mount.rw != Ok(false) || (beneath && !within && deep && !alone(c, mount)) {
+        if (within || beneath) && mount.rw != Ok(false) {
             return Ok(true);
         }
-        // Version 1 has its own mounts there, version 2 has none.
-        perhaps |= beneath && deep && !alone(c, mount);
+        if !beneath || alone(c, mount) {
+            continue;
+        }
+        match topmost_alone(c, mount) {
+            Ok(false) => {}
+            Ok(true) if !within => return Ok(true),
+            // Version 1 has its own mounts there, version 2 has none.
+            Ok(true) => perhaps = Some("which version of control groups the host has is not known here".into()),
+            Err(reason) => perhaps = Some(reason),
+        }
     }
-    if perhaps { Err("which version of control groups the host has is not known here".into()) } else { Ok(false) }
+    perhaps.map_or(Ok(false), Err)
+}
+
+/// Whether read-only reaches the topmost mount alone, and not what is mounted beneath it: until 25.0, where it was asked
+/// for, and for whoever creates a container by an API before 1.44, which the engine keeps and does not tell.
+fn topmost_alone(c: &Reading<'_>, mount: &Mount<'_>) -> Read<bool> {
+    let options = configured(c, mount).map(|item| item.get("BindOptions"));
+    let asks = |name| options.is_some_and(|options| options.opt(name).bool().unwrap_or(false));
+    if c.podman() || asks("ReadOnlyForceRecursive") {
+        return Ok(false);
+    }
+    if c.ctx.engine.api < (1, 44) || asks("ReadOnlyNonRecursive") {
+        return Ok(true);
+    }
+    Err("whether read-only reaches what is mounted beneath depends on who created the container, and is not told"
+        .into())
 }
 
 /// `source:destination[:options]`, a volume where the source is no path.
@@ -126,7 +153,8 @@ fn objects(c: &Reading<'_>, mount: &Mount<'_>) -> Vec<Value> {
         return all;
     };
     let one = |(path, rw): &(Box<str>, bool)| {
-        object(c, mount, Ok(resolved(c, path)), if *rw { mount.rw.clone() } else { Ok(false) })
+        let path = within(c, mount, path);
+        object(c, mount, Ok(resolved(c, &path)), if *rw { mount.rw.clone() } else { Ok(false) })
     };
     layers.iter().map(one).collect()
 }
@@ -139,11 +167,12 @@ fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
     let comes_along = |at: &str| c.seen().is_none_or(|o| o.propagation.is_empty() || o.propagation.contains_key(at));
     let one = |below: Beneath| {
         let destination = inside(mount, &below.path);
-        // Until 25.0 read-only reached the topmost mount alone.
-        let rw = match below.read_only {
-            true => Ok(false),
-            false if !c.podman() && c.ctx.engine.api < (1, 44) => Ok(true),
-            false => mount.rw.clone(),
+        let shown = c.seen().and_then(|o| o.mounted_read_only.get(destination.as_str()));
+        let rw = match (shown, below.read_only, &mount.rw) {
+            (Some(read_only), ..) => Ok(!read_only),
+            (None, true, _) => Ok(false),
+            (None, false, Ok(false)) => topmost_alone(c, mount),
+            (None, false, rw) => rw.clone(),
         };
         comes_along(&destination).then(|| part(c, mount, &destination, Ok(below.name), rw))
     };
@@ -188,13 +217,33 @@ fn part(c: &Reading<'_>, mount: &Mount<'_>, destination: &str, source: Read<Stri
     object(c, &Mount { kind: "bind", destination, volume: "", ..mount.clone() }, source, rw)
 }
 
-/// Whether it was bound without what lies mounted beneath it.
+/// Whether it was bound without what lies mounted beneath it, as parts of a volume and most volumes are.
 fn alone(c: &Reading<'_>, mount: &Mount<'_>) -> bool {
+    let refused = |item: Node<'_>| item.get("BindOptions").opt("NonRecursive").bool().unwrap_or(false);
+    if configured(c, mount).is_some_and(refused) || subpath(c, mount).is_some() {
+        return true;
+    }
+    let volume = c.ctx.volumes.as_ref().ok().and_then(|volumes| volumes.get(mount.volume));
+    matches!(volume, Some(VolumeSource::Binds(_) | VolumeSource::Disk(_) | VolumeSource::Layers(_)))
+}
+
+/// What was asked for in the long form.
+fn configured<'a>(c: &Reading<'a>, mount: &Mount<'_>) -> Option<Node<'a>> {
     let items = c.host.get("Mounts").list_or_empty().unwrap_or_default();
-    items.iter().map(Node::of).any(|item| {
-        let is_it = item.get("Target").text().is_ok_and(|at| normalise(at) == normalise(mount.destination));
-        is_it && item.get("BindOptions").opt("NonRecursive").bool().unwrap_or(false)
-    })
+    let is_it =
+        |item: &Node<'_>| item.get("Target").text().is_ok_and(|at| normalise(at) == normalise(mount.destination));
+    items.iter().map(Node::of).find(is_it)
+}
+
+/// The part of a volume that is mounted, where it is not the whole.
+fn subpath<'a>(c: &Reading<'a>, mount: &Mount<'_>) -> Option<&'a str> {
+    let path = configured(c, mount)?.get("VolumeOptions").opt("Subpath").text().ok()?;
+    Some(path).filter(|path| !path.is_empty())
+}
+
+/// A directory that a volume shows, or the part of it that is mounted.
+fn within(c: &Reading<'_>, mount: &Mount<'_>, directory: &str) -> String {
+    subpath(c, mount).map_or_else(|| directory.to_owned(), |part| format!("{directory}/{part}"))
 }
 
 fn object(c: &Reading<'_>, mount: &Mount<'_>, source: Read<String>, rw: Read<bool>) -> Value {
@@ -238,13 +287,13 @@ fn source(c: &Reading<'_>, mount: &Mount<'_>) -> Read<String> {
         Ok(volumes) => match volumes.get(mount.volume) {
             Some(volume) => {
                 let shown = match volume {
-                    VolumeSource::Binds(path) => Some(resolved(c, path)),
+                    VolumeSource::Binds(path) | VolumeSource::BindsAll(path) => Some(path.to_string()),
                     VolumeSource::Disk(disk) => c.ctx.host.mounted_at(disk),
                     // Layers are told each by itself.
                     VolumeSource::Own | VolumeSource::Layers(_) => None,
                 };
                 // A device or another part of the host may be mounted there, by whatever driver.
-                let shown = shown.or_else(|| known_as(c, mount));
+                let shown = shown.or_else(|| known_as(c, mount)).map(|path| resolved(c, &within(c, mount, &path)));
                 Ok(shown.unwrap_or_else(|| normalise(mount.source).into_owned()))
             }
             None => Err(Arc::from("its volume is not among the engine's volumes")),

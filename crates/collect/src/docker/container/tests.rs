@@ -306,6 +306,9 @@ fn null_and_missing_mean_what_the_field_says() {
         (json!({"MaskedPaths": ["/proc/kcore"], "ReadonlyPaths": null}), "masked_paths", "false"),
         (json!({"PidsLimit": -1}), "pids_limit", "none"),
         (json!({"PidsLimit": 0}), "pids_limit", "none"),
+        (json!({"PidsLimit": 4_194_303}), "pids_limit", "4194303"),
+        (json!({"PidsLimit": 4_194_304}), "pids_limit", "none"),
+        (json!({"GroupAdd": ["00", "+0", "app", "20001"]}), "groups_added", "[0, 0, app, 20001]"),
         (json!({"OomKillDisable": null}), "oom_kill_disabled", "false"),
         (json!({"RestartPolicy": {"Name": "", "MaximumRetryCount": 0}}), "restart_policy", "no"),
         (json!({"CapAdd": ["ALL"], "CapDrop": ["CAP_SYS_ADMIN"]}), "privileged", "false"),
@@ -373,8 +376,13 @@ fn health_checks_are_in_force_or_not() {
         (json!({"Interval": 5}), "false"),
         (json!(null), "false"),
     ] {
-        let component = stopped(|inspect| inspect["Config"]["Healthcheck"] = test.clone());
+        let component = stopped(|inspect| {
+            inspect["Config"]["Healthcheck"] = test.clone();
+            // What was said last before its end stays.
+            inspect["State"]["Health"] = json!({"Status": "unhealthy"});
+        });
         assert_eq!(show(&component, "healthcheck"), expected, "{test}");
+        assert_eq!(show(&component, "health"), "none", "{test}");
     }
 }
 
@@ -458,6 +466,7 @@ impl crate::docker::context::HostView for Shown {
             host_uts: Err(unseen()),
             host_cgroupns: Err(unseen()),
             propagation: HashMap::new(),
+            mounted_read_only: HashMap::new(),
             cgroup_writable: Err(unseen()),
             readonly_rootfs: Err(unseen()),
             memory_limit: Err(unseen()),

@@ -63,6 +63,15 @@ fn only_the_authors_adds_count() {
     let small = json!([{"CreatedBy": "/bin/sh -c #(nop) ADD file:abc in / ", "Comment": "", "Size": 700}]);
     let small = super::history(&small, &Redactor::new()).expect("a history");
     assert_eq!(small.adds.as_list().map(<[Value]>::len), Some(1), "a file is no system");
+    // As 20.10 and 29 record what their classic builder fetched: by its sum alone.
+    const SUM: &str = "377b670bd35119ba8f27367815e51b54e3904a73765e9ea08e14f03f5828b394";
+    let fetched = of(&["CMD [\"x\"]", &format!("/bin/sh -c #(nop) ADD {SUM} in /opt/ "), "FROM x"]);
+    assert_eq!(fetched.remote_adds.as_list().map(<[Value]>::len), Some(1));
+    let sent = of(&["CMD [\"x\"]", &format!("/bin/sh -c #(nop) ADD file:{SUM} in /opt/ "), "FROM x"]);
+    assert_eq!(sent.remote_adds.as_list().map(<[Value]>::len), Some(0));
+    let several = of(&["CMD [\"x\"]", &format!("/bin/sh -c #(nop) ADD multi:{SUM} in /opt/ "), "FROM x"]);
+    assert!(several.remote_adds.as_list().is_some_and(|adds| matches!(adds, [one] if one.is_unknown())));
+    assert_eq!(several.adds.as_list().map(<[Value]>::len), Some(1));
     let remote = of(&["ADD https://example.org/root.tar / # buildkit"]);
     assert_eq!(remote.remote_adds.as_list().map(<[Value]>::len), Some(1), "also as the oldest step");
 }
@@ -87,6 +96,15 @@ fn updates_without_an_install_are_found() {
         ("/bin/sh -c /usr/bin/apt update; true", true),
         ("/bin/sh -c pacman -Sy", true),
         ("/bin/sh -c pacman -Syu", false),
+        ("/bin/sh -c pacman --noconfirm -Sy", true),
+        ("/bin/sh -c pacman -Sy --noconfirm > /dev/null", true),
+        ("/bin/sh -c pacman -Sy --noconfirm nginx", false),
+        ("/bin/sh -c pacman --noconfirm -Sy nginx", false),
+        // SHELL names another one, or none stands there.
+        ("|1 V=1 /usr/bin/bash -c apt-get update && ls /bin/x", true),
+        ("RUN |1 V=1 /usr/bin/env bash -c apt-get update && /bin/true # buildkit", true),
+        ("RUN |1 V=a b /opt/tools/bash -ec apt-get update && /bin/true # buildkit", true),
+        ("RUN |1 V=1 apt-get update /bin/x # buildkit", true),
     ] {
         assert_eq!(
             of(&[step, "FROM x"]).updates_alone.as_list().map(<[Value]>::len),
@@ -111,6 +129,26 @@ fn fetches_without_verification_are_found() {
         ("/bin/sh -c pip install --trusted-host x y", true),
         ("/bin/sh -c tar -k x", false),
         ("/bin/sh -c make -k && curl https://x", false),
+        ("/bin/sh -c curl -fsSLOkJ https://x", true),
+        ("/bin/sh -c curl -sLokind https://x/kind", false),
+        ("/bin/sh -c curl -sSLHk:v https://x", false),
+        ("/bin/sh -c echo 'curl -k helps' > /etc/motd", false),
+        ("/bin/sh -c true # curl -k https://x", false),
+        ("/bin/sh -c npm config set strict-ssl false", true),
+        ("/bin/sh -c npm install --strict-ssl=false x", true),
+        ("/bin/sh -c echo strict-ssl=false >> ~/.npmrc", true),
+        ("/bin/sh -c git config --global http.sslVerify false", true),
+        ("/bin/sh -c git config --global http.sslVerify true", false),
+        ("/bin/sh -c git -c http.sslVerify=false clone https://x", true),
+        ("/bin/sh -c echo 'deb [arch=amd64 trusted=yes] http://x/ ./' > /etc/apt/sources.list.d/x.list", true),
+        ("/bin/sh -c echo 'deb [signed-by=/k.gpg] http://x/ ./' > /etc/apt/sources.list.d/x.list", false),
+        ("/bin/sh -c conda config --set ssl_verify False", true),
+        ("/bin/sh -c NODE_TLS_REJECT_UNAUTHORIZED=0 npm ci", true),
+        ("/bin/sh -c dnf --setopt=sslverify=False install x", true),
+        ("ENV NODE_TLS_REJECT_UNAUTHORIZED=0", true),
+        ("/bin/sh -c #(nop)  ENV GIT_SSL_NO_VERIFY=true", true),
+        ("ENV NODE_TLS_REJECT_UNAUTHORIZED=1 PIP_TRUSTED_HOST=", false),
+        ("LABEL GIT_SSL_NO_VERIFY=1", false),
     ] {
         assert_eq!(
             of(&[step, "FROM x"]).unverified_fetches.as_list().map(<[Value]>::len),

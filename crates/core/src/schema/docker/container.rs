@@ -133,7 +133,7 @@ kind! {
     fact("ports", Type::List(&Type::Object(PORT)), "ports published on the host", "inspect NetworkSettings.Ports; HostConfig.PortBindings when it does not run; its swarm service", GONE),
     fact("exposed_ports", STRINGS, "ports that it declares, published or not", "inspect Config.ExposedPorts", GONE),
     fact("healthcheck", BOOL, "whether a health check is in force", "inspect Config.Healthcheck", GONE),
-    fact("health", OPT_STR, "healthy, unhealthy or starting; null without a check", "inspect State.Health", GONE),
+    fact("health", OPT_STR, "healthy, unhealthy or starting; null without a check, and where it does not run", "inspect State.Health", GONE),
     fact("log_driver", STR, "its log driver", "inspect HostConfig.LogConfig", GONE),
     fact("log_bounded", BOOL, "whether what it logs is bounded on disk, or goes elsewhere", "inspect HostConfig.LogConfig", GONE),
     fact("runtime", STR, "the OCI runtime", "inspect HostConfig.Runtime", GONE),

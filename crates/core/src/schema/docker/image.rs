@@ -40,7 +40,7 @@ kind! {
     fact("remote_adds", STRINGS, "build steps that ADD from a URL", "GET /images/ID/history", STEPS),
     fact("updates_alone", STRINGS, "build steps that update package lists without installing", "GET /images/ID/history", STEPS),
     fact("unverified_fetches", STRINGS, "build steps that switch verification off: curl -k, --allow-unauthenticated, --nogpgcheck, …", "GET /images/ID/history", STEPS),
-    fact("history_secrets", SECRETS, "secrets in its build steps", "GET /images/ID/history", HISTORY),
+    fact("history_secrets", SECRETS, "secrets in its build steps, its command, entry point and health check", "GET /images/ID/history; inspect Config", HISTORY),
     fact("env_secrets", SECRETS, "secrets in its environment", "inspect Config.Env", GONE),
     fact("label_secrets", SECRETS, "secrets in its labels", "inspect Config.Labels", GONE),
     fact("provenance", STRINGS, "labels that say where it comes from", "inspect Config.Labels", GONE),

@@ -9,13 +9,15 @@ use crate::act::recreate::caps;
 use crate::act::recreate::json::{field, inner, items, object, strings, text};
 
 impl Merge<'_> {
-    /// A list of texts of `HostConfig`, taken as they are.
+    /// A list of texts of `HostConfig`, taken as they are; numbers of groups are the same however they are spelt.
     pub(super) fn entries(&mut self, name: &str, change: &SpecChange) -> Result<(), Refusal> {
         let (mut now, was) = (strings(self.spec.host.get(name)), strings(self.was.host.get(name)));
         if clears(change) {
             now.clear();
         }
-        remove(&mut now, &was, change, |entry, gone| entry == gone)?;
+        let number = |text: &str| text.parse::<i64>().ok();
+        let same = |entry: &str, gone: &str| entry == gone || number(entry).is_some_and(|n| number(gone) == Some(n));
+        remove(&mut now, &was, change, same)?;
         for entry in change.add.iter().filter(|e| !e.is_empty()) {
             if !now.contains(entry) {
                 now.push(entry.clone());
