@@ -39,8 +39,14 @@ fn survives(text: &str) {
     let audit = |format| rendered(format, View::Audit, &world, &options);
 
     for format in [Format::Json, Format::Sarif] {
-        let value: serde_json::Value = serde_json::from_str(&audit(format)).unwrap();
+        let told = audit(format);
+        assert!(!told.contains(|c| is_harmful(c) && c != '\n'), "{told:?}");
+        let value: serde_json::Value = serde_json::from_str(&told).unwrap();
         assert!(value.is_object());
+        if format == Format::Json {
+            // What is escaped is read back as it was.
+            assert_eq!(value["targets"][0]["name"], text);
+        }
     }
 
     let xml = audit(Format::Junit);

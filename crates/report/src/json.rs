@@ -11,6 +11,7 @@ use seaworthy_core::verdict::Verdict;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
+use crate::clean::is_harmful;
 use crate::proposal::{self, ChangeOut};
 use crate::words;
 
@@ -368,7 +369,31 @@ impl Lines {
     }
 }
 
+/// Writes a part of JSON in which control characters below the blank are escaped already: what else commands a terminal,
+/// or reorders or hides text, is escaped too, and read back as it was.
+///
+/// # Errors
+/// What the writer returns.
+pub fn escape_into<W: ?Sized + Write>(out: &mut W, json: &str) -> io::Result<()> {
+    if json.bytes().all(|byte| byte < 0x7f) {
+        return out.write_all(json.as_bytes());
+    }
+    let mut from = 0;
+    for (at, harmful) in json.char_indices().filter(|(_, c)| *c >= '\x7f' && is_harmful(*c)) {
+        out.write_all(&json.as_bytes()[from..at])?;
+        for unit in harmful.encode_utf16(&mut [0; 2]) {
+            write!(out, "\\u{unit:04x}")?;
+        }
+        from = at + harmful.len_utf8();
+    }
+    out.write_all(&json.as_bytes()[from..])
+}
+
 impl serde_json::ser::Formatter for Lines {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        escape_into(out, fragment)
+    }
+
     fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.open();
         out.write_all(b"[")

@@ -21,7 +21,7 @@ pub fn render_plan(format: Format, plan: &Plan, options: &Options, out: &mut dyn
     match format {
         Format::Text => text(plan, options, out),
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, plan)?;
+            crate::json::escape_into(out, &serde_json::to_string_pretty(plan)?)?;
             out.write_all(b"\n")
         }
         Format::Markdown => markdown(plan, out),
