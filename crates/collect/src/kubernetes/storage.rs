@@ -79,33 +79,49 @@ fn entries(json: &Json) -> Read<i64> {
 
 /// What surely is a secret: a value under its key's name, or something inside a value that is a file.
 fn secrets(json: &Json, redactor: &Redactor) -> Read<Value> {
-    let data = match at(json, "data")? {
-        Json::Null => return Ok(Value::List(Vec::new())),
-        Json::Object(data) => data,
-        _ => return Err(other_type()),
-    };
     let mut found = Vec::new();
-    for (key, value) in data {
-        if found.len() >= MOST {
-            break;
-        }
-        let Some(value) = value.as_str() else {
-            found.push(Value::Unknown(other_type()));
-            continue;
+    for field in ["data", "binaryData"] {
+        let data = match at(json, field)? {
+            Json::Null => continue,
+            Json::Object(data) => data,
+            _ => return Err(other_type()),
         };
-        let shown = redactor.text(key).into_owned();
-        let is_line = !value.trim().contains('\n');
-        match redactor.classify(key, value).filter(|_| is_line) {
-            Some(class) => found.push(secret(&shown, class.name(), LengthBucket::of(value.len()))),
-            None => {
-                for hit in redactor.secrets_in(value).into_iter().take(MOST - found.len()) {
-                    let name = hit.name.map_or_else(|| shown.clone(), |name| format!("{shown}: {name}"));
-                    found.push(secret(&name, hit.class.name(), hit.length));
+        for (key, value) in data {
+            if found.len() >= MOST {
+                break;
+            }
+            match value.as_str() {
+                None => found.push(Value::Unknown(other_type())),
+                Some(value) if field == "data" => entry(key, value, redactor, &mut found),
+                // Bytes that are no text hold nothing that is known by its look.
+                Some(value) => {
+                    if let Some(text) = decoded(value) {
+                        entry(key, &text, redactor, &mut found);
+                    }
                 }
             }
         }
     }
     Ok(Value::List(found))
+}
+
+fn decoded(value: &str) -> Option<String> {
+    use base64::Engine as _;
+    String::from_utf8(base64::engine::general_purpose::STANDARD.decode(value.trim()).ok()?).ok()
+}
+
+fn entry(key: &str, value: &str, redactor: &Redactor, found: &mut Vec<Value>) {
+    let shown = redactor.text(key).into_owned();
+    let is_line = !value.trim().contains('\n');
+    match redactor.classify(key, value).filter(|_| is_line) {
+        Some(class) => found.push(secret(&shown, class.name(), LengthBucket::of(value.len()))),
+        None => {
+            for hit in redactor.secrets_in(value).into_iter().take(MOST - found.len()) {
+                let name = hit.name.map_or_else(|| shown.clone(), |name| format!("{shown}: {name}"));
+                found.push(secret(&name, hit.class.name(), hit.length));
+            }
+        }
+    }
 }
 
 /// Fields of a volume's specification that say what holds it.
@@ -206,14 +222,14 @@ mod tests {
             "DB_PASSWORD": "hunter2-Correct-9",
             "app.properties": "color=blue\ndb.password=hunter2-Correct-9\n",
             "ok": "blue",
-        }});
+        }, "binaryData": {"api-password": "aHVudGVyMi1Db3JyZWN0LTk=", "logo.png": "iVBORw0KGgo="}});
         let c =
             config_map(Object { json: &json, place: &Place::of_server("configmap shop/settings") }, &Redactor::new());
         let names: Vec<&str> =
             c.value("secrets").as_list().unwrap().iter().filter_map(|s| s.field("name")?.as_str()).collect();
-        assert_eq!(names, ["DB_PASSWORD", "app.properties: db.password"]);
+        assert_eq!(names, ["DB_PASSWORD", "app.properties: db.password", "api-password"]);
         assert!(!format!("{c:?}").contains("hunter2"));
-        assert_eq!(c.value("entries"), &Value::Int(3));
+        assert_eq!(c.value("entries"), &Value::Int(5));
     }
 
     #[test]

@@ -171,10 +171,17 @@ fn of_home(path: &str) -> Option<String> {
     }
 }
 
+/// What leads to the root of the node again: that of its first process, and of whoever mounts it.
+const ROOTS: [&str; 2] = ["/proc/1/root", "/proc/self/root"];
+
 /// A path of a node and what of it is mounted, as one normalised path.
 pub fn joined(path: &str, sub_path: &str) -> String {
     let whole = if sub_path.is_empty() { path.to_owned() } else { format!("{path}/{sub_path}") };
-    normalise(&whole).into_owned()
+    let clean = normalise(&whole);
+    match ROOTS.iter().find(|root| path_is_under(&clean, root)) {
+        Some(root) => joined("/", &clean[root.len()..]),
+        None => clean.into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -226,5 +233,8 @@ mod tests {
         assert_eq!(joined("/var/run/", "docker.sock"), "/run/docker.sock");
         assert_eq!(joined("/srv/../etc//kubernetes/", ""), "/etc/kubernetes");
         assert_eq!(joined("/srv", "../etc"), "/etc");
+        assert_eq!(joined("/proc/1/root", ""), "/");
+        assert_eq!(joined("/proc/1/root/", "proc/self/root/run/docker.sock"), "/run/docker.sock");
+        assert_eq!(joined("/proc/1/rootless", ""), "/proc/1/rootless");
     }
 }

@@ -75,6 +75,9 @@ impl Set {
         for gatherer in self.gatherers {
             gatherer.finish(target);
         }
+        if let Some(version) = version {
+            user_namespaces(target, version.minor);
+        }
         // Which lists no file holds is told once, by kind; it is no failure to read one.
         target.gaps.retain(|gap| !is_outside_files(&gap.reason));
         let (why, nobody) = (Arc::from(ONLY_A_CLUSTER), Source::place("files"));
@@ -92,6 +95,28 @@ impl Set {
             &schema::FILE,
         ] {
             target.incomplete(kind, ONLY_A_CLUSTER);
+        }
+    }
+}
+
+/// The first minor version whose API server keeps `hostUsers` unless it is told otherwise; others drop the field.
+const USER_NAMESPACES: u16 = 33;
+
+/// What no file says: whether an older cluster heeds that a pod asks for users of its own.
+fn user_namespaces(target: &mut Target, minor: u16) {
+    if minor >= USER_NAMESPACES {
+        return;
+    }
+    let asks = |kind, value: &Value| {
+        (std::ptr::eq(kind, &schema::POD) && value == &Value::Bool(false))
+            || (std::ptr::eq(kind, &schema::CONTAINER) && value == &Value::Bool(true))
+    };
+    for component in &mut target.components {
+        let name = if std::ptr::eq(component.kind, &schema::POD) { "host_users" } else { "user_namespace" };
+        let fact = component.kind.index(name).map(|i| component.fact_at(i).clone());
+        if let Some(fact) = fact.filter(|fact| asks(component.kind, &fact.value)) {
+            let why = format!("before 1.{USER_NAMESPACES} it counts only where UserNamespacesSupport was switched on");
+            component.set_unknown(name, why, fact.source);
         }
     }
 }

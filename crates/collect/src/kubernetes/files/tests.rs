@@ -1,5 +1,5 @@
 use seaworthy_core::kubernetes::ONLY_A_CLUSTER;
-use seaworthy_core::schema::kubernetes::{CLUSTER, KUBELET, SERVICE_ACCOUNT};
+use seaworthy_core::schema::kubernetes::{CLUSTER, CONTAINER, KUBELET, POD, SERVICE_ACCOUNT};
 use seaworthy_core::value::Value;
 
 use super::*;
@@ -41,6 +41,17 @@ fn versions_are_those_of_kubernetes() {
             .value("minor")
             .is_unknown()
     );
+}
+
+#[test]
+fn users_of_its_own_count_from_the_version_that_heeds_them() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: a}\nspec:\n  hostUsers: false\n  containers: [{name: c, image: 'a:1'}]\n";
+    for (version, known) in [("1.32", false), ("1.33", true)] {
+        let target = target(pod.as_bytes(), Some(&version.parse().unwrap()), &Redactor::new());
+        let fact = |kind, name| target.of(kind).next().unwrap().fact(name).clone();
+        assert_eq!(!fact(&POD, "host_users").value.is_unknown(), known, "{version}");
+        assert_eq!(!fact(&CONTAINER, "user_namespace").value.is_unknown(), known, "{version}");
+    }
 }
 
 #[test]

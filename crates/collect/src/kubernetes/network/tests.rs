@@ -159,6 +159,24 @@ fn a_policy_is_read_with_the_defaults_of_the_api_server() {
 }
 
 #[test]
+fn everybody_is_everybody_however_it_is_written() {
+    let block = |cidr: &str| json!({"ipBlock": {"cidr": cidr}});
+    let ports = |protocols: &[&str]| protocols.iter().map(|p| json!({"protocol": p})).collect::<Vec<_>>();
+    for (rule, open) in [
+        (json!({"from": [block("10.1.2.3/0")]}), true),
+        (json!({"from": [block("0.0.0.0/1"), block("128.0.0.0/1")]}), true),
+        (json!({"from": [block("::/1"), block("8000::/1")]}), true),
+        (json!({"from": [block("0.0.0.0/1"), block("8000::/1")]}), false),
+        (json!({"from": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}), false),
+        (json!({"ports": ports(&["TCP", "UDP", "SCTP"])}), true),
+        (json!({"ports": ports(&["TCP", "UDP", "TCP"])}), false),
+    ] {
+        let bed = Bed::new(&[policy("p", json!({"podSelector": {}, "ingress": [rule]}))], vec![]);
+        assert_eq!(bed.fact("NetworkPolicy/shop/p", "allows_all_ingress"), &open.into(), "{rule}");
+    }
+}
+
+#[test]
 fn what_the_api_server_would_refuse_is_unknown_and_never_something_else() {
     let rule = |rule: Json| policy("p", json!({"podSelector": {}, "ingress": [rule]}));
     for wrong in [

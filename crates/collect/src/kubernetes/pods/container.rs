@@ -6,7 +6,7 @@ use seaworthy_core::value::Value;
 
 use super::env::{self, Named};
 use super::image::{self, Image};
-use super::quantity;
+use super::quantity::{self, bound};
 use super::read::{MOST_ITEMS, Node, Read, cut, other_type, too_many, value};
 use super::security::{self, PodContext};
 use super::sheet::{Sheet, Spot};
@@ -19,6 +19,8 @@ use crate::redact::Redactor;
 pub(super) struct OfPod<'a> {
     /// The pod's facts that are its containers' too, by name: in the pod's schema, in the container's.
     pub(super) pod: &'a Component,
+    /// The pod's specification.
+    pub(super) spec: Node<'a>,
     pub(super) context: &'a PodContext,
     pub(super) volumes: &'a Read<Volumes>,
     pub(super) host_network: bool,
@@ -56,7 +58,7 @@ pub(super) fn read(json: Node<'_>, list: &str, spot: Spot, of: &OfPod<'_>) -> Co
     let devices =
         json.get("volumeDevices").each(|device| value(device.get("name").required().text().map(|n| n.map(cut))));
     sheet.read("volume_devices", "volumeDevices", devices.map(Value::List));
-    resources(&mut sheet, json, of.pod);
+    resources(&mut sheet, json, of);
     sheet.read("stdin", "stdin", json.get("stdin").bool().map(|b| b.unwrap_or(false)));
     sheet.read("tty", "tty", json.get("tty").bool().map(|b| b.unwrap_or(false)));
     Container { component: sheet.component, named }
@@ -87,6 +89,9 @@ fn inherit(sheet: &mut Sheet, pod: &Component) {
     sheet.component.set("user_namespace", mapped, users.source.clone());
 }
 
+/// Why an image is not known that only the cluster's own manifest will name: `registry.example/app:${TAG}`.
+const UNFILLED: &str = "it is a placeholder that somebody fills in before it is applied";
+
 fn image_facts(sheet: &mut Sheet, json: Node<'_>, reference: &Read<String>, parsed: Option<&Image<'_>>) {
     sheet.read("image", "image", reference.clone());
     if let Some(image) = parsed {
@@ -94,7 +99,9 @@ fn image_facts(sheet: &mut Sheet, json: Node<'_>, reference: &Read<String>, pars
         sheet.set("image_repository", "image", image.repository.as_str());
         sheet.set("image_tag", "image", image.tag);
         sheet.set("image_digest", "image", image.digest);
-        sheet.set("image_reference", "image", image.reference);
+        let unfilled = image.reference == "invalid" && reference.as_deref().is_ok_and(|text| text.contains('$'));
+        let how = if unfilled { Value::unknown(UNFILLED) } else { image.reference.into() };
+        sheet.set("image_reference", "image", how);
     } else {
         for fact in ["image_registry", "image_repository", "image_tag", "image_digest", "image_reference"] {
             sheet.set(fact, "image", Value::Unknown(other_type()));
@@ -145,7 +152,7 @@ fn mounts(json: Node<'_>, volumes: &Read<Volumes>) -> Read<Value> {
             (Err(reason), _) => Err(reason.clone()),
         };
         let text = |key: &str| mount.get(key).text().map(|t| cut(t.unwrap_or_default()).to_owned());
-        let sub = text("subPath").and_then(|sub| if sub.is_empty() { text("subPathExpr") } else { Ok(sub) });
+        let sub = text("subPath").and_then(|sub| if sub.is_empty() { expanded(text("subPathExpr")?) } else { Ok(sub) });
         let propagation = mount.get("mountPropagation").filled().map(|p| cut(p.unwrap_or("None")).to_owned());
         Value::Object(vec![
             ("volume", name.into()),
@@ -159,20 +166,38 @@ fn mounts(json: Node<'_>, volumes: &Read<Volumes>) -> Read<Value> {
     mounts.map(Value::List)
 }
 
-fn resources(sheet: &mut Sheet, json: Node<'_>, pod: &Component) {
+/// What a subPathExpr names, where its text alone says so: the kubelet puts in values of variables as it starts the container.
+fn expanded(expression: String) -> Read<String> {
+    match expression.contains("$(") {
+        true => Err(format!("the variables in {expression:?} decide what is mounted").into()),
+        false => Ok(expression),
+    }
+}
+
+fn resources(sheet: &mut Sheet, json: Node<'_>, of: &OfPod<'_>) {
     let (limits, requests) = (json.at(&["resources", "limits"]), json.at(&["resources", "requests"]));
-    // What has a limit and no request is reserved at the limit.
-    let request = |key: &str, read: fn(Node<'_>) -> Read<Option<i64>>| match read(requests.get(key)) {
-        Ok(None) => read(limits.get(key)),
-        read => read,
+    let of_pod = of.spec.at(&["resources", "requests"]);
+    // What has a limit and no request is reserved at the limit; what says nothing of its own shares its pod's.
+    let request = |key: &str, read: fn(Node<'_>) -> Read<Option<i64>>, whole: &Value| {
+        for said in [requests, limits, of_pod] {
+            match read(said.get(key)) {
+                Ok(None) => {}
+                said => return value(bound(said)),
+            }
+        }
+        whole.clone()
     };
-    sheet.read("cpu_request", "resources.requests.cpu", request("cpu", quantity::thousandths));
-    sheet.read("memory_request", "resources.requests.memory", request("memory", quantity::whole));
+    let cpu = request("cpu", quantity::thousandths, of.pod.value("cpu_limit"));
+    sheet.set("cpu_request", "resources.requests.cpu", cpu);
+    let memory = request("memory", quantity::whole, of.pod.value("memory_limit"));
+    sheet.set("memory_request", "resources.requests.memory", memory);
     let storage = "ephemeral-storage";
-    sheet.read("ephemeral_storage_request", "resources.requests.ephemeral-storage", request(storage, quantity::whole));
-    sheet.read("ephemeral_storage_limit", "resources.limits.ephemeral-storage", quantity::whole(limits.get(storage)));
-    let limit = |fact: &str, own: Read<Option<i64>>| match own {
-        Ok(None) => pod.value(fact).clone(),
+    let disk = request(storage, quantity::whole, &Value::Null);
+    sheet.set("ephemeral_storage_request", "resources.requests.ephemeral-storage", disk);
+    let disk = bound(quantity::whole(limits.get(storage)));
+    sheet.read("ephemeral_storage_limit", "resources.limits.ephemeral-storage", disk);
+    let limit = |fact: &str, own: Read<Option<i64>>| match bound(own) {
+        Ok(None) => of.pod.value(fact).clone(),
         own => value(own),
     };
     let cpu = limit("cpu_limit", quantity::thousandths(limits.get("cpu")));

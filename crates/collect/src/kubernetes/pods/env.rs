@@ -40,6 +40,12 @@ struct Variables {
     secrets: Vec<Value>,
 }
 
+impl Variables {
+    fn all(&mut self) -> [&mut Vec<Value>; 5] {
+        [&mut self.names, &mut self.duplicates, &mut self.secret_refs, &mut self.config_refs, &mut self.secrets]
+    }
+}
+
 fn variables(env: Node<'_>, redactor: &Redactor, named: &mut Named) -> Read<Variables> {
     let mut out = Variables::default();
     let items = env.list()?;
@@ -47,7 +53,7 @@ fn variables(env: Node<'_>, redactor: &Redactor, named: &mut Named) -> Read<Vari
     let mut seen = std::collections::HashSet::new();
     for item in items.iter().take(MOST_ITEMS).map(Node::of) {
         let (Ok(Some(name)), Ok(text)) = (item.get("name").text(), item.get("value").text()) else {
-            for list in [&mut out.names, &mut out.secret_refs, &mut out.config_refs, &mut out.secrets] {
+            for list in out.all() {
                 list.push(Value::Unknown(other_type()));
             }
             continue;
@@ -65,7 +71,7 @@ fn variables(env: Node<'_>, redactor: &Redactor, named: &mut Named) -> Read<Vari
         out.names.push(variable.name.into());
     }
     if items.len() > MOST_ITEMS {
-        for list in [&mut out.names, &mut out.secret_refs, &mut out.config_refs, &mut out.secrets] {
+        for list in out.all() {
             list.push(Value::Unknown(too_many()));
         }
     }

@@ -8,7 +8,7 @@ use seaworthy_core::value::Value;
 use serde_json::Value as Json;
 
 use super::container::{self, OfPod};
-use super::quantity;
+use super::quantity::{self, bound};
 use super::read::{MOST_ITEMS, Node, Read, cut, other_type, too_many, value};
 use super::security;
 use super::sheet::{Sheet, Spot};
@@ -60,6 +60,7 @@ pub(super) fn read(json: Node<'_>, spot: &Spot, given: &Given<'_>) -> Built {
     let pod = sheet.component;
     let of = OfPod {
         pod: &pod,
+        spec,
         context: &context,
         volumes: &volumes,
         host_network: pod.value("host_network") == &Value::Bool(true),
@@ -232,8 +233,8 @@ fn namespaces(sheet: &mut Sheet, spec: Node<'_>) {
 
 fn limits(sheet: &mut Sheet, spec: Node<'_>) {
     let limits = spec.at(&["resources", "limits"]);
-    sheet.read("cpu_limit", "spec.resources.limits.cpu", quantity::thousandths(limits.get("cpu")));
-    sheet.read("memory_limit", "spec.resources.limits.memory", quantity::whole(limits.get("memory")));
+    sheet.read("cpu_limit", "spec.resources.limits.cpu", bound(quantity::thousandths(limits.get("cpu"))));
+    sheet.read("memory_limit", "spec.resources.limits.memory", bound(quantity::whole(limits.get("memory"))));
 }
 
 fn volume_facts(sheet: &mut Sheet, volumes: &Read<Volumes>) {

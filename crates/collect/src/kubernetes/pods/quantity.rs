@@ -25,6 +25,11 @@ pub(super) fn whole(node: Node<'_>) -> Read<Option<i64>> {
     }
 }
 
+/// A request or a limit: of nothing it is none, since the kubelet and the runtime take 0 for no bound.
+pub(super) fn bound(read: Read<Option<i64>>) -> Read<Option<i64>> {
+    read.map(|amount| amount.filter(|&amount| amount != 0))
+}
+
 /// The longest quantity that is read, in bytes; the API server's own limit on digits is lower.
 const LONGEST: usize = 64;
 

@@ -342,6 +342,35 @@ fn a_pod_brings_along_claims_that_are_called_as_it_and_its_volume() {
     assert_eq!(text(pod, "instances"), "2");
 }
 
+#[test]
+fn a_limit_of_nothing_is_none_and_containers_share_what_their_pod_says() {
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "shop"}, "spec": {
+        "resources": {"limits": {"memory": "1Gi", "cpu": 0}, "requests": {"cpu": "250m"}},
+        "containers": [
+            {"name": "zero", "image": "app:${TAG}", "resources": {
+                "limits": {"memory": "0", "cpu": "0m", "ephemeral-storage": 0}, "requests": {"cpu": 0}},
+                "env": [{"name": "A", "value": "x"}, {"name": "A", "value": true}]},
+            {"name": "silent", "image": "a b", "volumeMounts": [
+                {"name": "h", "mountPath": "/h", "subPathExpr": "$(POD)"}, {"name": "h", "mountPath": "/i", "subPathExpr": "logs"}]},
+        ], "volumes": [{"name": "h", "hostPath": {"path": "/var"}}]}});
+    let target = gathered(&[object], false, &[]);
+    for (container, facts) in [
+        ("zero", ["none", "1073741824", "none", "none", "none"]),
+        ("silent", ["none", "1073741824", "none", "250", "1073741824"]),
+    ] {
+        let component = one(&target, &format!("Pod/shop/p/{container}"));
+        let names = ["cpu_limit", "memory_limit", "ephemeral_storage_limit", "cpu_request", "memory_request"];
+        assert_eq!(names.map(|name| text(component, name)), facts, "{container}");
+    }
+    let (zero, silent) = (one(&target, "Pod/shop/p/zero"), one(&target, "Pod/shop/p/silent"));
+    assert!(zero.value("image_reference").is_unknown(), "somebody fills the tag in");
+    assert_eq!(text(silent, "image_reference"), "invalid");
+    assert!(text(zero, "env_duplicates").contains("unknown"), "one that could not be read may be one more");
+    let mounts = silent.value("mounts").as_list().expect("a list");
+    assert!(mounts[0].field("sub_path").is_some_and(|sub| sub.is_unknown()));
+    assert_eq!(mounts[1].field("sub_path"), Some(&"logs".into()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 

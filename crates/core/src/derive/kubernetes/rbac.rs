@@ -11,7 +11,7 @@ use crate::component::Component;
 use crate::fact::Source;
 use crate::kubernetes::rbac::aggregate::{Gathering, gathered};
 use crate::kubernetes::rbac::grants::{Bound, Grants};
-use crate::kubernetes::rbac::who::everybody;
+use crate::kubernetes::rbac::who::{account_of, everybody};
 use crate::kubernetes::rbac::{Judge, Powers, Who, shipped};
 use crate::predicate::Truth;
 use crate::schema::Kind;
@@ -179,10 +179,7 @@ fn named_subjects(
         if everybody(kind, name) {
             all.push(name.to_owned());
         }
-        if kind != "ServiceAccount" {
-            continue;
-        }
-        let Some(of) = text("namespace").filter(|of| !of.is_empty()).or(namespace) else { continue };
+        let Some((of, name)) = account(kind, name, text("namespace"), namespace) else { continue };
         let id = format!("ServiceAccount/{of}/{name}");
         if namespace.is_some_and(|namespace| namespace != of) {
             foreign.push(id.clone());
@@ -202,4 +199,13 @@ fn named_subjects(
     settings.push((at, "default_accounts", list(default, unknown.as_ref())));
     settings.push((at, "foreign_subjects", list(foreign, unknown.as_ref())));
     settings.push((at, "missing_subjects", list(missing, unread.or(unknown).as_ref())));
+}
+
+/// Namespace and name of the account that a subject is: as such, or as the user by whose name the API server knows it.
+fn account<'a>(kind: &str, name: &'a str, of: Option<&'a str>, binding: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+    match kind {
+        "ServiceAccount" => Some((of.filter(|of| !of.is_empty()).or(binding)?, name)),
+        "User" => account_of(name),
+        _ => None,
+    }
 }

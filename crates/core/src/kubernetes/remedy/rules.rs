@@ -243,7 +243,8 @@ fn digest(container: &Component) -> Option<&str> {
 
 fn moved(container: &Component) -> Option<String> {
     let image = text(container, "image")?;
-    let rest = image.strip_prefix("k8s.gcr.io/").or_else(|| image.strip_prefix("gcr.io/google_containers/"))?;
+    let frozen = ["k8s.gcr.io/", "gcr.io/google_containers/", "gcr.io/google-containers/"];
+    let rest = frozen.iter().find_map(|registry| image.strip_prefix(registry))?;
     Some(format!("registry.k8s.io/{rest}"))
 }
 

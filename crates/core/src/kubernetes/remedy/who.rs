@@ -2,8 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Act, Form, Index, Proposal, field, list, object};
+use super::{Act, Form, Index, Proposal, field, list, object, text};
 use crate::component::Component;
+use crate::kubernetes::rbac::who::account_of;
 use crate::schema::kubernetes::BINDING;
 use crate::value::Value;
 
@@ -33,7 +34,7 @@ pub(super) fn unbound(powers: &[String], index: &Index<'_>, component: &Componen
         let of_it = rest.iter().take_while(|(other, _)| other == binding).count();
         let subjects: Vec<&str> = rest[..of_it].iter().map(|(_, subject)| subject.as_str()).collect();
         if let Some(component) = index.get(BINDING.name, binding) {
-            out.extend(without_those(component, |subject| subjects.contains(&id(subject).as_str())));
+            out.extend(without_those(component, |subject| is_one_of(component, subject, &subjects)));
         }
         rest = &rest[of_it..];
     }
@@ -46,16 +47,24 @@ pub(super) fn without(which: &[String], component: &Component) -> Option<Proposa
     let (fact, names) = which.split_first()?;
     let listed: Vec<&str> = list(component, fact).iter().filter_map(Value::as_str).collect();
     let is_listed = |subject: &Value| {
-        let (name, id) = (field(subject, "name"), id(subject));
-        let listed = fact.is_empty() || listed.iter().any(|one| *one == name || *one == id);
+        let name = field(subject, "name");
+        let listed = fact.is_empty() || listed.contains(&name) || is_one_of(component, subject, &listed);
         listed && (names.is_empty() || names.iter().any(|one| one == name))
     };
     without_those(component, is_listed)
 }
 
-fn id(subject: &Value) -> String {
+/// Whether ids name a subject of a binding: as it is written, or as the account that it is.
+fn is_one_of(binding: &Component, subject: &Value, ids: &[&str]) -> bool {
     let (kind, name, namespace) = (field(subject, "kind"), field(subject, "name"), field(subject, "namespace"));
-    if kind == "ServiceAccount" { format!("{kind}/{namespace}/{name}") } else { format!("{kind}/{name}") }
+    let account = match kind {
+        "ServiceAccount" if namespace.is_empty() => Some((text(binding, "namespace").unwrap_or_default(), name)),
+        "ServiceAccount" => Some((namespace, name)),
+        "User" => account_of(name),
+        _ => None,
+    };
+    let account = account.map(|(namespace, name)| format!("ServiceAccount/{namespace}/{name}"));
+    ids.iter().any(|id| account.as_deref() == Some(*id) || id.strip_prefix(kind) == Some(&format!("/{name}")))
 }
 
 /// The binding without some subjects; without any subject left it goes. By their places, each held against what was read:
@@ -79,4 +88,25 @@ fn without_those(binding: &Component, is_out: impl Fn(&Value) -> bool) -> Option
         }
     };
     Some(Proposal { object, act })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_known_by_the_account_that_it_is() {
+        let mut binding = Component::new(&BINDING, "RoleBinding/shop/b", "shop/b");
+        binding.set("namespace", "shop", crate::fact::Source::place("test"));
+        let is = |kind: &str, name: &str, namespace: &str, ids: &[&str]| {
+            let of = vec![("kind", kind.into()), ("name", name.into()), ("namespace", namespace.into())];
+            is_one_of(&binding, &Value::Object(of), ids)
+        };
+        let account = ["ServiceAccount/shop/ci"];
+        assert!(is("ServiceAccount", "ci", "shop", &account) && is("ServiceAccount", "ci", "", &account));
+        assert!(is("User", "system:serviceaccount:shop:ci", "", &account));
+        assert!(is("User", "eve", "", &["User/eve"]) && is("Group", "dev", "", &["Group/dev"]));
+        assert!(!is("ServiceAccount", "ci", "test", &account) && !is("User", "ci", "", &account));
+        assert!(!is("Group", "eve", "", &["User/eve"]));
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{MOST, Settings, View, truth};
 use crate::component::Component;
+use crate::kubernetes::reach::address::Cidr;
 use crate::kubernetes::reach::policy::{Peer, Policy};
 use crate::kubernetes::reach::{Direction, Network};
 use crate::kubernetes::selector::{and, any, not, or};
@@ -52,21 +53,42 @@ fn opens_all(component: &Component, direction: Direction) -> Option<bool> {
     any(rules.iter().map(|rule| {
         let is = |field: &str, of: &dyn Fn(&[Value]) -> Option<bool>| rule.field(field)?.as_list().and_then(of);
         let allows = rule.field("action").and_then(Value::as_str).map(|a| a == "allow");
-        let ports = is("ports", &|ports| Some(ports.is_empty()));
-        let peers = is("peers", &|peers| or(Some(peers.is_empty()), any(peers.iter().map(is_everybody))));
+        let ports = is("ports", &|ports| or(Some(ports.is_empty()), every_port(ports)));
+        let peers = is("peers", &|peers| or(Some(peers.is_empty()), is_everybody(peers)));
         and(allows, and(ports, peers))
     }))
 }
 
-/// All addresses of a family, without an exception.
-fn is_everybody(peer: &Value) -> Option<bool> {
-    match peer.field("cidr")? {
-        Value::Null => Some(false),
-        Value::Str(cidr) => {
-            and(Some(matches!(&**cidr, "0.0.0.0/0" | "::/0")), peer.field("except")?.as_list().map(<[Value]>::is_empty))
-        }
-        _ => None,
-    }
+/// All ports of each protocol, one by one.
+fn every_port(ports: &[Value]) -> Option<bool> {
+    let whole = |port: &Value| match (port.field("port")?, port.field("end")?) {
+        (Value::Unknown(_), _) | (_, Value::Unknown(_)) => None,
+        (Value::Null, _) => Some(true),
+        (first, end) => Some(first.as_str() == Some("1") && end.as_int() == Some(65535)),
+    };
+    let of = |protocol| {
+        any(ports.iter().map(|port| and(port.field("protocol")?.as_str().map(|p| p == protocol), whole(port))))
+    };
+    let protocols = ["TCP", "UDP", "SCTP"];
+    and(Some(ports.len() >= protocols.len()), protocols.into_iter().map(of).fold(Some(true), and))
+}
+
+/// All addresses of a family without an exception, however they are written: in one range or in two halves.
+fn is_everybody(peers: &[Value]) -> Option<bool> {
+    let holds = |range: &'static str| {
+        any(peers.iter().map(|peer| {
+            let whole = match peer.field("cidr")? {
+                Value::Null => Some(false),
+                Value::Str(cidr) => Some(Cidr::parse(cidr)?.contains(Cidr::parse(range)?)),
+                _ => None,
+            };
+            match whole {
+                Some(true) => peer.field("except")?.as_list().map(<[Value]>::is_empty),
+                other => other,
+            }
+        }))
+    };
+    or(and(holds("0.0.0.0/1"), holds("128.0.0.0/1")), and(holds("::/1"), holds("8000::/1")))
 }
 
 fn selects_nothing(view: &View<'_>, place: usize) -> Value {

@@ -24,8 +24,18 @@ impl Reach {
         self.unknown.get_or_insert_with(|| Arc::clone(reason));
     }
 
-    fn add(&mut self, volume: &str, path: &str, sub_path: &str, rw: Value) {
-        let path = joined(path, sub_path);
+    /// A path, or what of it a container has; where that is not known it may be anything beneath.
+    fn add(&mut self, volume: &str, path: &str, sub_path: &Result<&str, Arc<str>>, rw: Value) {
+        let path = match sub_path {
+            Ok(sub_path) => joined(path, sub_path),
+            Err(reason) => {
+                let [path, class, reaches] = [(); 3].map(|()| Value::Unknown(Arc::clone(reason)));
+                let of =
+                    [("volume", volume.into()), ("path", path), ("class", class), ("reaches", reaches), ("rw", rw)];
+                self.found.push(Value::Object(of.into()));
+                return self.note(reason);
+            }
+        };
         let found = worth(&path, rw == Value::Bool(false));
         self.found.push(entry(volume, &path, found.class, &found.reaches, rw));
     }
@@ -159,19 +169,20 @@ fn of_container(container: &Component, pod: &Component, claims: &Claims<'_>) -> 
     }
     devices(container, pod, volumes, claims, &mut by_claim);
     for mount in mounts.iter().filter(|mount| !mount.is_unknown()) {
-        let (Ok(name), Ok(sub_path)) = (text(mount, "volume"), text(mount, "sub_path")) else {
+        let Ok(name) = text(mount, "volume") else {
             let reason: Arc<str> = "a mount of it could not be read".into();
             own.note(&reason);
             by_claim.note(&reason);
             continue;
         };
         let rw = mount.field("rw").cloned().unwrap_or_else(|| Value::unknown("not reported"));
+        let sub_path = text(mount, "sub_path");
         for volume in volumes.iter().filter(|volume| text(volume, "name").is_ok_and(|of| of == name)) {
             match (text(volume, "type"), text(volume, "source")) {
-                (Ok("hostPath"), Ok(path)) => own.add(name, path, sub_path, rw.clone()),
+                (Ok("hostPath"), Ok(path)) => own.add(name, path, &sub_path, rw.clone()),
                 (Ok("hostPath"), Err(reason)) => own.note(&reason),
                 _ => by_claims_of(pod, volume, &mut by_claim, |claim, by_claim| {
-                    through_claim(by_claim, name, claim, sub_path, &rw, claims);
+                    through_claim(by_claim, name, claim, &sub_path, &rw, claims);
                 }),
             }
         }
@@ -194,7 +205,7 @@ fn devices(container: &Component, pod: &Component, volumes: &[Value], claims: &C
                 _ => Value::Bool(true),
             };
             by_claims_of(pod, volume, by_claim, |claim, by_claim| {
-                through_claim(by_claim, name, claim, "", &rw, claims);
+                through_claim(by_claim, name, claim, &Ok(""), &rw, claims);
             });
         }
     }
@@ -228,7 +239,14 @@ fn by_claims_of(pod: &Component, volume: &Value, by_claim: &mut Reach, mut go: i
     }
 }
 
-fn through_claim(reach: &mut Reach, volume: &str, claim: &str, sub_path: &str, rw: &Value, claims: &Claims<'_>) {
+fn through_claim(
+    reach: &mut Reach,
+    volume: &str,
+    claim: &str,
+    sub_path: &Result<&str, Arc<str>>,
+    rw: &Value,
+    claims: &Claims<'_>,
+) {
     // A claim that a set makes for each of its pods stands for all of them.
     let matches = |known: &&str| match claim.strip_suffix('*') {
         Some(stem) => known.strip_prefix(stem).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit())),
@@ -257,7 +275,7 @@ fn unmounted(pod: &Component, reach: &mut Reach) {
             (Ok(name), Ok("hostPath"), Ok(path)) => {
                 let mounted = reach.found.iter().any(|found| text(found, "volume").is_ok_and(|of| of == name));
                 if !mounted {
-                    reach.add(name, path, "", Value::Bool(false));
+                    reach.add(name, path, &Ok(""), Value::Bool(false));
                 }
             }
             (_, Ok("hostPath"), Err(reason)) | (_, Err(reason), _) => reach.note(&reason),

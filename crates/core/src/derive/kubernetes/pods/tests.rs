@@ -172,6 +172,22 @@ fn what_could_not_be_read_of_mounts_is_unknown() {
     assert_eq!(shown(&lost, &POD, "host_paths"), "unknown (broken)");
 }
 
+#[test]
+fn what_a_variable_chooses_may_be_anything_beneath() {
+    let mut somewhere = mount("var", "hostPath", true, "");
+    if let Value::Object(fields) = &mut somewhere {
+        fields.iter_mut().find(|(name, _)| *name == "sub_path").expect("it has one").1 = Value::unknown("$(POD)");
+    }
+    let of = |source: &'static str, kind: &'static str| {
+        let pod = pod(&[("volumes", Value::List(vec![volume("var", kind, source.into())]))]);
+        derived(vec![pod, container(&[("mounts", Value::List(vec![somewhere.clone()]))])])
+    };
+    let target = of("/var", "hostPath");
+    assert_eq!(shown(&target, &CONTAINER, "runtime_sockets"), "unknown ($(POD))");
+    assert!(shown(&target, &CONTAINER, "host_paths").contains("rw: true"), "that it can be written to is known");
+    assert_eq!(shown(&of("", "emptyDir"), &CONTAINER, "runtime_sockets"), "[]", "nothing of the node");
+}
+
 fn token_of(pod: Component, container: Component, account: Option<Value>) -> String {
     let mut parts = vec![pod, container];
     let named = |automount| [("namespace", "shop".into()), ("name", "default".into()), ("automount", automount)];

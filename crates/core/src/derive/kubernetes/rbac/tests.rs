@@ -308,6 +308,23 @@ fn grants_to_everybody_reach_everybody() {
 }
 
 #[test]
+fn accounts_are_named_as_users_too() {
+    let mut cluster = Cluster::new();
+    cluster.role("ClusterRole/r", &[("get", "core", "secrets", "")]).account("shop", "default").bind(
+        "RoleBinding/shop/b",
+        "ClusterRole/r",
+        &["User/system:serviceaccount:shop:default", "User/system:serviceaccount:ci:bot", "User/eve"],
+    );
+    for (fact, accounts) in [
+        ("default_accounts", "ServiceAccount/shop/default"),
+        ("foreign_subjects", "ServiceAccount/ci/bot"),
+        ("missing_subjects", "ServiceAccount/ci/bot"),
+    ] {
+        assert_eq!(list(&cluster.value("RoleBinding/shop/b", fact)), [accounts], "{fact}");
+    }
+}
+
+#[test]
 fn masters_need_no_binding() {
     let mut cluster = Cluster::new();
     cluster.role("ClusterRole/view", &[]).subject("Group", "system:masters");
