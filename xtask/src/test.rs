@@ -36,6 +36,9 @@ enum Reading {
 /// Lines of a failed test that are told again at the end.
 const LINES: usize = 30;
 
+/// How many tests of a program run side by side.
+const THREADS: &str = "RUST_TEST_THREADS";
+
 /// Failed tests that are run once more, alone; where more failed, something is broken.
 const AGAIN: usize = 3;
 
@@ -92,6 +95,11 @@ fn cargo_test(args: &[String], alone: &[String], strict: bool) -> Result<(Count,
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     if strict {
         command.env("SEAWORTHY_BEDS_REQUIRED", "1");
+    }
+    if std::env::var_os(THREADS).is_none() {
+        // Those that use engines and clusters wait more than they work.
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        command.env(THREADS, (processors + 1).to_string());
     }
     let mut child = command.spawn().context("cargo test")?;
     let (out, err) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
