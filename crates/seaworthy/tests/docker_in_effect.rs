@@ -42,9 +42,13 @@ fn reload(daemon: &Daemon, json: &str) {
     std::fs::write(daemon.daemon_json(), json).expect("write");
     let told = Command::new("kill").args(["-HUP", &daemon.pid().to_string()]).status();
     assert!(told.is_ok_and(|status| status.success()));
-    while count(daemon) == before {
+    for _ in 0..600 {
+        if count(daemon) > before {
+            return;
+        }
         std::thread::sleep(Duration::from_millis(100));
     }
+    panic!("the engine has not read {json} for a minute");
 }
 
 fn cases(version: Version) -> Vec<Case> {
