@@ -212,13 +212,13 @@ fn contents(sheet: &mut Sheet, c: &Reading<'_>) {
     sheet.set("changed_files", "", Value::Null);
 }
 
-/// The keys of an object that the API leaves out when it is empty.
 /// Groups by name, and by number as the engine reads it: `00` and `+0` are 0.
 fn groups(added: Vec<&str>) -> Value {
     let plain = |group: &str| group.parse::<i64>().map_or_else(|_| cut(group).to_owned(), |number| number.to_string());
     Value::strings(added.into_iter().take(MOST_ITEMS).map(plain))
 }
 
+/// The keys of an object that the API leaves out when it is empty.
 fn keys(parent: Node<'_>, key: &str) -> Read<Value> {
     Ok(super::json::strings(parent.get(key).map_or_empty()?.keys().map(String::as_str)))
 }
