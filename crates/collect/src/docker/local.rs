@@ -10,7 +10,7 @@ use seaworthy_core::value::Value;
 
 use super::context::{Beneath, DeviceNumber, HostView, Running};
 use super::json::{Read, cut};
-use super::observed::Observed;
+use super::observed::{Mounted, Observed};
 use super::twins::Sockets;
 use crate::effect::caps::caps_to_names;
 use crate::effect::cgroup::Version;
@@ -354,8 +354,7 @@ fn observed(seen: &Observation, proc: &Proc, daemon: Option<&Namespaces>) -> Obs
         host_ipc: shares(Namespace::Ipc),
         host_uts: shares(Namespace::Uts),
         host_cgroupns: shares(Namespace::Cgroup),
-        propagation: seen.mounts.ok().map(|mounts| propagation(mounts)).unwrap_or_default(),
-        mounted_read_only: seen.mounts.ok().map(|mounts| read_only(mounts)).unwrap_or_default(),
+        mounted: seen.mounts.ok().map(|mounts| mounted(mounts)).unwrap_or_default(),
         cgroup_writable: read(&seen.mounts).map(|mounts| writable_control_groups(&mounts)),
         readonly_rootfs: seen.root_read_only().map_err(|gap| reason(&seen.mounts.path(), &gap)),
         memory_limit: limit(|limits| &limits.memory_max),
@@ -438,17 +437,14 @@ fn no_new_privileges(seen: &Observation) -> Read<bool> {
     Ok(all)
 }
 
-fn propagation(mounts: &[Mount]) -> HashMap<Box<str>, &'static str> {
+fn mounted(mounts: &[Mount]) -> HashMap<Box<str>, Mounted> {
     let kind = |mount: &Mount| match (mount.shared, mount.master) {
         (Some(_), _) => "shared",
         (None, Some(_)) => "slave",
         (None, None) => "private",
     };
-    mounts.iter().map(|mount| (mount.point.clone(), kind(mount))).collect()
-}
-
-fn read_only(mounts: &[Mount]) -> HashMap<Box<str>, bool> {
-    mounts.iter().map(|mount| (mount.point.clone(), mount.effectively_read_only())).collect()
+    let one = |mount: &Mount| Mounted { propagation: kind(mount), read_only: mount.effectively_read_only() };
+    mounts.iter().map(|mount| (mount.point.clone(), one(mount))).collect()
 }
 
 fn process(process: &Process) -> Value {

@@ -7,6 +7,15 @@ use seaworthy_core::value::Value;
 
 use super::json::Read;
 
+/// A mount, as the kernel has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mounted {
+    /// `private`, `slave` or `shared`.
+    pub propagation: &'static str,
+    /// Whether nothing can be written through it.
+    pub read_only: bool,
+}
+
 /// What was seen of a running container; each part may have failed on its own.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -34,10 +43,8 @@ pub struct Observed {
     pub host_uts: Read<bool>,
     /// Whether it is in the host's cgroup namespace.
     pub host_cgroupns: Read<bool>,
-    /// Propagation by destination: `private`, `slave` or `shared`.
-    pub propagation: HashMap<Box<str>, &'static str>,
-    /// Whether it is mounted read-only, by destination.
-    pub mounted_read_only: HashMap<Box<str>, bool>,
+    /// What is mounted, by destination.
+    pub mounted: HashMap<Box<str>, Mounted>,
     /// Whether control groups are mounted in it so that they can be written to.
     pub cgroup_writable: Read<bool>,
     /// Whether its root file system is read-only.

@@ -164,12 +164,12 @@ fn beneath(c: &Reading<'_>, mount: &Mount<'_>, source: &str) -> Vec<Value> {
     if !matches!(mount.kind, "bind" | "volume") || source.is_empty() || alone(c, mount) {
         return Vec::new();
     }
-    let comes_along = |at: &str| c.seen().is_none_or(|o| o.propagation.is_empty() || o.propagation.contains_key(at));
+    let comes_along = |at: &str| c.seen().is_none_or(|o| o.mounted.is_empty() || o.mounted.contains_key(at));
     let one = |below: Beneath| {
         let destination = inside(mount, &below.path);
-        let shown = c.seen().and_then(|o| o.mounted_read_only.get(destination.as_str()));
+        let shown = c.seen().and_then(|o| o.mounted.get(destination.as_str()));
         let rw = match (shown, below.read_only, &mount.rw) {
-            (Some(read_only), ..) => Ok(!read_only),
+            (Some(mounted), ..) => Ok(!mounted.read_only),
             (None, true, _) => Ok(false),
             (None, false, Ok(false)) => topmost_alone(c, mount),
             (None, false, rw) => rw.clone(),
@@ -254,7 +254,8 @@ fn object(c: &Reading<'_>, mount: &Mount<'_>, source: Read<String>, rw: Read<boo
         ("", _) => "rprivate",
         (said, _) => said,
     };
-    let shown = c.seen().and_then(|o| o.propagation.get(normalise(mount.destination).as_ref()).copied());
+    let shown =
+        c.seen().and_then(|o| o.mounted.get(normalise(mount.destination).as_ref())).map(|shown| shown.propagation);
     // A mount that was not given as shared can be made so within the container, which reaches nobody else; one that
     // was given as shared counts as what the kernel shows.
     let propagation = match shown {
